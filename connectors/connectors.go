@@ -1,0 +1,180 @@
+// Package connectors is the contract between the gateway's engine and the
+// adapters of the networks. A connector turns one network's traffic into
+// events and sends what it is given; everything else - journal, order,
+// retries, limits, metrics - is the engine's.
+//
+// # The contract, in numbered rules
+//
+//  1. A connector is built by its Definition's New for one configured channel.
+//     New checks the settings and connects to nothing. It returns every
+//     mistake it finds, joined, with the positions config gives it.
+//  2. Capabilities and Send are required. Send is one attempt: no retry, no
+//     rate limit, no metrics, no journal inside. It obeys ctx.
+//  3. Exactly one way in: Webhooks (a Webhooker), Run (a Runner) or Mount (a
+//     Mounter). The engine refuses to start a connector with none or two.
+//  4. For a webhook the engine fixes the order: limit, Verify, Parse, journal,
+//     Reply. Verify sees the raw request and decides on it alone; Parse is
+//     called only after Verify returned nil. Both are pure: no I/O, no clock
+//     beyond Request.Received, safe for concurrent use.
+//  5. Several channels may name one (method, path): it is mounted once, each
+//     channel's Verify sees the raw request, each that accepts parses its
+//     part. If none does, or only disabled ones, the Refuse reply is sent.
+//  6. Inbox.Deliver returns nil only when the engine has taken responsibility.
+//     A poller moves its offset after that, never before.
+//  7. Send's error is a *SendError. An error of any other type counts as
+//     Unknown with reason "bug".
+//  8. Anything the network sends that is not understood becomes an event of
+//     KindUnsupported; it never vanishes and never blocks what follows. What
+//     is not to be shown yet is not delivered at all (ParseResult.Ignored).
+//  9. Event.ID is made by EventID, Event.TrackingID by TrackingID: derived,
+//     never random; the same event or conversation always gets the same one.
+//     The address can be read back from the TrackingID alone (Addresser).
+//  10. A secret, a customer's address or text stands in no error and no log.
+//  11. Every goroutine a connector starts ends before Run, Send or Close
+//     returns.
+//  12. A capability declared in Capabilities and not implemented by the
+//     matching optional interface refuses to start.
+//
+// A new connector touches its own folder, one line in connectors/all, one
+// example configuration block and one changelog line.
+package connectors
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"servicelink/config"
+)
+
+// Definition is one network's entry in connectors/all.
+type Definition struct {
+	// Network is the name used in configuration, e.g. "omnichannel".
+	Network string
+	// New builds the connector of one channel. It does no I/O.
+	New func(config.Channel, Dependencies) (Connector, error)
+}
+
+// Dependencies is what the engine lends to every connector.
+type Dependencies struct {
+	Egress config.Egress // guards addresses that come from outside
+	Log    *slog.Logger  // never nil; carries channel and network
+	// Transport replaces the network below the egress guard in tests. nil = TCP.
+	Transport http.RoundTripper
+}
+
+// Connector is what every network's adapter implements, with exactly one of
+// Webhooker, Runner and Mounter.
+type Connector interface {
+	Capabilities() Capabilities
+	// Send makes one attempt to hand part to the network. A nil error means
+	// that the network accepted it. Otherwise the error is a *SendError.
+	Send(ctx context.Context, part Part) (Receipt, error)
+}
+
+// Webhooker takes traffic by HTTP requests of the network.
+type Webhooker interface {
+	Webhooks() []Webhook
+}
+
+// Runner polls the network or holds a connection to it until ctx ends. A
+// returned error is a *SendError or counts as reason "bug"; the engine calls
+// Run again after a back-off.
+type Runner interface {
+	Run(ctx context.Context, in Inbox) error
+}
+
+// Mounter serves browsers itself, below the channel's own path.
+type Mounter interface {
+	Mount(in Inbox) http.Handler
+}
+
+// Inbox is where a Runner or Mounter puts what it received.
+type Inbox interface {
+	// Deliver returns nil when every event is journaled (repeats included).
+	// On error nothing may be confirmed to the network. ErrUnavailable means:
+	// try again later.
+	Deliver(ctx context.Context, events []Event) error
+	// Typing passes on that the customer is writing. Never queued.
+	Typing(trackingID string, typing bool)
+}
+
+// Optional interfaces, found by assertion and checked at start.
+type (
+	// Typer shows the customer that the agent is writing.
+	Typer interface {
+		Typing(ctx context.Context, to Address, typing bool) error
+	}
+	// ReadMarker marks a customer's message as read at the network.
+	ReadMarker interface {
+		MarkRead(ctx context.Context, to Address, eventID string) error
+	}
+	// Addresser gives the network's address back from a TrackingID alone, for
+	// conversations the journal does not know. ok is false for a foreign one.
+	Addresser interface {
+		Address(trackingID string) (addr Address, ok bool)
+	}
+	// Closer releases what New made (idle connections).
+	Closer interface{ Close() error }
+)
+
+// Capabilities says what the network can show, with its limits. The engine
+// splits and downgrades by it; the connector never has to.
+type Capabilities struct {
+	TextLimit   int      // longest text of one part, in TextUnit; 0 = no limit
+	TextUnit    TextUnit // how TextLimit counts
+	Buttons     int      // most buttons of one part; 0 = buttons become text
+	ButtonTitle int      // longest button text in characters; 0 = no limit
+	Typing      bool     // implements Typer
+	ReadMark    bool     // implements ReadMarker
+	// Unknown is what happens to a send whose fate is unknown when the channel
+	// does not say: resend only where the receiver drops a repeated id.
+	Unknown config.UnknownPolicy
+	// WebhookPatience is how long the network waits for a webhook's answer.
+	WebhookPatience time.Duration
+	// AccountRate and RecipientRate limit sends; zero = unlimited.
+	AccountRate, RecipientRate Rate
+}
+
+// TextUnit is what a network counts when it limits text.
+type TextUnit uint8
+
+// The units in use.
+const (
+	Characters TextUnit = iota // Unicode code points
+	UTF16Units
+	Bytes
+)
+
+// Rate is a token bucket: PerSecond tokens a second, at most Burst saved.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Address names the customer at the network.
+type Address struct {
+	TrackingID    string
+	RemoteAddress string // as the agent sees it
+}
+
+// Part is one request to the network: what one Send carries.
+type Part struct {
+	// ID is stable over retries: the core's ID, then "<ID>#2", "<ID>#3", ...
+	ID      string
+	To      Address
+	Text    string
+	Buttons []Button // on the last part only
+}
+
+// Button is one choice offered to the customer.
+type Button struct {
+	ID   string // the payload that comes back
+	Text string
+}
+
+// Receipt is what the network said when it accepted a part.
+type Receipt struct {
+	NetworkID string // the network's own id of the message; may be empty
+}

@@ -1,0 +1,68 @@
+package connectors
+
+import "time"
+
+// Kind is what an event is about.
+type Kind string
+
+// The closed list of kinds. How each becomes text for the core is written in
+// gateway/translate.go.
+const (
+	KindText        Kind = "text"
+	KindFile        Kind = "file"
+	KindLocation    Kind = "location"
+	KindContact     Kind = "contact"
+	KindButton      Kind = "button"      // a button or quick reply was pressed
+	KindEdit        Kind = "edit"        // RefID was changed to Text
+	KindDelete      Kind = "delete"      // RefID was taken back
+	KindReaction    Kind = "reaction"    // Text = the reactions now on RefID
+	KindService     Kind = "service"     // something happened in the conversation
+	KindUnsupported Kind = "unsupported" // Text = a short safe description
+	KindStop        Kind = "stop"        // the customer ended the conversation for good
+)
+
+// Event is something that came from the network.
+type Event struct {
+	ID         string // by EventID; <= 64 characters
+	Kind       Kind
+	TrackingID string // by TrackingID; <= 128 characters
+	Customer   Customer
+	Text       string // text, caption, button title, description
+	File       *File
+	Location   *Location
+	Contact    *Contact
+	Button     *Button
+	RefID      string    // the network's id of the message an edit, deletion or reaction is about
+	SentAt     time.Time // by the network's clock; zero when it does not say
+	// ReturnChatID is a ChatId found in a start parameter of the network.
+	ReturnChatID string
+}
+
+// Customer is what the network says about who wrote.
+type Customer struct {
+	RemoteAddress string // <= 250 characters, else the event is dead (address)
+	PartyName     string
+	UserToken     string // <= 320 characters; whole members left out until it fits
+	Culture       string // ISO code; empty = the channel's
+}
+
+// File is a file that can be fetched.
+type File struct {
+	Type string // "image/png", "document", ... as shown to the agent
+	ID   string // the network's id of the file
+	URL  string
+	Name string
+	Size int64 // bytes; 0 = not told
+}
+
+// Location is a point on the map.
+type Location struct {
+	Latitude, Longitude float64
+	Title               string
+}
+
+// Contact is a person the customer sent.
+type Contact struct {
+	Name    string
+	Numbers []string
+}

@@ -1,0 +1,299 @@
+// Package journal keeps taken messages until they are done. It is the one
+// place where "safe on disk" is decided.
+//
+// # Rules every driver keeps
+//
+//  1. Accept returns nil only after its entries are committed and, for sqlite,
+//     synced to disk. Waiting accepts are grouped into one transaction.
+//  2. An entry is unique by (Channel, Direction, TrackingID, ID, TextHash). A
+//     repeat is a success; its verdict is Repeat, given only once the row it
+//     repeats is committed.
+//  3. The writer, not the caller, hands rows over: Options.OnCommit is called
+//     on the writer's goroutine after the commit, in commit order, before any
+//     Accept of the batch returns. It gets every new pending row, and for a
+//     repeat the pending row it repeats (Row.Repeat set). A cancelled caller
+//     changes nothing. OnCommit must not block and must not wait for the journal.
+//  4. Everything that writes, and Refill, goes through one queue and happens in
+//     the order of the calls. So a Refill sees every Apply called before it,
+//     and no commit slips between its query and its callback.
+//  5. Ledger counters change in the same transaction as the rows:
+//     accepted + requeued = done + dead + pending, per channel and direction,
+//     at every moment. done and dead count transitions, they never fall.
+//  6. A batch that fails for another reason than the journal being away (disk
+//     full, I/O error, closed) is tried entry by entry; an entry refused alone
+//     is kept as a dead letter (reason "refused", without content if the
+//     content was the cause) and its verdict is Refused, which is a success for
+//     the network: it must not send it again.
+//  7. Apply never loses a change while the process lives: while the journal is
+//     away changes wait in memory and are tried again.
+//  8. Rows are found by state, never by "sequence greater than the last".
+//  9. A state change names the row's Epoch; a change for a row that was
+//     requeued or finished meanwhile is dropped (forward only: a row that is
+//     done or dead changes only by Requeue and Discard).
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Direction of a message.
+type Direction uint8
+
+// The directions; String gives the metric label.
+const (
+	In  Direction = 1 // from the network to the core
+	Out Direction = 2 // from the core to the network
+)
+
+func (d Direction) String() string {
+	if d == Out {
+		return "out"
+	}
+	return "in"
+}
+
+// State of a row.
+type State uint8
+
+// The states. Accepted and Delivering are pending.
+const (
+	Accepted   State = 1
+	Delivering State = 2
+	Done       State = 3
+	Dead       State = 4
+)
+
+// Pending reports whether work is left.
+func (s State) Pending() bool { return s == Accepted || s == Delivering }
+
+func (s State) String() string {
+	return [...]string{"", "accepted", "delivering", "done", "dead"}[s]
+}
+
+// Lane names the order of one conversation in one direction.
+type Lane struct {
+	Channel    string
+	Direction  Direction
+	TrackingID string
+}
+
+// Entry is what Accept takes.
+type Entry struct {
+	Lane     Lane
+	ID       string
+	TextHash uint64    // outbound: tells a reused ID from a repeat; 0 inbound
+	Counter  int32     // outbound: the core's; 0 = none
+	ChatID   string    // outbound: the chat it belongs to; may be empty
+	Content  []byte    // opaque; erased after KeepContent once done
+	SentAt   time.Time // by the other side's clock; may be zero
+	Deadline time.Time // zero = none
+	Party    *Party    // what is new about the customer; nil = nothing
+	// DeadReason, when not empty, journals the entry as a dead letter at once.
+	DeadReason string
+}
+
+// Party is what is known of the customer of a conversation.
+type Party struct {
+	RemoteAddress, PartyName, UserToken, Culture string
+}
+
+// Row is a journaled message.
+type Row struct {
+	Seq   int64 // commit order
+	Epoch int32 // raised by every Requeue
+	Entry       // Party is nil here
+	State State
+	// Reason of the last failure, or of death.
+	Reason   string
+	Hint     string // for the operator, with Reason
+	Attempts int
+	Next     time.Time // not before; zero = at once
+	Parts    []Part    // outbound, once the first attempt began
+	// BaseChat and BaseCounter are the conversation's ChatID and highest
+	// Counter when the row was accepted.
+	BaseChat    string
+	BaseCounter int32
+	AcceptedAt  time.Time
+	EndedAt     time.Time // zero while pending
+	// Repeat is set on rows handed over for a repeated Accept.
+	Repeat bool
+	// Loaded is set on rows that come from Refill: an earlier process, or this
+	// one, may have worked on them.
+	Loaded bool
+}
+
+// PartState is how far one part of a send got.
+type PartState uint8
+
+// The states of a part. Zero = not tried.
+const (
+	PartAttempting PartState = 1 // durable before the request leaves
+	PartSent       PartState = 2
+	PartRejected   PartState = 3
+	PartUnknown    PartState = 4
+)
+
+// Part is one part's record.
+type Part struct {
+	State     PartState
+	NetworkID string
+	Reason    string
+	At        time.Time
+}
+
+// Verdict is what Accept did with an entry.
+type Verdict uint8
+
+// The verdicts. All are successes.
+const (
+	New     Verdict = 1
+	Repeat  Verdict = 2
+	Refused Verdict = 3 // journaled as a dead letter: by DeadReason or rule 6
+)
+
+// Change is one step of a row and, in the same transaction, of its
+// conversation. A zero Seq changes the conversation alone.
+type Change struct {
+	Seq      int64
+	Epoch    int32
+	State    State // required with Seq
+	Reason   string
+	Hint     string
+	Attempts int
+	Next     time.Time
+	Parts    []Part // nil = unchanged
+	Conv     *ConvChange
+}
+
+// ConvChange moves what is known of a conversation forward. Another, non-empty
+// ChatID replaces ChatID, Counter and Released; the same or an empty one only
+// raises them.
+type ConvChange struct {
+	Channel, TrackingID string
+	ChatID              string
+	Counter             int32
+	Released            int32
+	// ClosedText, when not zero, is when the "we are closed" text was sent.
+	ClosedText time.Time
+}
+
+// Conversation is what outlives the messages.
+type Conversation struct {
+	Channel, TrackingID string
+	Party
+	ChatID     string
+	Counter    int32 // highest seen in ChatID, either direction
+	Released   int32 // highest outbound Counter of ChatID handed to its lane
+	ClosedText time.Time
+	Started    time.Time // first accepted entry
+	LastSeen   time.Time // last accepted entry
+}
+
+// Counts is one channel and direction of the ledger.
+type Counts struct {
+	Accepted, Requeued, Done, Dead, Pending int64
+}
+
+// LedgerKey is a channel and direction.
+type LedgerKey struct {
+	Channel   string
+	Direction Direction
+}
+
+// LedgerEntry is what the journal knows of a channel and direction.
+type LedgerEntry struct {
+	Counts
+	OldestPending time.Time // zero when nothing is pending
+}
+
+// LaneInfo is a lane that has pending rows.
+type LaneInfo struct {
+	Lane    Lane
+	Pending int64
+}
+
+// DeadQuery selects dead letters, newest first.
+type DeadQuery struct {
+	Channel string // empty = all
+	Before  int64  // Seq to page on; 0 = from the newest
+	Limit   int    // 0 = 100
+}
+
+// Options are the same for every driver.
+type Options struct {
+	// OnCommit receives rows by rule 3. Required.
+	OnCommit func(rows []Row)
+	// Now is the wall clock; nil = time.Now.
+	Now         func() time.Time
+	MaxBytes    int64         // 0 = unlimited
+	KeepContent time.Duration // of done rows; 0 = 48 h
+	KeepIDs     time.Duration // of done and dead rows; 0 = 192 h
+}
+
+// Journal is the contract of the drivers memory and sqlite.
+type Journal interface {
+	// Accept journals entries, all or none. ErrFull and ErrAway mean: nothing
+	// was taken, send again later.
+	Accept(ctx context.Context, entries ...Entry) ([]Verdict, error)
+	// Submit is Accept without waiting; done is called on the writer's
+	// goroutine after OnCommit and must not block.
+	Submit(entries []Entry, done func([]Verdict, error))
+	// Apply queues changes; nobody waits for their commit.
+	Apply(changes ...Change)
+	// Commit is Apply, and waits until the changes are durable.
+	Commit(ctx context.Context, changes ...Change) error
+	// Refill calls fn on the writer's goroutine with the lane's first pending
+	// rows in order of sequence, at most limit; more tells that there are
+	// further ones.
+	Refill(lane Lane, limit int, fn func(rows []Row, more bool, err error))
+
+	// Find gives the rows of a lane by ID and TextHash, nil where there is none.
+	Find(ctx context.Context, lane Lane, keys ...IDHash) ([]*Row, error)
+	// Lanes lists lanes with pending rows.
+	Lanes(ctx context.Context, channel string, dir Direction) ([]LaneInfo, error)
+	Conversation(ctx context.Context, channel, trackingID string) (Conversation, bool, error)
+	// Conversations lists those of a channel with traffic since the given time.
+	Conversations(ctx context.Context, channel string, since time.Time) ([]Conversation, error)
+	Ledger(ctx context.Context) (map[LedgerKey]LedgerEntry, error)
+
+	Dead(ctx context.Context, q DeadQuery) ([]Row, error)
+	// Row gives one row, or ErrNotFound.
+	Row(ctx context.Context, seq int64) (Row, error)
+	// Requeue makes a dead letter pending again with Attempts 0, no parts that
+	// failed and Epoch+1, and hands it over as by rule 3 (Loaded set).
+	Requeue(ctx context.Context, seq int64) error
+	// Discard removes a dead letter from the list; the ledger keeps it as dead.
+	Discard(ctx context.Context, seq int64) error
+
+	// Sweep erases what is over its time, a bounded step at a time; it returns
+	// the number of rows touched, 0 when nothing is left.
+	Sweep(ctx context.Context) (int, error)
+	// Born is when this journal was made; it survives restarts with the file.
+	Born() time.Time
+	// Volatile is true when nothing survives the process (memory).
+	Volatile() bool
+	// Size is the space used, in bytes.
+	Size() int64
+	// Health is nil, ErrFull or ErrAway (wrapped, with the cause).
+	Health() error
+	// Close writes what is queued and releases the file. After it every call
+	// fails with ErrAway.
+	Close() error
+}
+
+// IDHash is the part of an entry's key below its lane.
+type IDHash struct {
+	ID       string
+	TextHash uint64
+}
+
+// Errors of every driver.
+var (
+	ErrFull     = errors.New("journal is full")
+	ErrAway     = errors.New("journal is not available")
+	ErrNotFound = errors.New("no such row")
+	ErrNotDead  = errors.New("row is not a dead letter")
+	ErrLocked   = errors.New("journal is in use by another process")
+)

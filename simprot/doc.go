@@ -1,0 +1,39 @@
+// Package simprot speaks SimProt, the protocol between a connector gateway and
+// a contact centre's core chat server: MessagePack arrays in length-prefixed
+// frames over one TCP (or TLS) connection. SPEC.md in this folder is the
+// protocol's reference, testdata/vectors hold every packet in hex.
+//
+// # Rooms, in the direction the bytes walk
+//
+//	packets.go   the payload classes and codes, as typed structs
+//	frame.go     length prefix: FrameReader (limits before allocation), appendFrame
+//	scan.go      structural scan of a body before anything is decoded
+//	codec*.go    AppendPacket / DecodePacket, hand-written for the hot packets
+//	ids.go       identifier rules: ShortenID, EscapeID, Truncate
+//	conn.go      Conn: one connection, it dies once
+//	session.go   Session: one logged-in connection with a generation number; questions and answers
+//	client.go    Client: dials, logs in, keeps alive, reconnects with jittered back-off
+//	server.go    Server: the core's side of the same
+//
+// # The normal flow
+//
+//	gateway                                  core
+//	SP_LOGIN {Account, Secret, Peer, ...} ->
+//	                                      <- SP_WELCOME {KeepAlive, Fences, Asks}
+//	ES_CHAT_RESYNC (claims the Port)      ->
+//	                                      <- SE_CHAT_LIST
+//	ES_CHAT_REQUEST                       ->
+//	                                      <- SE_CHAT_RESPONSE {Signal}
+//	ES_CHAT_START                         ->
+//	                                      <- SE_CHAT_STATUS {ChatId, Sentences}
+//	ES_CHAT_SENTENCE {ID}                 ->
+//	                                      <- SE_CHAT_SENTENCE {ID, Counter}  (the echo)
+//	                                      <- SE_CHAT_SENTENCE {IsOutbound: true}
+//	ES_CHAT_CONFIRM {ID}                  ->
+//
+// Forms (ES/SE_SCENARIO_*), registers (ES/SE_WS_*), internal chat (CS/SC_*)
+// and messages (ES/SE_MESSAGE_*) are not here yet; their codes are unknown
+// packets, which are counted and skipped.
+//
+// The package imports nothing else of this module.
+package simprot

@@ -1,0 +1,353 @@
+package simprot
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Code is a packet's name as it stands in the frame.
+type Code string
+
+// The codes of external chat (SPEC.md, "External chat") and of session
+// control. ES_ goes from the gateway to the core, SE_ from the core to the
+// gateway, SP_ either way.
+const (
+	CodeChatRequest    Code = "ES_CHAT_REQUEST"  // ChatServiceInfo
+	CodeChatResponse   Code = "SE_CHAT_RESPONSE" // ChatServiceInfo
+	CodeChatStart      Code = "ES_CHAT_START"    // ChatServiceInfo
+	CodeChatStop       Code = "ES_CHAT_STOP"     // ChatCommandInfo
+	CodeChatStatus     Code = "SE_CHAT_STATUS"   // ChatStatusInfo
+	CodeChatStatusAsk  Code = "ES_CHAT_STATUS"   // ChatStatusInfo; TrackingId, optionally ChatId and AfterCounter
+	CodeChatSentenceIn Code = "ES_CHAT_SENTENCE" // ChatSentenceInfo
+	CodeChatSentence   Code = "SE_CHAT_SENTENCE" // ChatSentenceInfo; IsOutbound=false: the echo
+	CodeChatTypingIn   Code = "ES_CHAT_TYPING"   // ChatCommandInfo
+	CodeChatTyping     Code = "SE_CHAT_TYPING"   // ChatCommandInfo
+	CodeChatConfirmIn  Code = "ES_CHAT_CONFIRM"  // ChatCommandInfo; the customer has it
+	CodeChatConfirm    Code = "SE_CHAT_CONFIRM"  // ChatCommandInfo; the agent's side has it
+	CodeChatResync     Code = "ES_CHAT_RESYNC"   // ChatCommandInfo
+	CodeChatList       Code = "SE_CHAT_LIST"     // ChatStatusList
+
+	CodeLogin   Code = "SP_LOGIN"   // Login
+	CodeWelcome Code = "SP_WELCOME" // Welcome
+	CodeRefused Code = "SP_REFUSED" // Refused
+	CodePing    Code = "SP_PING"    // Ping
+	CodePong    Code = "SP_PONG"    // Ping
+	CodeBye     Code = "SP_BYE"     // Bye
+)
+
+// Limits of identifiers and display fields, in characters (Unicode code
+// points). Source: the field notes of the data classes; SPEC.md "Limits".
+const (
+	MaxID               = 64
+	MaxDeliverySystemID = 80
+	MaxPartyName        = 160
+	MaxRemoteAddress    = 250
+	MaxUserToken        = 320
+	MaxTrackingID       = 128
+)
+
+// Packet is one frame's content: what was said, and the extras beside it.
+type Packet struct {
+	Code Code
+	// Payload is one of *ChatServiceInfo, *ChatStatusInfo, ChatStatusList,
+	// *ChatSentenceInfo, *ChatCommandInfo, *Login, *Welcome, *Refused, *Ping,
+	// *Bye, by Code, or nil.
+	Payload Payload
+	Extras  Extras
+}
+
+// Payload is implemented by the payload classes of this package only.
+type Payload interface{ payload() }
+
+// Extras is the optional third element of a frame. The zero value is left out.
+type Extras struct {
+	// Ask marks a question "<random per connection>-<n>" and is mirrored in
+	// every frame of its answer by a core that announced Asks.
+	Ask string
+	// More is true in all but the last frame of a long SE_CHAT_LIST.
+	More bool
+}
+
+// Signal of SE_CHAT_RESPONSE: can a chat be received now?
+type Signal string
+
+// The signals of the source.
+const (
+	SignalFree   Signal = "Free"   // yes, at once
+	SignalBusy   Signal = "Busy"   // yes, with a wait
+	SignalClosed Signal = "Closed" // no
+	SignalHidden Signal = "Hidden" // no, and do not advertise the chat
+)
+
+// Accepts reports whether a chat may be started. An unknown signal accepts:
+// refusing customers on a word we do not know would lose messages.
+func (s Signal) Accepts() bool { return s != SignalClosed && s != SignalHidden }
+
+// Status of a chat, kept as the core's text.
+type Status string
+
+// The status values of the source.
+const (
+	StatusPilot          Status = "Pilot"
+	StatusICR            Status = "ICR"
+	StatusWaiting        Status = "Waiting"
+	StatusQueue          Status = "Queue" // the same as Waiting
+	StatusAlerting       Status = "Alerting"
+	StatusAnswered       Status = "Answered"
+	StatusClosed         Status = "Closed"
+	StatusClosedByAgent  Status = "ClosedByAgent"
+	StatusClosedByExtApp Status = "ClosedByExtApp"
+)
+
+// Closed reports whether the chat has ended: every Closed* value. An unknown
+// value counts as open.
+func (s Status) Closed() bool {
+	const prefix = "Closed"
+	return len(s) >= len(prefix) && s[:len(prefix)] == prefix
+}
+
+// Model is the kind ("channel") of a sentence.
+type Model int32
+
+// The models of the source.
+const (
+	ModelSentence   Model = 0 // written by a person
+	ModelTechNote   Model = 2 // generated, shown in the conversation
+	ModelTechPanel  Model = 4 // generated, shown statically, the last one only
+	ModelNavigation Model = 6 // the customer's page
+	ModelCoBrowsing Model = 8 // application data
+)
+
+// ChatServiceInfo asks whether a chat can start, starts it, and carries the
+// core's signal. ES = gateway to core, SE = core to gateway.
+type ChatServiceInfo struct {
+	Peer             string              // ES+SE: the gateway's address at the core
+	Port             string              // ES+SE: one channel's sub-address, optional
+	TrackingId       string              // ES+SE: names the conversation, <= 128 characters
+	PreferredCulture string              // ES: ISO code such as "en"
+	UserToken        string              // ES: free text about the user, <= 320 characters
+	ExtResponse      string              // ES: result of external logic
+	ResultModel      *ScenarioResultInfo // ES: form data given before the chat
+	PartyName        string              // ES: the customer's display name
+	RemoteAddress    string              // ES: the customer's address, <= 250 characters
+	ReturnChatId     *uuid.UUID          // ES: an outbound chat made beforehand
+	Signal           Signal              // SE
+	ScenarioModel    *ScenarioInfo       // SE: form expected before the chat
+}
+
+// ChatStatusInfo is the state of one chat: the answer to START and STATUS
+// (then with Sentences), news (without), one item of SE_CHAT_LIST, and the
+// question ES_CHAT_STATUS.
+type ChatStatusInfo struct {
+	Peer       string     // SE+SC
+	Port       string     // SE
+	TrackingId string     // SE
+	ChatId     uuid.UUID  // SE+SC; the zero value is left out
+	Status     Status     // SE+SC
+	AgentName  string     // SE
+	AgentId    *uuid.UUID // SE
+	// Sentences is nil in news and an empty, non-nil slice in an answer about
+	// a chat without sentences: the difference is the meaning (SPEC.md).
+	Sentences      []*ChatSentenceInfo // SE+SC
+	Info           *ChatInfo           // SC
+	Panel          *ChatSentenceInfo   // SE+SC
+	Navigation     *ChatSentenceInfo   // SE+SC
+	CoBrowsingData *ChatSentenceInfo   // SE+SC
+	DeadTimeUtc    *time.Time          // SE
+	// Counter is this project's addition to items of SE_CHAT_LIST: the Counter
+	// of the last sentence; 0 = not told.
+	Counter int32
+	// AfterCounter is this project's addition to ES_CHAT_STATUS: only
+	// sentences above it are wanted; 0 = all.
+	AfterCounter int32
+}
+
+// ChatStatusList is the payload of SE_CHAT_LIST.
+type ChatStatusList []*ChatStatusInfo
+
+// ChatSentenceInfo is one sentence of a conversation, in either direction.
+type ChatSentenceInfo struct {
+	Peer          string     // ES+SE+CS+SC
+	Port          string     // ES+SE
+	TrackingId    string     // ES+SE
+	ChatId        uuid.UUID  // CS+SC; the zero value is left out
+	ID            string     // ES+SE+CS+SC, <= 64 characters; the core does not check uniqueness
+	PartyName     string     // ES+SE+CS+SC
+	Text          string     // ES+SE+CS+SC
+	TimeSent      time.Time  // ES+SE+SC, UTC; the zero value is left out
+	IsOutbound    bool       // SE+SC: true = to the customer
+	Counter       int32      // SE+SC: from 1 within a chat; 0 = not told
+	ConfirmedTime *time.Time // SE+SC: when delivered; nil = not yet
+	Model         Model      // ES+SE+SC
+}
+
+// ChatCommandInfo carries the small commands: stop, typing, confirm, resync.
+type ChatCommandInfo struct {
+	Peer       string
+	Port       string // ES+SE
+	TrackingId string
+	ChatId     *uuid.UUID
+	ID         string // of the sentence a CONFIRM speaks of
+	TimeStamp  *time.Time
+	AgentId    *uuid.UUID
+	IsTyping   *bool // TYPING only; the class in the source lacks it
+}
+
+// ChatInfo tells an agent's client about a chat. Direction SC.
+type ChatInfo struct {
+	TimeStamp         time.Time // UTC
+	EnqueueingTimeUtc time.Time
+	PilotDialTime     *time.Time
+	ChatType          string // BusinessIM, SocialIM, WebIM
+	RemotePartyName   string
+	RemoteAddress     string
+	WorkplaceNumber   string
+	WorkplaceId       *uuid.UUID
+	AgentId           *uuid.UUID
+	ProjectId         *uuid.UUID
+	LanguageId        *uuid.UUID
+	ProjectName       string
+	LanguageName      string
+	AgentName         string
+	WaitingTime       int32 // seconds
+	MaxSignalDuration int32 // seconds
+	ChatGatewayName   string
+	ContactId         *uuid.UUID
+	ContactName       string
+	Scenarios         []*ScenarioResultItemInfo
+	FormDataId        *uuid.UUID
+}
+
+// ScenarioResultItemInfo names one filled form of a chat.
+type ScenarioResultItemInfo struct {
+	ScenarioId    uuid.UUID
+	ScenarioName  string
+	Activity      string
+	ResultId      *uuid.UUID
+	RemoteName    string
+	DisplayName   string
+	ResultCreated *time.Time
+	ShowInList    string
+}
+
+// ScenarioResultInfo is a filled form.
+type ScenarioResultInfo struct {
+	ScenarioId       uuid.UUID
+	ScenarioResultId *uuid.UUID
+	TimeUtc          time.Time
+	Values           []*ScenarioResultValueInfo
+	AgentId          *uuid.UUID
+	InboundCallId    *uuid.UUID
+	OutboundCallId   *uuid.UUID
+	MessageId        *uuid.UUID
+	IssueId          *uuid.UUID
+	ContactId        *uuid.UUID
+	ChatId           *uuid.UUID
+	Activity         string
+	WorkflowId       *uuid.UUID
+}
+
+// ScenarioResultValueInfo is one value of a filled form.
+type ScenarioResultValueInfo struct {
+	ScreenControlId uuid.UUID
+	ResultNumber    *int32
+	ResultText      string
+	ResultNumeric   *Decimal
+	ResultTime      *time.Time
+	TargetColumn    string
+}
+
+// ScenarioInfo describes a form to be filled.
+type ScenarioInfo struct {
+	ScenarioId  uuid.UUID
+	DisplayName string
+	Screens     []*ScreenInfo
+	AgentId     *uuid.UUID
+	Culture     string
+}
+
+// ScreenInfo is one page of a form.
+type ScreenInfo struct {
+	ScreenId                 uuid.UUID
+	DisplayName              string
+	Rank                     int32
+	FinishButton             bool
+	ConditionScreenControlId *uuid.UUID
+	ConditionText            string
+	Controls                 []*ScreenControlInfo
+}
+
+// ScreenControlInfo is one field of a form.
+type ScreenControlInfo struct {
+	ScreenControlId uuid.UUID
+	DisplayName     string
+	Description     string
+	TargetColumn    string
+	Rank            int32
+	ControlType     string // LabelOnly, TextArea, DropDown, RadioButtons, CheckBoxes, Integer, Date, Time, DateTime
+	ControlNumber   *int32
+	ControlText     string
+	MandatoryField  bool
+	Parameters      []*ScreenControlParameterInfo
+}
+
+// ScreenControlParameterInfo is one choice of a field.
+type ScreenControlParameterInfo struct {
+	ScreenControlParameterId uuid.UUID
+	DisplayName              string
+	Rank                     int32
+	ResultNumber             *int32
+	ResultText               string
+	DefaultItem              bool
+}
+
+// Decimal is a decimal number kept as its text, so that nothing is rounded.
+// It is written as a string; a number is accepted when reading.
+type Decimal string
+
+// Login is the first packet of a connection (SP_LOGIN).
+type Login struct {
+	Account  string
+	Secret   string // compared in constant time, never logged
+	Peer     string // the gateway application, e.g. "@servicelink"
+	Instance string // stable across restarts, differs between gateways of one host
+	Version  int32  // of this protocol: Version
+	Encoding string // "msgpack" or "json": what this side writes
+	MaxFrame int64  // bytes: the largest frame body this side reads
+}
+
+// Welcome accepts a login (SP_WELCOME).
+type Welcome struct {
+	Server    string // name and version of the core's software
+	Version   int32
+	MaxFrame  int64 // bytes: the largest frame body the core reads
+	KeepAlive int32 // seconds of silence before a ping
+	Fences    bool  // the core keeps the fence of ES_CHAT_RESYNC
+	Asks      bool  // the core mirrors Ask
+}
+
+// Refused turns a login down (SP_REFUSED); the core closes after it.
+type Refused struct {
+	Reason string // credentials, version, peer, busy
+}
+
+// Ping asks for, or is, a sign of life (SP_PING, SP_PONG).
+type Ping struct{ Token string }
+
+// Bye announces an orderly end (SP_BYE).
+type Bye struct {
+	Reason       string // replaced, restart, shutdown
+	RetryAfterMs int64  // the other side waits about this long before it dials again
+}
+
+func (*ChatServiceInfo) payload()  {}
+func (*ChatStatusInfo) payload()   {}
+func (ChatStatusList) payload()    {}
+func (*ChatSentenceInfo) payload() {}
+func (*ChatCommandInfo) payload()  {}
+func (*Login) payload()            {}
+func (*Welcome) payload()          {}
+func (*Refused) payload()          {}
+func (*Ping) payload()             {}
+func (*Bye) payload()              {}
