@@ -108,12 +108,12 @@ const (
 	ReasonMissing   RequestReason = "missing_parameter"
 	ReasonSyntax    RequestReason = "syntax"      // not what the content type says
 	ReasonLimits    RequestReason = "limits"      // too deep, too long, too many
-	ReasonNoChannel RequestReason = "no_channel"  // Refused: nobody's, or a disabled channel's
+	ReasonNobody    RequestReason = "no_channel"  // Refused: nobody's, or a disabled channel's
 	ReasonForged    RequestReason = "forged"      // Refused: proof wrong
 	ReasonTooLarge  RequestReason = "too_large"   // TooLarge
 	ReasonBody      RequestReason = "body"        // cut or too slow
 	ReasonUnavail   RequestReason = "unavailable" // Unavailable
-	ReasonNotFound  RequestReason = "not_found"   // no such path
+	ReasonNoPath    RequestReason = "not_found"   // no such path
 	ReasonBadMethod RequestReason = "method"
 	ReasonPanic     RequestReason = "bug" // the connector panicked
 )
