@@ -1,0 +1,72 @@
+# Everything a newcomer needs is `make run` and `make test`; `make help` lists
+# the rest. A target fetches what it lacks: Go modules always, programs of the
+# operating system where apt is there and we are root (see .ci/need).
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BINARIES := servicelink refcore playground
+TOOL     := go tool -modfile=tools/go.mod
+SUITE    := go run ./test/suite
+
+# FUZZTIME is the time of one fuzz target; by default all share FUZZTOTAL.
+FUZZTIME  ?=
+FUZZTOTAL ?= 3m
+# ARGS are handed to the program a target starts: make run ARGS=--help
+ARGS ?=
+# SCREENSHOTS is where the browser test leaves its pictures.
+SCREENSHOTS ?= $(CURDIR)/bin/screenshots
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start gateway, reference core and a demonstration channel; open the printed addresses
+	@go build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/playground
+	@exec bin/playground $(ARGS)
+
+.PHONY: test
+test: ## every test of the module: race detector, shuffled order, and none of the promised ones left out
+	@.ci/need gcc gcc libc6-dev
+	CGO_ENABLED=1 $(SUITE) test -- -race -shuffle=on -count=1 -timeout=10m ./...
+
+.PHONY: build
+build: ## bin/servicelink, bin/refcore, bin/playground: static, reproducible, with their version
+	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ $(BINARIES:%=./cmd/%)
+
+.PHONY: lint
+lint: ## linters and formatting, versions pinned in tools/go.mod
+	@$(TOOL) golangci-lint run ./...
+	@go mod verify >/dev/null
+
+.PHONY: fmt
+fmt: ## rewrite the sources as `make lint` wants them
+	@$(TOOL) golangci-lint fmt ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target of the module, FUZZTOTAL (3m) in all or FUZZTIME each
+	$(SUITE) fuzz -total '$(FUZZTOTAL)' -each '$(FUZZTIME)'
+
+.PHONY: browser
+browser: ## a conversation in a real Chromium, screenshots into SCREENSHOTS
+	@.ci/need chromium chromium
+	@$(MAKE) --no-print-directory build
+	SCREENSHOTS='$(SCREENSHOTS)' $(SUITE) browser -- -tags browser -count=1 -timeout=5m ./test/browser
+
+.PHONY: bench
+bench: build ## the figures: machine, medians and ratios of interleaved runs (about ten minutes)
+	@.ci/need wrk wrk
+	@go build -buildvcs=false -trimpath -o bin/ ./test/bench
+	@bin/bench $(ARGS)
+
+.PHONY: vuln
+vuln: ## known vulnerabilities of what is linked, from the unpacked database in VULNDB
+	@: "$${VULNDB:?name the folder of an unpacked Go vulnerability database}"
+	@$(TOOL) govulncheck -db "file://$$VULNDB" ./...
+
+.PHONY: clean
+clean: ## remove what the targets above made
+	rm -rf bin data

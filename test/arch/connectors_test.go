@@ -1,0 +1,97 @@
+package arch
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// notConnectors are the folders of connectors that hold none.
+var notConnectors = []string{"all", "internal", "connectortest"}
+
+func connectorNames(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, "connectors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !slices.Contains(notConnectors, e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		t.Fatal("no connector found: the test looks in the wrong place")
+	}
+	return names
+}
+
+// TestConnectorFolders: whoever knows one connector finds their way in all.
+func TestConnectorFolders(t *testing.T) {
+	files := goFiles(t)
+	for _, name := range connectorNames(t) {
+		want := []string{"doc.go", "inbound.go", name + ".go", "outbound.go", "wire.go"}
+		slices.Sort(want)
+		var have []string
+		tests := 0
+		for _, f := range files {
+			switch {
+			case f.dir() != "connectors/"+name:
+			case f.isTest():
+				tests++
+			default:
+				have = append(have, path.Base(f.name))
+			}
+		}
+		slices.Sort(have)
+		if !slices.Equal(have, want) {
+			t.Errorf("connectors/%s holds %q, want %q", name, have, want)
+		}
+		if tests == 0 {
+			t.Errorf("connectors/%s has no tests", name)
+		}
+	}
+}
+
+// TestConnectorIsAnnounced: besides its folder a connector touches three
+// lines, and none of them may be forgotten.
+func TestConnectorIsAnnounced(t *testing.T) {
+	var all []string
+	for _, f := range goFiles(t) {
+		if f.dir() == "connectors/all" {
+			all = append(all, f.ours()...)
+		}
+	}
+	example := read(t, "config/example.yaml")
+	changelog := strings.ToLower(read(t, "CHANGELOG.md"))
+	for _, name := range connectorNames(t) {
+		if !slices.Contains(all, "connectors/"+name) {
+			t.Errorf("connectors/all does not compile %s in", name)
+		}
+		if !strings.Contains(example, "network: "+name) {
+			t.Errorf("config/example.yaml has no channel with network: %s", name)
+		}
+		if !strings.Contains(changelog, name) {
+			t.Errorf("CHANGELOG.md does not mention %s", name)
+		}
+	}
+}
+
+// TestConnectorRunsTheKit: the conformance kit is only worth something for
+// those who run it.
+func TestConnectorRunsTheKit(t *testing.T) {
+	files := goFiles(t)
+	for _, name := range connectorNames(t) {
+		runs := slices.ContainsFunc(files, func(f sourceFile) bool {
+			return f.dir() == "connectors/"+name && f.isTest() &&
+				slices.Contains(f.ours(), "connectors/connectortest")
+		})
+		if !runs {
+			t.Errorf("connectors/%s does not run connectortest", name)
+		}
+	}
+}
