@@ -1,0 +1,181 @@
+package simprot
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// MaxObjects is how many objects (maps of a payload class) are decoded from
+// one frame: an empty map is one byte on the wire and some hundred in memory.
+const MaxObjects = 1 << 16
+
+// Encoding is how a writer puts payloads into frames. A reader takes both at
+// any time.
+type Encoding uint8
+
+const (
+	// EncodingMsgpack writes payloads as MessagePack maps and arrays.
+	EncodingMsgpack Encoding = iota
+	// EncodingJSON writes them as one MessagePack string of JSON text.
+	EncodingJSON
+)
+
+// ParseEncoding reads the names used in configurations and in SP_LOGIN; ""
+// is msgpack.
+func ParseEncoding(name string) (Encoding, error) {
+	switch name {
+	case "", "msgpack":
+		return EncodingMsgpack, nil
+	case "json":
+		return EncodingJSON, nil
+	}
+	return 0, fmt.Errorf("simprot: unknown encoding %q: msgpack or json", name)
+}
+
+func (e Encoding) String() string {
+	if e == EncodingJSON {
+		return "json"
+	}
+	return "msgpack"
+}
+
+// class makes the payloads of one code.
+type class struct {
+	code Code
+	// object returns a payload without members; nil for SE_CHAT_LIST, the one
+	// payload that is an array.
+	object func() object
+}
+
+// object is a payload class, or a class within one. Each knows its members
+// once for both encodings.
+type object interface {
+	// members writes the members that are set.
+	members(e *encoder)
+	// member reads the value of one member, or skips it when the name is
+	// unknown. name is valid until the first read.
+	member(d *decoder, name []byte) error
+}
+
+var classes = func() map[string]class {
+	service := func() object { return new(ChatServiceInfo) }
+	status := func() object { return new(ChatStatusInfo) }
+	sentence := func() object { return new(ChatSentenceInfo) }
+	command := func() object { return new(ChatCommandInfo) }
+	ping := func() object { return new(Ping) }
+	known := make(map[string]class)
+	for _, c := range []class{
+		{CodeChatRequest, service},
+		{CodeChatResponse, service},
+		{CodeChatStart, service},
+		{CodeChatStop, command},
+		{CodeChatStatus, status},
+		{CodeChatStatusAsk, status},
+		{CodeChatSentenceIn, sentence},
+		{CodeChatSentence, sentence},
+		{CodeChatTypingIn, command},
+		{CodeChatTyping, command},
+		{CodeChatConfirmIn, command},
+		{CodeChatConfirm, command},
+		{CodeChatResync, command},
+		{CodeChatList, nil},
+		{CodeLogin, func() object { return new(Login) }},
+		{CodeWelcome, func() object { return new(Welcome) }},
+		{CodeRefused, func() object { return new(Refused) }},
+		{CodePing, ping},
+		{CodePong, ping},
+		{CodeBye, func() object { return new(Bye) }},
+	} {
+		known[string(c.code)] = c
+	}
+	return known
+}()
+
+// AppendFrame appends p's whole frame, length and body, to dst and returns the
+// longer slice. With room enough in dst nothing is allocated. A nil payload is
+// written as nil. On an error dst comes back as it was.
+//
+// Errors: *EncodeError - a defect of the caller; *OversizeError - above
+// MaxReadFrame. The other side's smaller MaxFrame is the connection's affair.
+func AppendFrame(dst []byte, p Packet, enc Encoding) ([]byte, error) {
+	if !belongs(p.Code, p.Payload) {
+		return dst, &EncodeError{Code: p.Code, Err: errClass}
+	}
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	start := len(dst)
+	e.out.b = append(dst, 0, 0, 0, 0)
+	e.packet(p, enc)
+	if e.err != nil {
+		return dst, &EncodeError{Code: p.Code, Err: e.err}
+	}
+	frame := e.out.b
+	size := len(frame) - start - lengthSize
+	if size > MaxReadFrame {
+		return dst, &OversizeError{Size: int64(size)}
+	}
+	binary.BigEndian.PutUint32(frame[start:], uint32(size))
+	return frame, nil
+}
+
+// belongs reports whether payload is of the class that code carries, or nil.
+// A nil pointer in a Payload is neither. Codes this package does not know may
+// carry any of its classes.
+func belongs(code Code, payload Payload) bool {
+	if payload == nil {
+		return true
+	}
+	switch code {
+	case CodeChatRequest, CodeChatResponse, CodeChatStart:
+		return is[ChatServiceInfo](payload)
+	case CodeChatStatus, CodeChatStatusAsk:
+		return is[ChatStatusInfo](payload)
+	case CodeChatSentence, CodeChatSentenceIn:
+		return is[ChatSentenceInfo](payload)
+	case CodeChatStop, CodeChatTyping, CodeChatTypingIn, CodeChatConfirm, CodeChatConfirmIn, CodeChatResync:
+		return is[ChatCommandInfo](payload)
+	case CodeChatList:
+		_, ok := payload.(ChatStatusList)
+		return ok
+	case CodeLogin:
+		return is[Login](payload)
+	case CodeWelcome:
+		return is[Welcome](payload)
+	case CodeRefused:
+		return is[Refused](payload)
+	case CodePing, CodePong:
+		return is[Ping](payload)
+	case CodeBye:
+		return is[Bye](payload)
+	}
+	_, isList := payload.(ChatStatusList)
+	return isList || !reflect.ValueOf(payload).IsNil()
+}
+
+func is[T any](payload Payload) bool {
+	v, ok := any(payload).(*T)
+	return ok && v != nil
+}
+
+// DecodePacket decodes one frame body. It runs Scan first; what it returns
+// holds nothing of body. A nil payload reads as one without members.
+//
+// Errors: *FrameError - close the connection; *UnknownCodeError and
+// *DecodeError - count and skip.
+func DecodePacket(body []byte) (Packet, error) {
+	if err := Scan(body); err != nil {
+		return Packet{}, err
+	}
+	d := decoders.Get().(*decoder)
+	defer d.release()
+	return d.packet(body)
+}
+
+// decoders and encoders keep the library's state and the buffers between
+// packets.
+var (
+	decoders = sync.Pool{New: func() any { return newDecoder() }}
+	encoders = sync.Pool{New: func() any { return newEncoder() }}
+)
