@@ -13,6 +13,8 @@
 //     Accept of the batch returns. It gets every new pending row, and for a
 //     repeat the pending row it repeats (Row.Repeat set). A cancelled caller
 //     changes nothing. OnCommit must not block and must not wait for the journal.
+//     The change that finishes a repeated row may still be in the queue: a lane
+//     that does not hold the row asks Refill, it does not take the row itself.
 //  4. Everything that writes, and Refill, goes through one queue and happens in
 //     the order of the calls. So a Refill sees every Apply called before it,
 //     and no commit slips between its query and its callback.

@@ -1,0 +1,197 @@
+package writer
+
+import (
+	"errors"
+
+	"servicelink/gateway/journal"
+)
+
+// group is one transaction: its steps, and the rows it hands over.
+type group struct {
+	steps   []*step
+	rows    []journal.Row
+	repeats int
+}
+
+// doGroup writes steps, after what was kept, in one transaction; tells who
+// waits; and keeps the changes when the storage is away.
+func (w *Writer) doGroup(steps []*step) {
+	if len(w.kept) > 0 {
+		steps = append(w.kept, steps...)
+		w.kept = nil
+	}
+	full := w.store.Full()
+	g := &group{steps: steps}
+	err := w.try(g, full)
+	if err == nil {
+		w.finish(g)
+		return
+	}
+	if away := w.store.Away(err); away != nil {
+		w.away(steps, away)
+		return
+	}
+	w.doSingly(steps, full)
+}
+
+// try runs a group's transaction. A step that fails by its own fault without
+// having written anything (not found, full) does not fail the group.
+func (w *Writer) try(g *group, full error) error {
+	g.rows, g.repeats = make([]journal.Row, 0, len(g.steps)), 0
+	if err := w.store.Begin(); err != nil {
+		return err
+	}
+	for _, s := range g.steps {
+		if err := w.do(g, s, full); err != nil {
+			w.store.Rollback()
+			return err
+		}
+	}
+	if err := w.store.Commit(); err != nil {
+		w.store.Rollback()
+		return err
+	}
+	return nil
+}
+
+func (w *Writer) do(g *group, s *step, full error) error {
+	s.res = result{}
+	var err error
+	switch s.kind {
+	case kindAccept:
+		return w.doAccept(g, s, full)
+	case kindChange:
+		for i := range s.changes {
+			switch err := w.store.Change(&s.changes[i]); {
+			case errors.Is(err, ErrState):
+				s.res.err = err
+			case err != nil:
+				return err
+			}
+		}
+	case kindRequeue:
+		var row journal.Row
+		if err = w.store.Requeue(s.seq, &row); err == nil {
+			g.rows = append(g.rows, row)
+		}
+	case kindDiscard:
+		err = w.store.Discard(s.seq)
+	case kindSweep:
+		s.res.touched, err = w.store.Sweep()
+	}
+	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrNotDead) {
+		s.res.err, err = err, nil
+	}
+	return err
+}
+
+func (w *Writer) doAccept(g *group, s *step, full error) error {
+	if full != nil {
+		return w.acceptFull(g, s, full)
+	}
+	s.res.verdicts = make([]journal.Verdict, len(s.entries))
+	for i := range s.entries {
+		var err error
+		g.rows = append(g.rows, journal.Row{})
+		row := &g.rows[len(g.rows)-1]
+		s.res.verdicts[i], err = w.store.Accept(&s.entries[i], row)
+		if err != nil {
+			return err
+		}
+		g.settle(row)
+	}
+	return nil
+}
+
+// acceptFull answers repeats, which take no room, and refuses all else.
+func (w *Writer) acceptFull(g *group, s *step, full error) error {
+	rows := make([]journal.Row, len(s.entries))
+	for i := range s.entries {
+		known, err := w.store.Known(&s.entries[i], &rows[i])
+		if err != nil {
+			return err
+		}
+		if !known {
+			s.res.err = full
+			return nil
+		}
+	}
+	s.res.verdicts = make([]journal.Verdict, len(s.entries))
+	for i := range rows {
+		s.res.verdicts[i] = journal.Repeat
+		g.rows = append(g.rows, rows[i])
+		g.settle(&g.rows[len(g.rows)-1])
+	}
+	return nil
+}
+
+// settle drops the group's last row when it is not to be handed over.
+func (g *group) settle(row *journal.Row) {
+	if row.Seq == 0 {
+		g.rows = g.rows[:len(g.rows)-1]
+		return
+	}
+	if row.Repeat {
+		g.repeats++
+	}
+}
+
+// finish tells everybody, after the commit: the lanes first.
+func (w *Writer) finish(g *group) {
+	if now := w.store.Full(); now != nil || w.Health() != nil {
+		w.setHealth(now)
+	}
+	if g.repeats > 0 {
+		g.dropFinished()
+	}
+	if len(g.rows) > 0 {
+		w.onCommit(g.rows)
+	}
+	for _, s := range g.steps {
+		s.finish()
+	}
+}
+
+// dropFinished takes out repeats of rows that a later step of the same group
+// finished: they are not pending any more.
+func (g *group) dropFinished() {
+	finished := make(map[int64]bool)
+	for _, s := range g.steps {
+		for i := range s.changes {
+			if c := &s.changes[i]; c.Seq != 0 && !c.State.Pending() {
+				finished[c.Seq] = true
+			}
+		}
+	}
+	rows := g.rows[:0]
+	for i := range g.rows {
+		if !g.rows[i].Repeat || !finished[g.rows[i].Seq] {
+			rows = append(rows, g.rows[i])
+		}
+	}
+	g.rows = rows
+}
+
+// away fails a group's steps because the storage cannot be written; changes
+// are kept. Without the accepts they may still fit, so that is tried at once.
+func (w *Writer) away(steps []*step, cause error) {
+	w.setHealth(cause)
+	for _, s := range steps {
+		if s.kind == kindChange {
+			w.kept = append(w.kept, s)
+			continue
+		}
+		s.res = result{err: cause}
+		s.finish()
+	}
+	if len(w.kept) == 0 || len(w.kept) == len(steps) || !errors.Is(cause, journal.ErrFull) {
+		return
+	}
+	g := &group{steps: w.kept}
+	if w.try(g, cause) == nil {
+		w.kept = nil
+		for _, s := range g.steps {
+			s.finish()
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package writer
+
+import (
+	"errors"
+	"time"
+
+	"servicelink/gateway/journal"
+)
+
+// MergeParty takes over what is new in from; it reports whether p changed. An
+// empty field says nothing.
+func MergeParty(p, from *journal.Party) bool {
+	if from == nil {
+		return false
+	}
+	changed := false
+	for _, f := range [...]struct{ to, from *string }{
+		{&p.RemoteAddress, &from.RemoteAddress},
+		{&p.PartyName, &from.PartyName},
+		{&p.UserToken, &from.UserToken},
+		{&p.Culture, &from.Culture},
+	} {
+		if *f.from != "" && *f.from != *f.to {
+			*f.to, changed = *f.from, true
+		}
+	}
+	return changed
+}
+
+// MergeConv moves a conversation forward as journal.ConvChange says; it
+// reports whether c changed.
+func MergeConv(c *journal.Conversation, by *journal.ConvChange) bool {
+	old := *c
+	if by.ChatID != "" && by.ChatID != c.ChatID {
+		c.ChatID, c.Counter, c.Released = by.ChatID, by.Counter, by.Released
+	} else {
+		c.Counter = max(c.Counter, by.Counter)
+		c.Released = max(c.Released, by.Released)
+	}
+	if by.ClosedText.After(c.ClosedText) {
+		c.ClosedText = by.ClosedText
+	}
+	return old.ChatID != c.ChatID || old.Counter != c.Counter ||
+		old.Released != c.Released || !old.ClosedText.Equal(c.ClosedText)
+}
+
+// Revive makes a dead row pending again, as journal.Requeue says. Parts keep
+// their places: those that were sent stay, the others are as if never tried.
+func Revive(r *journal.Row) {
+	r.State, r.Epoch = journal.Accepted, r.Epoch+1
+	r.Reason, r.Hint, r.Attempts = "", "", 0
+	r.Next, r.EndedAt = time.Time{}, time.Time{}
+	parts := make([]journal.Part, len(r.Parts))
+	sent := 0
+	for i, p := range r.Parts {
+		if p.State == journal.PartSent {
+			parts[i] = p
+			sent++
+		}
+	}
+	r.Parts = nil
+	if sent > 0 {
+		r.Parts = parts
+	}
+}
+
+// Update puts a change into its row. The caller has checked that it may.
+func Update(r *journal.Row, c *journal.Change, now time.Time) {
+	r.State, r.Reason, r.Hint = c.State, c.Reason, c.Hint
+	r.Attempts, r.Next = c.Attempts, c.Next
+	if c.Parts != nil {
+		r.Parts = c.Parts
+	}
+	if !c.State.Pending() {
+		r.EndedAt = now
+	}
+}
+
+// Discarded is the reason of a dead letter an operator took off the list.
+const Discarded = "discarded"
+
+// Refused is the reason of a dead letter the storage refused alone.
+const Refused = "refused"
+
+// The retention when Options do not say.
+const (
+	keepContent = 48 * time.Hour
+	keepIDs     = 192 * time.Hour
+)
+
+// WithDefaults fills what Options leave out.
+func WithDefaults(o journal.Options) journal.Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.KeepContent == 0 {
+		o.KeepContent = keepContent
+	}
+	if o.KeepIDs == 0 {
+		o.KeepIDs = keepIDs
+	}
+	return o
+}
+
+// DeadLimit is how many dead letters a query without Limit gives.
+const DeadLimit = 100
+
+// ErrState is a change that names a row and no state.
+var ErrState = errors.New("change without a state")

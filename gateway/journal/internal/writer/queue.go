@@ -1,0 +1,104 @@
+package writer
+
+import (
+	"sync"
+
+	"servicelink/gateway/journal"
+)
+
+// kind of a step.
+type kind uint8
+
+const (
+	kindAccept kind = iota
+	kindChange
+	kindRequeue
+	kindDiscard
+	kindSweep
+	kindRefill
+)
+
+// step is one call of the journal, waiting for its turn.
+type step struct {
+	kind    kind
+	entries []journal.Entry  // accept
+	changes []journal.Change // change
+	seq     int64            // requeue, discard
+	lane    journal.Lane     // refill
+	limit   int
+	refill  func([]journal.Row, bool, error)
+	// done hears the outcome on the writer's goroutine; nil = nobody asked.
+	done func(*result)
+
+	res result
+}
+
+// result is what became of a step.
+type result struct {
+	verdicts []journal.Verdict
+	touched  int
+	err      error
+}
+
+func (s *step) finish() {
+	if s.kind == kindRefill {
+		s.refill(nil, false, s.res.err)
+		return
+	}
+	if s.done != nil {
+		s.done(&s.res)
+	}
+}
+
+// weight is how much of a group's room a step takes.
+func (s *step) weight() int { return max(1, len(s.entries), len(s.changes)) }
+
+// queue is the FIFO in front of the writer. It has no bound of its own: those
+// who accept wait, and changes must never be lost.
+type queue struct {
+	mu     sync.Mutex
+	steps  []*step
+	closed bool
+	wake   chan struct{} // room for one
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+// put adds a step; it reports false after close.
+func (q *queue) put(s *step) bool {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return false
+	}
+	q.steps = append(q.steps, s)
+	first := len(q.steps) == 1
+	q.mu.Unlock()
+	if first {
+		q.signal()
+	}
+	return true
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take removes what is waiting, into buf's space, and tells whether more can
+// come.
+func (q *queue) take(buf []*step) (steps []*step, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	steps, q.steps = q.steps, buf[:0]
+	return steps, q.closed
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.signal()
+}
