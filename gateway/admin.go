@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// Limits of /api/v1/dead.
+const (
+	deadPage    = 100
+	deadPageMax = 1000
+	// adminTimeout bounds one call of the API.
+	adminTimeout = 10 * time.Second
+)
+
+// deadLetters is the API of messages that were given up.
+type deadLetters struct {
+	journal journal.Journal
+	log     *slog.Logger
+	redact  func(journal.Row) map[string]any
+}
+
+// list answers GET /api/v1/dead?channel=&before=&limit=, newest first. A page
+// that may have a next one names it: next_before goes into before.
+func (d *deadLetters) list(w http.ResponseWriter, r *http.Request) {
+	q, ok := deadQuery(r)
+	if !ok {
+		writeError(w, http.StatusBadRequest, "bad query: channel, before (a seq), limit (1 to 1000)")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
+	defer cancel()
+	rows, err := d.journal.Dead(ctx, q)
+	if err != nil {
+		d.fail(w, err)
+		return
+	}
+	page := struct {
+		Dead       []map[string]any `json:"dead"`
+		NextBefore int64            `json:"next_before,omitempty"`
+	}{Dead: make([]map[string]any, 0, len(rows))}
+	for _, row := range rows {
+		page.Dead = append(page.Dead, d.redact(row))
+	}
+	if len(rows) == q.Limit {
+		page.NextBefore = rows[len(rows)-1].Seq
+	}
+	writeJSON(w, http.StatusOK, page)
+}
+
+func deadQuery(r *http.Request) (journal.DeadQuery, bool) {
+	query, err := readQuery(r, "channel", "before", "limit")
+	if err != nil {
+		return journal.DeadQuery{}, false
+	}
+	q := journal.DeadQuery{Channel: query["channel"], Limit: deadPage}
+	if s, given := query["before"]; given {
+		if q.Before, err = strconv.ParseInt(s, 10, 64); err != nil || q.Before < 1 {
+			return q, false
+		}
+	}
+	if s, given := query["limit"]; given {
+		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 || q.Limit > deadPageMax {
+			return q, false
+		}
+	}
+	return q, true
+}
+
+// act answers POST /api/v1/dead/{seq}/<name>. Every call, refused ones too,
+// leaves a line that says who did what to which row.
+func (d *deadLetters) act(name string, do func(context.Context, int64) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
+		if err != nil || seq < 1 {
+			writeError(w, http.StatusBadRequest, "seq must be a positive number")
+			return
+		}
+		// Once begun it is finished: the caller's hanging up must not leave
+		// the log line unsure of what happened.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
+		defer cancel()
+		err = do(ctx, seq)
+		d.log.LogAttrs(ctx, slog.LevelInfo, "admin action",
+			slog.String("action", name), slog.Int64("seq", seq),
+			slog.String("remote", r.RemoteAddr), slog.String("result", actionResult(err)))
+		if err != nil {
+			d.fail(w, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"seq": seq, "action": name})
+	})
+}
+
+// The answers to a failed call: short, fixed, telling what to do next.
+func (d *deadLetters) fail(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		writeError(w, http.StatusNotFound, actionResult(err))
+	case errors.Is(err, journal.ErrNotDead):
+		writeError(w, http.StatusConflict, actionResult(err))
+	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
+		writeError(w, http.StatusServiceUnavailable, actionResult(err))
+	default:
+		d.log.Error("admin call failed", slog.Any("error", err))
+		writeError(w, http.StatusInternalServerError, actionResult(err))
+	}
+}
+
+func actionResult(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case errors.Is(err, journal.ErrNotFound):
+		return "no such row"
+	case errors.Is(err, journal.ErrNotDead):
+		return "not a dead letter"
+	case errors.Is(err, journal.ErrFull):
+		return "journal is full"
+	case errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
+		return "journal is not available"
+	default:
+		return "failed"
+	}
+}
+
+// redactRow is what the API and logs show of a row: ids, reasons, sizes and
+// times. The TrackingId may be a telephone number and shows as its hash; the
+// text and the address do not show at all.
+func redactRow(row journal.Row) map[string]any {
+	view := map[string]any{
+		"seq":       row.Seq,
+		"channel":   row.Lane.Channel,
+		"direction": row.Lane.Direction.String(),
+		"tracking":  simprot.LogID(row.Lane.TrackingID),
+		"id":        row.ID,
+		"state":     row.State.String(),
+		"reason":    row.Reason,
+		"hint":      row.Hint,
+		"attempts":  row.Attempts,
+		"bytes":     len(row.Content),
+		"accepted":  row.AcceptedAt,
+		"ended":     row.EndedAt,
+	}
+	if row.Counter != 0 {
+		view["counter"] = row.Counter
+	}
+	if len(row.Parts) > 0 {
+		parts := make([]map[string]any, len(row.Parts))
+		for i, p := range row.Parts {
+			parts[i] = map[string]any{"state": p.State, "reason": p.Reason, "at": p.At}
+		}
+		view["parts"] = parts
+	}
+	return view
+}

@@ -1,0 +1,245 @@
+package gateway
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"servicelink/connectors"
+	"servicelink/simprot"
+)
+
+// metricChannel names a configured channel for the labels channel and network.
+type metricChannel struct{ Name, Network string }
+
+// noChannel stands in the labels channel and network for what belongs to no
+// configured channel, so that neither the core nor a caller can make series.
+const noChannel = "none"
+
+// other stands for a label value outside its closed list.
+const other = "other"
+
+// The closed lists behind labels. What is outside counts as other.
+var (
+	channelStates = []string{stateOK, stateDisabled, statePaused, stateDeaf, stateNoAnswer, stateClosed}
+
+	questionCodes = []string{
+		string(simprot.CodeChatResync), string(simprot.CodeChatRequest),
+		string(simprot.CodeChatStart), string(simprot.CodeChatStatusAsk), other,
+	}
+	questionOutcomes = []string{"answered", "repeated", "no_answer", "gone", other}
+	badPacketKinds   = []string{"unknown_code", "decode", "oversize", "unasked_answer", "late_answer", other}
+	noteKinds        = []string{"failed", "unknown", "changed", "stray", "event", other}
+	resyncOutcomes   = []string{"done", "failed"}
+)
+
+// Buckets in seconds. Latencies inside the process and over the link start at
+// half a millisecond; an event's whole way may take as long as a core is away.
+var (
+	latencyBuckets  = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}
+	commitBuckets   = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+	endToEndBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200}
+)
+
+// metrics is everything the gateway counts, in one place. Every series exists
+// from the start, at zero; label values come from closed lists. Methods are
+// cheap and safe for concurrent use: children are resolved once, here.
+//
+// Counters (_total) count what this process did; the gauges of
+// servicelink_ledger come from the journal and survive it.
+type metrics struct {
+	channels map[string]*channelMetrics
+	unknown  *channelMetrics
+	ledger   *ledgerCollector
+
+	link           prometheus.Gauge
+	generation     prometheus.Gauge
+	window, inUse  prometheus.Gauge
+	roundtrips     prometheus.Histogram
+	questions      map[[2]string]prometheus.Counter
+	questionTimes  map[string]prometheus.Observer
+	badPackets     closedCounter
+	notes          closedCounter
+	unknownSignals prometheus.Counter
+	scenarios      prometheus.Counter
+	commits        prometheus.Histogram
+	reloaded       prometheus.Gauge
+	reloadedAt     prometheus.Gauge
+}
+
+// newMetrics registers everything with reg, which must not hold it already.
+func newMetrics(reg prometheus.Registerer, channels []metricChannel, version string) *metrics {
+	reg.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &metrics{channels: make(map[string]*channelMetrics, len(channels))}
+	m.registerLink(reg)
+	m.registerQuestions(reg)
+	m.registerProcess(reg, version)
+	vecs := newChannelVecs(reg)
+	for _, c := range channels {
+		m.channels[c.Name] = vecs.resolve(c)
+	}
+	m.unknown = vecs.resolve(metricChannel{noChannel, noChannel})
+	m.ledger = newLedgerCollector(channels)
+	reg.MustRegister(m.ledger)
+	return m
+}
+
+func (m *metrics) registerLink(reg prometheus.Registerer) {
+	m.link = gauge(reg, "core_link_up", "1 while a session with the core chat server is logged in, else 0.")
+	m.generation = gauge(reg, "core_link_generation", "Sessions with the core since the process started; a rise without a stop is a reconnection.")
+	m.window = gauge(reg, "core_window_size", "Sentences that may be unanswered by the core at once; falls below core.window when it is slow.")
+	m.inUse = gauge(reg, "core_window_in_use", "Sentences written to the core and not echoed yet.")
+	m.roundtrips = add(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "servicelink_core_roundtrip_seconds", Buckets: latencyBuckets,
+		Help: "From a sentence leaving the write buffer to its echo by the core.",
+	}))
+	m.badPackets = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "servicelink_core_bad_packets_total",
+		Help: "Packets of the core that were skipped, by kind: unknown_code, decode (unreadable), oversize, unasked_answer, late_answer, other.",
+	}, []string{"kind"})), badPacketKinds)
+	m.unknownSignals = counter(reg, "core_unknown_signals_total", "Answers of the core with a Signal outside Free, Busy, Closed and Hidden.")
+	m.scenarios = counter(reg, "core_scenarios_ignored_total", "Forms (ScenarioModel) the core offered and this version does not show.")
+	m.notes = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "servicelink_tech_notes_total",
+		Help: "Tech notes written for agents, by kind: failed, unknown (fate of a send), changed (content), stray (found at the core, not sent), event, other.",
+	}, []string{"kind"})), noteKinds)
+}
+
+func (m *metrics) registerQuestions(reg prometheus.Registerer) {
+	counts := add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "servicelink_core_questions_total",
+		Help: "Questions to the core by packet code and outcome: answered, repeated (asked once more), no_answer, gone (connection lost), other.",
+	}, []string{"code", "outcome"}))
+	times := add(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "servicelink_core_question_seconds", Buckets: latencyBuckets,
+		Help: "From a question being written to its answer by the core, answered ones only.",
+	}, []string{"code"}))
+	m.questions = make(map[[2]string]prometheus.Counter)
+	m.questionTimes = make(map[string]prometheus.Observer)
+	for _, code := range questionCodes {
+		m.questionTimes[code] = times.WithLabelValues(code)
+		for _, outcome := range questionOutcomes {
+			m.questions[[2]string{code, outcome}] = counts.WithLabelValues(code, outcome)
+		}
+	}
+}
+
+func (m *metrics) registerProcess(reg prometheus.Registerer, version string) {
+	m.commits = add(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "servicelink_journal_commit_seconds", Buckets: commitBuckets,
+		Help: "How long an accept waited until the journal had committed (and synced) it.",
+	}))
+	m.reloaded = gauge(reg, "config_last_reload_success", "1 when the last reading of the configuration succeeded, else 0.")
+	m.reloadedAt = gauge(reg, "config_last_reload_success_timestamp_seconds", "When the configuration was last read with success, Unix time.")
+	add(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "servicelink_build_info", Help: "Always 1; the labels say what runs.",
+	}, []string{"version", "goversion"})).WithLabelValues(version, runtime.Version()).Set(1)
+}
+
+// channel gives a channel's metrics; for a name that is not configured the
+// shared ones with channel="none".
+func (m *metrics) channel(name string) *channelMetrics {
+	if c, ok := m.channels[name]; ok {
+		return c
+	}
+	return m.unknown
+}
+
+func (m *metrics) linkUp(up bool)            { m.link.Set(bit(up)) }
+func (m *metrics) linkGeneration(n uint64)   { m.generation.Set(float64(n)) }
+func (m *metrics) windowSize(n int)          { m.window.Set(float64(n)) }
+func (m *metrics) windowInUse(n int)         { m.inUse.Set(float64(n)) }
+func (m *metrics) roundtrip(d time.Duration) { m.roundtrips.Observe(d.Seconds()) }
+func (m *metrics) badPacket(kind string)     { m.badPackets.add(kind, 1) }
+func (m *metrics) note(kind string)          { m.notes.add(kind, 1) }
+func (m *metrics) unknownSignal()            { m.unknownSignals.Inc() }
+func (m *metrics) scenarioIgnored()          { m.scenarios.Inc() }
+
+// journalCommit records how long one accept waited for its commit.
+func (m *metrics) journalCommit(d time.Duration) { m.commits.Observe(d.Seconds()) }
+
+// question records the outcome of one question; d counts only when answered.
+func (m *metrics) question(code, outcome string, d time.Duration) {
+	if _, ok := m.questionTimes[code]; !ok {
+		code = other
+	}
+	c, ok := m.questions[[2]string{code, outcome}]
+	if !ok {
+		c = m.questions[[2]string{code, other}]
+	}
+	c.Inc()
+	if outcome == questionOutcomes[0] {
+		m.questionTimes[code].Observe(d.Seconds())
+	}
+}
+
+// configLoaded records a reading of the configuration, the first included.
+func (m *metrics) configLoaded(ok bool, at time.Time) {
+	m.reloaded.Set(bit(ok))
+	if ok {
+		m.reloadedAt.Set(float64(at.Unix()))
+	}
+}
+
+// add registers a new collector; a name registered twice is a mistake in this
+// package and panics at start.
+func add[C prometheus.Collector](reg prometheus.Registerer, c C) C {
+	reg.MustRegister(c)
+	return c
+}
+
+func gauge(reg prometheus.Registerer, name, help string) prometheus.Gauge {
+	return add(reg, prometheus.NewGauge(prometheus.GaugeOpts{Name: "servicelink_" + name, Help: help}))
+}
+
+func counter(reg prometheus.Registerer, name, help string) prometheus.Counter {
+	return add(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "servicelink_" + name, Help: help}))
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// closedCounter is a counter per value of a closed list, the last of which
+// takes whatever is outside.
+type closedCounter struct {
+	children map[string]prometheus.Counter
+	rest     prometheus.Counter
+}
+
+func newClosedCounter(vec *prometheus.CounterVec, values []string) closedCounter {
+	c := closedCounter{children: make(map[string]prometheus.Counter, len(values))}
+	for _, v := range values {
+		c.rest = vec.WithLabelValues(v)
+		c.children[v] = c.rest
+	}
+	return c
+}
+
+func (c closedCounter) add(value string, n int) {
+	child, ok := c.children[value]
+	if !ok {
+		child = c.rest
+	}
+	child.Add(float64(n))
+}
+
+// reasonNames lists reasons as label values; the bug reason comes last, since
+// a reason outside the list is one.
+func reasonNames(lists ...[]connectors.Reason) []string {
+	var names []string
+	for _, list := range lists {
+		for _, r := range list {
+			if r != connectors.ReasonBug {
+				names = append(names, string(r))
+			}
+		}
+	}
+	return append(names, string(connectors.ReasonBug))
+}

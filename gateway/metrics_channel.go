@@ -1,0 +1,232 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+)
+
+// channelVecs are the families with the labels channel and network, from
+// which the children of each configured channel are resolved once.
+type channelVecs struct {
+	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
+	requests, refused, ignored                 *prometheus.CounterVec
+	echoTimeouts, lateEchoes, idReused         *prometheus.CounterVec
+	resyncs                                    *prometheus.CounterVec
+	endToEnd, webhook                          *prometheus.HistogramVec
+	lanes, behind, held                        *prometheus.GaugeVec
+}
+
+func newChannelVecs(reg prometheus.Registerer) *channelVecs {
+	c := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "servicelink_" + name, Help: help}, channelLabels(labels)))
+	}
+	g := func(name, help string) *prometheus.GaugeVec {
+		return add(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "servicelink_" + name, Help: help}, channelLabels([]string{"direction"})))
+	}
+	h := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return add(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "servicelink_" + name, Help: help, Buckets: buckets}, channelLabels(labels)))
+	}
+	return &channelVecs{
+		accepted:   c("accepted_total", "Messages this process journaled for the first time.", "direction"),
+		duplicates: c("duplicates_total", "Repeats of journaled messages, answered with success and not taken again.", "direction"),
+		done:       c("done_total", "Messages this process brought to their end: echoed by the core (in), taken by the network (out).", "direction"),
+		dead:       c("dead_total", "Messages this process gave up, by reason; listed at /api/v1/dead.", "direction", "reason"),
+		attempts:   c("send_attempts_total", "Requests to the network to send one part: outcome sent, not_sent (safe to retry), rejected, unknown; with the reason of a failure, else none.", "outcome", "reason"),
+		requests:   c("webhook_requests_total", "Webhook calls by what became of them: accepted, refused, too_large, malformed, unavailable (the network is asked to send again).", "result"),
+		refused:    c("webhook_refused_total", "Webhook calls that were not taken, by reason. Calls nobody's channel can be found for have channel none.", "reason"),
+		ignored:    c("events_ignored_total", "Parts of webhook calls that were understood and are not to be taken, by the connector's reason.", "reason"),
+
+		echoTimeouts: c("core_echo_timeouts_total", "Sentences the core had not echoed in time; each is asked about before it is sent again."),
+		lateEchoes:   c("core_late_echoes_total", "Echoes that came after their time-out, or a second time."),
+		idReused:     c("core_id_reused_total", "Sentences of the core with an ID it had used for another text."),
+		resyncs:      c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
+
+		endToEnd: h("end_to_end_seconds", "From a message being journaled to its end, done ones only.", endToEndBuckets, "direction"),
+		webhook:  h("webhook_seconds", "From a webhook call's header to its answer, calls of every result.", latencyBuckets),
+
+		lanes:  g("lanes", "Conversations with work now, per direction."),
+		behind: g("lanes_behind", "Lanes with more pending messages than they hold in memory; they read on from the journal."),
+		held:   g("lane_messages", "Messages the lanes hold in memory; the engine's limit is 50,000."),
+	}
+}
+
+func channelLabels(more []string) []string { return append([]string{"channel", "network"}, more...) }
+
+// resolve makes every child of one channel, at zero.
+func (v *channelVecs) resolve(c metricChannel) *channelMetrics {
+	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
+	m := &channelMetrics{
+		sent:         v.attempts.With(prometheus.Labels{"channel": c.Name, "network": c.Network, "outcome": "sent", "reason": "none"}),
+		attempts:     make(map[string]closedCounter, 3),
+		refused:      newClosedCounter(v.refused.MustCurryWith(by), requestReasons),
+		ignoredBy:    openCounter{vec: v.ignored.MustCurryWith(by)},
+		echoTimeouts: v.echoTimeouts.With(by),
+		lateEchoes:   v.lateEchoes.With(by),
+		idReusedBy:   v.idReused.With(by),
+		resyncs:      newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes),
+		webhook:      v.webhook.With(by),
+	}
+	m.ignoredBy.child(other)
+	for _, o := range []connectors.Outcome{connectors.NotSent, connectors.Rejected, connectors.Unknown} {
+		vec := v.attempts.MustCurryWith(by).MustCurryWith(prometheus.Labels{"outcome": o.String()})
+		m.attempts[o.String()] = newClosedCounter(vec, reasonNames(connectors.SendReasons))
+	}
+	for r, name := range resultNames {
+		m.results[r] = v.requests.MustCurryWith(by).WithLabelValues(name)
+	}
+	for i, dir := range []journal.Direction{journal.In, journal.Out} {
+		m.dirs[i] = v.resolveDirection(prometheus.Labels{"channel": c.Name, "network": c.Network, "direction": dir.String()})
+	}
+	return m
+}
+
+func (v *channelVecs) resolveDirection(by prometheus.Labels) directionMetrics {
+	return directionMetrics{
+		accepted:   v.accepted.With(by),
+		duplicates: v.duplicates.With(by),
+		done:       v.done.With(by),
+		dead:       newClosedCounter(v.dead.MustCurryWith(by), reasonNames(connectors.SendReasons, connectors.DeadReasons)),
+		endToEnd:   v.endToEnd.With(by),
+		lanes:      v.lanes.With(by),
+		behind:     v.behind.With(by),
+		held:       v.held.With(by),
+	}
+}
+
+// requestReasons is the closed list of servicelink_webhook_refused_total; bug
+// comes last, since a reason outside the list is one.
+var requestReasons = []string{
+	string(connectors.ReasonMissing), string(connectors.ReasonSyntax), string(connectors.ReasonLimits),
+	string(connectors.ReasonNobody), string(connectors.ReasonForged), string(connectors.ReasonTooLarge),
+	string(connectors.ReasonBody), string(connectors.ReasonUnavail), string(connectors.ReasonNoPath),
+	string(connectors.ReasonBadMethod), string(connectors.ReasonPanic),
+}
+
+// resultNames gives the label of each connectors.Result.
+var resultNames = [...]string{
+	connectors.Accepted: "accepted", connectors.Refused: "refused", connectors.TooLarge: "too_large",
+	connectors.Malformed: "malformed", connectors.Unavailable: "unavailable",
+}
+
+// channelMetrics are the resolved series of one channel.
+type channelMetrics struct {
+	dirs     [2]directionMetrics // in, out
+	sent     prometheus.Counter
+	attempts map[string]closedCounter // by outcome, then reason
+
+	results   [len(resultNames)]prometheus.Counter
+	refused   closedCounter
+	ignoredBy openCounter
+	webhook   prometheus.Observer
+
+	echoTimeouts, lateEchoes, idReusedBy prometheus.Counter
+	resyncs                              closedCounter
+}
+
+type directionMetrics struct {
+	accepted, duplicates, done prometheus.Counter
+	dead                       closedCounter
+	endToEnd                   prometheus.Observer
+	lanes, behind, held        prometheus.Gauge
+}
+
+func (m *channelMetrics) dir(d journal.Direction) *directionMetrics {
+	if d == journal.Out {
+		return &m.dirs[1]
+	}
+	return &m.dirs[0]
+}
+
+func (m *channelMetrics) accepted(d journal.Direction)            { m.dir(d).accepted.Inc() }
+func (m *channelMetrics) duplicate(d journal.Direction)           { m.dir(d).duplicates.Inc() }
+func (m *channelMetrics) done(d journal.Direction)                { m.dir(d).done.Inc() }
+func (m *channelMetrics) dead(d journal.Direction, reason string) { m.dir(d).dead.add(reason, 1) }
+
+// endToEnd records the whole way of a message that is done.
+func (m *channelMetrics) endToEnd(d journal.Direction, took time.Duration) {
+	m.dir(d).endToEnd.Observe(took.Seconds())
+}
+
+// attempt records one request to the network: outcome is "sent", or the
+// String of a connectors.Outcome with its reason.
+func (m *channelMetrics) attempt(outcome, reason string) {
+	if outcome == "sent" {
+		m.sent.Inc()
+		return
+	}
+	c, ok := m.attempts[outcome]
+	if !ok {
+		c, reason = m.attempts[connectors.Unknown.String()], string(connectors.ReasonBug)
+	}
+	c.add(reason, 1)
+}
+
+func (m *channelMetrics) webhookResult(r connectors.Result)   { m.results[r].Inc() }
+func (m *channelMetrics) webhookRefused(reason string)        { m.refused.add(reason, 1) }
+func (m *channelMetrics) webhookSeconds(took time.Duration)   { m.webhook.Observe(took.Seconds()) }
+func (m *channelMetrics) ignored(reason string, n int)        { m.ignoredBy.child(reason).Add(float64(n)) }
+func (m *channelMetrics) echoTimeout()                        { m.echoTimeouts.Inc() }
+func (m *channelMetrics) lateEcho()                           { m.lateEchoes.Inc() }
+func (m *channelMetrics) idReused()                           { m.idReusedBy.Inc() }
+func (m *channelMetrics) resync(outcome string)               { m.resyncs.add(outcome, 1) }
+func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
+func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {
+	m.dir(d).behind.Add(float64(delta))
+}
+func (m *channelMetrics) laneHeld(d journal.Direction, delta int) { m.dir(d).held.Add(float64(delta)) }
+
+// Limits of openCounter.
+const (
+	maxOpenValues = 32 // distinct label values of one channel
+	maxOpenLength = 40 // characters of one
+)
+
+// openCounter counts by label values that are constants of a connector and
+// not known here. It bounds what a careless connector could make of them.
+type openCounter struct {
+	vec      *prometheus.CounterVec
+	mu       sync.RWMutex
+	children map[string]prometheus.Counter
+}
+
+func (c *openCounter) child(value string) prometheus.Counter {
+	c.mu.RLock()
+	child, ok := c.children[value]
+	c.mu.RUnlock()
+	if ok {
+		return child
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !labelWord(value) || len(c.children) >= maxOpenValues {
+		value = other
+	}
+	if child, ok := c.children[value]; ok {
+		return child
+	}
+	if c.children == nil {
+		c.children = make(map[string]prometheus.Counter)
+	}
+	child = c.vec.WithLabelValues(value)
+	c.children[value] = child
+	return child
+}
+
+// labelWord reports whether s looks like a constant reason: a word of
+// [a-z0-9_], not something a request holds.
+func labelWord(s string) bool {
+	if s == "" || len(s) > maxOpenLength {
+		return false
+	}
+	for _, r := range []byte(s) {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' {
+			return false
+		}
+	}
+	return true
+}
