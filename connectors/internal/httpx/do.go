@@ -1,0 +1,120 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+
+	"servicelink/connectors"
+)
+
+// Request is one call.
+type Request struct {
+	Method string
+	URL    *url.URL
+	Header http.Header // may be nil; not changed
+	Body   []byte      // may be nil
+	// Redirects is how many are followed, for GET and HEAD only; 0 = none.
+	Redirects int
+}
+
+// Response is an answer of any status.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte // nil when BodyErr is set
+	// BodyErr says why the body is not there: cut, too late, too large. The status
+	// still stands; who needs the body of a success returns BodyErr.
+	BodyErr *connectors.SendError
+}
+
+// Do makes one attempt. Its error is always a *connectors.SendError and means
+// that there is no answer; what an answer means is for Table.Check to say.
+func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	var p progress
+	call, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := newRequest(p.trace(call), r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(req)
+	if err != nil {
+		return nil, failure(ctx, err, &p)
+	}
+	defer answer.Body.Close() //nolint:errcheck // nothing was written to it
+	out := &Response{Status: answer.StatusCode, Header: answer.Header}
+	body, err := readAll(answer.Body, c.maxAnswer)
+	if err != nil {
+		out.BodyErr = failure(ctx, err, &p)
+		out.BodyErr.Code = strconv.Itoa(out.Status)
+		return out, nil
+	}
+	out.Body = body
+	return out, nil
+}
+
+func newRequest(ctx context.Context, r Request) (*http.Request, error) {
+	if r.URL == nil || r.URL.Host == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+		return nil, bug("request without an http address")
+	}
+	if r.Redirects > 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		ctx = withRedirects(ctx, r.Redirects)
+	}
+	// bytes.Reader gives the request a GetBody: what was not written at all may
+	// then be written again on a fresh connection.
+	var body io.Reader
+	if r.Body != nil {
+		body = bytes.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL.String(), body)
+	if err != nil {
+		return nil, bug("request cannot be built")
+	}
+	for name, values := range r.Header {
+		req.Header[name] = values
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", userAgent)
+	}
+	return req, nil
+}
+
+var errTooLarge = errors.New("answer is larger than allowed")
+
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > limit {
+		return nil, errTooLarge
+	}
+	return body, nil
+}
+
+// progress is how far a request came. The transport calls the hooks on several
+// goroutines.
+type progress struct {
+	left     atomic.Bool // bytes of it may have left
+	answered atomic.Bool // the first byte of an answer came
+}
+
+func (p *progress) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// The transport looks for a connection: the first time, or again because
+		// not a byte could be written on a stale one.
+		GetConn: func(string) { p.left.Store(false) },
+		// From here on the transport writes when it likes. Later hooks (headers
+		// written, request written) say what was certainly written, not what was
+		// certainly not.
+		GotConn:              func(httptrace.GotConnInfo) { p.left.Store(true) },
+		GotFirstResponseByte: func() { p.answered.Store(true) },
+	})
+}

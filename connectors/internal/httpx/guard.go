@@ -1,0 +1,85 @@
+package httpx
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// errRefused is what the egress guard answers. It names no address: the target
+// may come from outside, and the error goes into logs.
+var errRefused = errors.New("address is not public and not listed in egress.allow")
+
+// reserved are the ranges that are no public unicast addresses, beyond what
+// netip's own predicates know. IPv6 is refused outside 2000::/3 as a whole,
+// which covers loopback, NAT64 (64:ff9b::/96), unique local, link-local and
+// multicast; listed here is what is special inside it.
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),       // "this network"
+	netip.MustParsePrefix("100.64.0.0/10"),   // carrier-grade NAT
+	netip.MustParsePrefix("192.0.0.0/24"),    // IETF protocol assignments
+	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("192.88.99.0/24"),  // 6to4 relays
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"), // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
+	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and broadcast
+	netip.MustParsePrefix("2001::/23"),       // Teredo and other protocols
+	netip.MustParsePrefix("2001:db8::/32"),   // documentation
+	netip.MustParsePrefix("2002::/16"),       // 6to4: holds any IPv4 address
+	netip.MustParsePrefix("3fff::/20"),       // documentation
+}
+
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
+// Guard decides which addresses may be connected to.
+type Guard struct {
+	// Allow lists ranges that are let through although they are not public.
+	Allow []netip.Prefix
+}
+
+// Check returns nil for a public unicast address and for one inside Allow.
+// An IPv4 address written as IPv6 is judged as what it is.
+func (g Guard) Check(addr netip.Addr) error {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range g.Allow {
+		if p.Contains(addr) {
+			return nil
+		}
+	}
+	if !addr.IsValid() || !addr.IsGlobalUnicast() || addr.IsPrivate() ||
+		addr.Is6() && !globalUnicast6.Contains(addr) {
+		return errRefused
+	}
+	for _, p := range reserved {
+		if p.Contains(addr) {
+			return errRefused
+		}
+	}
+	return nil
+}
+
+// checkHost judges a host that is written as an address; a name is judged when
+// it is resolved. It serves where no dial of ours follows: behind a proxy.
+func (g Guard) checkHost(host string) error {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return g.Check(addr)
+	}
+	return nil
+}
+
+// control is net.Dialer's hook: it sees the address a name was resolved to, in
+// the moment of connecting, so that a name cannot mean another one by then.
+func (g Guard) control(_, address string, _ syscall.RawConn) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: no port", errRefused)
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return fmt.Errorf("%w: no address", errRefused)
+	}
+	return g.Check(addr)
+}
