@@ -16,7 +16,7 @@ type metricChannel struct{ Name, Network string }
 
 // noChannel stands in the labels channel and network for what belongs to no
 // configured channel, so that neither the core nor a caller can make series.
-const noChannel = "none"
+const noChannel = "-"
 
 // other stands for a label value outside its closed list.
 const other = "other"
@@ -55,6 +55,9 @@ type metrics struct {
 	ledger   *ledgerCollector
 
 	link           prometheus.Gauge
+	echoTimeouts   prometheus.Counter
+	lateEchoes     prometheus.Counter
+	strayEchoes    prometheus.Counter
 	generation     prometheus.Gauge
 	window, inUse  prometheus.Gauge
 	roundtrips     prometheus.Histogram
@@ -96,6 +99,9 @@ func (m *metrics) registerLink(reg prometheus.Registerer) {
 		Name: "servicelink_core_roundtrip_seconds", Buckets: latencyBuckets,
 		Help: "From a sentence leaving the write buffer to its echo by the core.",
 	}))
+	m.echoTimeouts = counter(reg, "core_echo_timeouts_total", "Sentences the core had not echoed in time; each is asked about before it is sent again.")
+	m.lateEchoes = counter(reg, "core_late_echoes_total", "Echoes that came after their time-out and settled their sentence.")
+	m.strayEchoes = counter(reg, "core_stray_echoes_total", "Echoes nothing waited for: a second one, or of another process' sentence.")
 	m.badPackets = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "servicelink_core_bad_packets_total",
 		Help: "Packets of the core that were skipped, by kind: unknown_code, decode (unreadable), oversize, unasked_answer, late_answer, other.",
@@ -140,7 +146,7 @@ func (m *metrics) registerProcess(reg prometheus.Registerer, version string) {
 }
 
 // channel gives a channel's metrics; for a name that is not configured the
-// shared ones with channel="none".
+// shared ones with channel="-".
 func (m *metrics) channel(name string) *channelMetrics {
 	if c, ok := m.channels[name]; ok {
 		return c
@@ -153,6 +159,9 @@ func (m *metrics) linkGeneration(n uint64)   { m.generation.Set(float64(n)) }
 func (m *metrics) windowSize(n int)          { m.window.Set(float64(n)) }
 func (m *metrics) windowInUse(n int)         { m.inUse.Set(float64(n)) }
 func (m *metrics) roundtrip(d time.Duration) { m.roundtrips.Observe(d.Seconds()) }
+func (m *metrics) echoTimeout()              { m.echoTimeouts.Inc() }
+func (m *metrics) lateEcho()                 { m.lateEchoes.Inc() }
+func (m *metrics) strayEcho()                { m.strayEchoes.Inc() }
 func (m *metrics) badPacket(kind string)     { m.badPackets.add(kind, 1) }
 func (m *metrics) note(kind string)          { m.notes.add(kind, 1) }
 func (m *metrics) unknownSignal()            { m.unknownSignals.Inc() }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -15,8 +16,7 @@ import (
 type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
-	echoTimeouts, lateEchoes, idReused         *prometheus.CounterVec
-	resyncs                                    *prometheus.CounterVec
+	idReused, resyncs                          *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
 }
@@ -38,13 +38,11 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 		dead:       c("dead_total", "Messages this process gave up, by reason; listed at /api/v1/dead.", "direction", "reason"),
 		attempts:   c("send_attempts_total", "Requests to the network to send one part: outcome sent, not_sent (safe to retry), rejected, unknown; with the reason of a failure, else none.", "outcome", "reason"),
 		requests:   c("webhook_requests_total", "Webhook calls by what became of them: accepted, refused, too_large, malformed, unavailable (the network is asked to send again).", "result"),
-		refused:    c("webhook_refused_total", "Webhook calls that were not taken, by reason. Calls nobody's channel can be found for have channel none.", "reason"),
+		refused:    c("webhook_refused_total", "Webhook calls that were not taken, by reason. Calls that no one channel can be blamed for have channel \"-\".", "reason"),
 		ignored:    c("events_ignored_total", "Parts of webhook calls that were understood and are not to be taken, by the connector's reason.", "reason"),
 
-		echoTimeouts: c("core_echo_timeouts_total", "Sentences the core had not echoed in time; each is asked about before it is sent again."),
-		lateEchoes:   c("core_late_echoes_total", "Echoes that came after their time-out, or a second time."),
-		idReused:     c("core_id_reused_total", "Sentences of the core with an ID it had used for another text."),
-		resyncs:      c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
+		idReused: c("core_id_reused_total", "Sentences of the core with an ID it had used for another text."),
+		resyncs:  c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
 
 		endToEnd: h("end_to_end_seconds", "From a message being journaled to its end, done ones only.", endToEndBuckets, "direction"),
 		webhook:  h("webhook_seconds", "From a webhook call's header to its answer, calls of every result.", latencyBuckets),
@@ -61,15 +59,13 @@ func channelLabels(more []string) []string { return append([]string{"channel", "
 func (v *channelVecs) resolve(c metricChannel) *channelMetrics {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	m := &channelMetrics{
-		sent:         v.attempts.With(prometheus.Labels{"channel": c.Name, "network": c.Network, "outcome": "sent", "reason": "none"}),
-		attempts:     make(map[string]closedCounter, 3),
-		refused:      newClosedCounter(v.refused.MustCurryWith(by), requestReasons),
-		ignoredBy:    openCounter{vec: v.ignored.MustCurryWith(by)},
-		echoTimeouts: v.echoTimeouts.With(by),
-		lateEchoes:   v.lateEchoes.With(by),
-		idReusedBy:   v.idReused.With(by),
-		resyncs:      newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes),
-		webhook:      v.webhook.With(by),
+		sent:      v.attempts.With(prometheus.Labels{"channel": c.Name, "network": c.Network, "outcome": "sent", "reason": "none"}),
+		attempts:  make(map[string]closedCounter, 3),
+		refused:   newClosedCounter(v.refused.MustCurryWith(by), requestReasons),
+		ignoredBy: openCounter{vec: v.ignored.MustCurryWith(by)},
+		reused:    v.idReused.With(by),
+		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes),
+		webhook:   v.webhook.With(by),
 	}
 	m.ignoredBy.child(other)
 	for _, o := range []connectors.Outcome{connectors.NotSent, connectors.Rejected, connectors.Unknown} {
@@ -124,8 +120,8 @@ type channelMetrics struct {
 	ignoredBy openCounter
 	webhook   prometheus.Observer
 
-	echoTimeouts, lateEchoes, idReusedBy prometheus.Counter
-	resyncs                              closedCounter
+	reused  prometheus.Counter
+	resyncs closedCounter
 }
 
 type directionMetrics struct {
@@ -146,6 +142,30 @@ func (m *channelMetrics) accepted(d journal.Direction)            { m.dir(d).acc
 func (m *channelMetrics) duplicate(d journal.Direction)           { m.dir(d).duplicates.Inc() }
 func (m *channelMetrics) done(d journal.Direction)                { m.dir(d).done.Inc() }
 func (m *channelMetrics) dead(d journal.Direction, reason string) { m.dir(d).dead.add(reason, 1) }
+
+// taken records what the journal did with entries.
+func (m *channelMetrics) taken(d journal.Direction, entries []journal.Entry, verdicts []journal.Verdict) {
+	for i, v := range verdicts {
+		if v == journal.Repeat {
+			m.duplicate(d)
+			continue
+		}
+		m.accepted(d)
+		if v == journal.Refused {
+			m.dead(d, cmp.Or(entries[i].DeadReason, string(connectors.ReasonRefused)))
+		}
+	}
+}
+
+// finished records the end of a message that was taken the given time ago.
+func (m *channelMetrics) finished(d journal.Direction, end journal.State, reason string, took time.Duration) {
+	if end != journal.Done {
+		m.dead(d, reason)
+		return
+	}
+	m.done(d)
+	m.endToEnd(d, took)
+}
 
 // endToEnd records the whole way of a message that is done.
 func (m *channelMetrics) endToEnd(d journal.Direction, took time.Duration) {
@@ -170,9 +190,7 @@ func (m *channelMetrics) webhookResult(r connectors.Result)   { m.results[r].Inc
 func (m *channelMetrics) webhookRefused(reason string)        { m.refused.add(reason, 1) }
 func (m *channelMetrics) webhookSeconds(took time.Duration)   { m.webhook.Observe(took.Seconds()) }
 func (m *channelMetrics) ignored(reason string, n int)        { m.ignoredBy.child(reason).Add(float64(n)) }
-func (m *channelMetrics) echoTimeout()                        { m.echoTimeouts.Inc() }
-func (m *channelMetrics) lateEcho()                           { m.lateEchoes.Inc() }
-func (m *channelMetrics) idReused()                           { m.idReusedBy.Inc() }
+func (m *channelMetrics) reusedID()                           { m.reused.Inc() }
 func (m *channelMetrics) resync(outcome string)               { m.resyncs.add(outcome, 1) }
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {

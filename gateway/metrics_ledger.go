@@ -117,7 +117,7 @@ func (c *ledgerCollector) collectLedger(ch chan<- prometheus.Metric,
 
 // configured reports whether a channel has series of its own. The ledger of
 // one that left the configuration, or of a Port the core made up, goes under
-// "none": the sums stay right and the labels bounded.
+// "-": the sums stay right and the labels bounded.
 func (c *ledgerCollector) configured(name string) bool {
 	for _, channel := range c.channels {
 		if channel.Name == name {

@@ -74,8 +74,9 @@ func TestMetricsNames(t *testing.T) {
 		"servicelink_lanes":                                        "channel direction network",
 		"servicelink_lanes_behind":                                 "channel direction network",
 		"servicelink_lane_messages":                                "channel direction network",
-		"servicelink_core_echo_timeouts_total":                     channel,
-		"servicelink_core_late_echoes_total":                       channel,
+		"servicelink_core_echo_timeouts_total":                     "",
+		"servicelink_core_late_echoes_total":                       "",
+		"servicelink_core_stray_echoes_total":                      "",
 		"servicelink_core_id_reused_total":                         channel,
 		"servicelink_core_resyncs_total":                           "channel network outcome",
 		"servicelink_core_link_up":                                 "",
@@ -213,9 +214,7 @@ func TestMetricsCounts(t *testing.T) {
 		{"webhook_requests_total", "shop omnichannel malformed", func() { c.webhookResult(connectors.Malformed) }},
 		{"webhook_refused_total", "shop omnichannel forged", func() { c.webhookRefused("forged") }},
 		{"events_ignored_total", "shop omnichannel file_not_ready", func() { c.ignored("file_not_ready", 1) }},
-		{"core_echo_timeouts_total", "shop omnichannel", c.echoTimeout},
-		{"core_late_echoes_total", "shop omnichannel", c.lateEcho},
-		{"core_id_reused_total", "shop omnichannel", c.idReused},
+		{"core_id_reused_total", "shop omnichannel", c.reusedID},
 		{"core_resyncs_total", "shop omnichannel failed", func() { c.resync("failed") }},
 		{"lanes", "shop in omnichannel", func() { c.lane(journal.In, 1) }},
 		{"lanes_behind", "shop out omnichannel", func() { c.laneBehind(journal.Out, 1) }},
@@ -224,6 +223,9 @@ func TestMetricsCounts(t *testing.T) {
 		{"core_bad_packets_total", "decode", func() { m.badPacket("decode") }},
 		{"core_bad_packets_total", "other", func() { m.badPacket("?") }},
 		{"tech_notes_total", "failed", func() { m.note("failed") }},
+		{"core_echo_timeouts_total", "", m.echoTimeout},
+		{"core_late_echoes_total", "", m.lateEcho},
+		{"core_stray_echoes_total", "", m.strayEcho},
 		{"core_unknown_signals_total", "", m.unknownSignal},
 		{"core_scenarios_ignored_total", "", m.scenarioIgnored},
 		{"core_link_up", "", func() { m.linkUp(true) }},
@@ -258,6 +260,32 @@ func values(families map[string]*dto.MetricFamily) map[string]float64 {
 		}
 	}
 	return flat
+}
+
+// TestMetricsTaken: whatever the journal's verdict, the process' own counters
+// keep the ledger's law.
+func TestMetricsTaken(t *testing.T) {
+	t.Parallel()
+	m, reg := testMetrics(t)
+	c := m.channel("shop")
+	c.taken(journal.In, []journal.Entry{{}, {}, {DeadReason: "address"}, {}},
+		[]journal.Verdict{journal.New, journal.Repeat, journal.Refused, journal.Refused})
+	c.finished(journal.In, journal.Done, "", time.Second)
+	c.finished(journal.In, journal.Dead, "deadline", time.Second)
+	got := values(ours(t, reg))
+	for key, want := range map[string]float64{
+		"accepted_total shop in omnichannel":      3,
+		"duplicates_total shop in omnichannel":    1,
+		"dead_total shop in omnichannel address":  1,
+		"dead_total shop in omnichannel refused":  1,
+		"dead_total shop in omnichannel deadline": 1,
+		"done_total shop in omnichannel":          1,
+		"end_to_end_seconds shop in omnichannel":  1,
+	} {
+		if got["servicelink_"+key] != want {
+			t.Errorf("%s = %v, want %v", key, got["servicelink_"+key], want)
+		}
+	}
 }
 
 func TestMetricsHistograms(t *testing.T) {
@@ -301,10 +329,10 @@ func TestMetricsLedger(t *testing.T) {
 		"ledger shop in omnichannel done":            4,
 		"ledger shop in omnichannel dead":            1,
 		"ledger shop in omnichannel pending":         3,
-		"ledger none in none accepted":               3,
-		"ledger none in none pending":                2,
+		"ledger - in - accepted":                     3,
+		"ledger - in - pending":                      2,
 		"oldest_pending_seconds shop in omnichannel": 90,
-		"oldest_pending_seconds none in none":        3600,
+		"oldest_pending_seconds - in -":              3600,
 		"oldest_pending_seconds desk in telegram":    0,
 		"channel_state desk telegram paused":         1,
 		"channel_state desk telegram ok":             0,
