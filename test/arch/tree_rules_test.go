@@ -18,6 +18,20 @@ func TestFileSizes(t *testing.T) {
 	}
 }
 
+// TestNoSleep: nothing waits by sleeping. In a test the word is good only in
+// a synctest bubble, where it moves the clock and takes no time.
+func TestNoSleep(t *testing.T) {
+	sleep := "time." + "Sleep("
+	for _, f := range goFiles(t) {
+		if !strings.Contains(f.text, sleep) {
+			continue
+		}
+		if !f.isTest() || !strings.Contains(f.text, `"testing/synctest"`) {
+			t.Errorf("%s sleeps", f.name)
+		}
+	}
+}
+
 // TestPackageComments: every package says in exactly one place what it is.
 func TestPackageComments(t *testing.T) {
 	comments := map[string][]string{}
