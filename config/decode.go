@@ -14,6 +14,8 @@ import (
 type decoder struct {
 	src      *source
 	problems Problems
+	// open is true below a field whose secret may be written out.
+	open bool
 }
 
 var settingsType = reflect.TypeFor[Settings]()
@@ -80,7 +82,9 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 			d.fail(pair.Key, join(path, shorten(key)), "is not a known key", suggest(key, fields))
 			continue
 		}
+		d.open = fields[i].open
 		d.value(pair.Value, v.Field(fields[i].index), join(path, key))
+		d.open = false
 	}
 	for _, f := range fields {
 		if f.required && v.Field(f.index).IsZero() && !d.reported(join(path, f.key)) {
@@ -215,17 +219,22 @@ type field struct {
 	key      string
 	index    int
 	required bool
+	open     bool
 }
 
 // fieldsOf lists the yaml tags of a struct; a field without one is not decoded.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
-		key, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		key, list, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		if key == "" || key == "-" || !t.Field(i).IsExported() {
 			continue
 		}
-		fields = append(fields, field{key: key, index: i, required: option == "required"})
+		options := strings.Split(list, ",")
+		fields = append(fields, field{
+			key: key, index: i,
+			required: slices.Contains(options, "required"), open: slices.Contains(options, "open"),
+		})
 	}
 	return fields
 }

@@ -68,7 +68,7 @@ func (d *decoder) scalar(n ast.Node, path string, decode func(input) *mistake) {
 	in, wrong := expand(text)
 	if wrong == nil {
 		in.written = func() {
-			if d.src.warn != nil {
+			if d.src.warn != nil && !d.open {
 				d.src.warn(d.src.at(start(n), path, "a secret is written out in the file", `use "${NAME}" or "file:/path"`))
 			}
 		}

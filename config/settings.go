@@ -24,7 +24,8 @@ type Settings struct {
 // `yaml:"name,required"` must be there. Decode is strict: an unknown key is a
 // problem. It reads the environment and secret files. A secret written out in
 // the file is added to the Warnings of the Config the settings came from, so
-// Decode must not run beside a reader of those.
+// Decode must not run beside a reader of those; the tag option "open" keeps it
+// silent for a field that is a secret only sometimes, such as a URL.
 //
 // Fields may be string, bool, integers, float64, time.Duration, Bytes, Secret,
 // netip.Prefix or any encoding.TextUnmarshaler, structs, pointers, slices and

@@ -42,7 +42,7 @@ func (s *source) problem(path, message, hint string) Problem {
 	}
 	p.File = s.file
 	if s.root != nil {
-		at := locate(s.root, path)
+		at, _ := locate(s.root, path)
 		p.Line, p.Column = at.Line, at.Column
 	}
 	return p
@@ -224,14 +224,15 @@ func entries(n ast.Node) (pairs []*ast.MappingValueNode, ok bool) {
 
 // locate follows a path such as "channels[0].port" as far as the file goes: to
 // a scalar's value, else to the key or the list entry that holds the rest.
-func locate(root ast.Node, path string) token.Position {
-	at := *start(root).Position
+// complete is false when the file does not have all of it.
+func locate(root ast.Node, path string) (at token.Position, complete bool) {
+	at = *start(root).Position
 	node := root
 	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
 		if list, ok := node.(*ast.SequenceNode); ok {
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(list.Values) {
-				return at
+				return at, false
 			}
 			node = list.Values[i]
 			at = *start(node).Position
@@ -240,7 +241,7 @@ func locate(root ast.Node, path string) token.Position {
 		pairs, _ := entries(node)
 		i := slices.IndexFunc(pairs, func(pair *ast.MappingValueNode) bool { return keyText(pair) == step })
 		if i < 0 {
-			return at
+			return at, false
 		}
 		node = pairs[i].Value
 		at = *pairs[i].Key.GetToken().Position
@@ -248,7 +249,7 @@ func locate(root ast.Node, path string) token.Position {
 			at = *start(node).Position
 		}
 	}
-	return at
+	return at, true
 }
 
 // keyText is a key as it is written.
