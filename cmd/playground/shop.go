@@ -73,6 +73,7 @@ type button struct {
 // no earlier start has used, because the gateway's journal may remember it.
 func newShop(now time.Time, links []link) *shop {
 	return &shop{
+		chats:    []*chat{},
 		nextChat: now.Unix(),
 		watchers: map[chan []byte]struct{}{},
 		links:    links,

@@ -66,11 +66,11 @@ function facts(chat, message) {
   const line = element("p", "facts");
   line.append(new Date(message.at).toLocaleTimeString());
   if (message.from_me) {
-    const words = { sending: "sending", taken: "taken by the gateway", waiting: "waiting", refused: "refused" };
-    const state = element("span", message.state, words[message.state] || message.state);
-    state.title = message.detail || "";
+    const taken = message.state === "taken";
+    const state = element("span", message.state, taken ? "taken by the gateway" : message.detail || message.state);
+    if (taken) state.title = message.detail;
     line.append(" · ", state);
-    if (message.state === "taken") {
+    if (taken) {
       const again = element("button", "", "post it again");
       again.type = "button";
       again.title = "Networks repeat themselves. The agent must see it once.";
