@@ -1,0 +1,122 @@
+package refcore
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"servicelink/simprot"
+)
+
+// Defaults of Options.
+const (
+	DefaultAgentName    = "Agent"
+	DefaultConfirmLimit = 2 * time.Minute
+	DefaultListFrame    = 500
+	DefaultKeepAlive    = 15 * time.Second
+)
+
+// Options says how a Core behaves. Account and Secret are required unless
+// NoLogin is set: there is no default secret.
+type Options struct {
+	Account string // the account gateways log in with
+	Secret  string // its secret; never logged
+	// Peer is the only gateway application served; empty serves any that logs
+	// in. Required with NoLogin, where it is every connection's Peer.
+	Peer string
+	// Ports are the Ports known here; empty knows every Port. An unknown one is
+	// an offence, is answered Hidden and takes no chat.
+	Ports []string
+	// NoLogin expects no SP_LOGIN, as a core that lacks session control.
+	NoLogin bool
+	// Fences announces and keeps the fence of ES_CHAT_RESYNC.
+	Fences bool
+	// Asks announces and keeps the mirroring of Ask. Without it Ask is not mirrored.
+	Asks bool
+	// Bare leaves out what is only recommended to cores: AfterCounter, Counter
+	// in SE_CHAT_LIST and closed chats in it.
+	Bare bool
+	// OmitChatID leaves ChatId out of sentences, as cores do that keep to the
+	// letter of the source.
+	OmitChatID bool
+	// Broadcast sends what nobody asked for to every connection of the Peer
+	// instead of to the one that claimed the Port.
+	Broadcast bool
+
+	Encoding  simprot.Encoding // what this side writes
+	MaxFrame  int              // bytes: the largest frame body read here; 0 = simprot.DefaultMaxFrame
+	KeepAlive time.Duration    // announced in SP_WELCOME, whole seconds; 0 = DefaultKeepAlive
+	ListFrame int              // most chats in one frame of SE_CHAT_LIST; 0 = DefaultListFrame
+
+	Signal       simprot.Signal // the first answer to ES_CHAT_REQUEST; empty = Free
+	AgentName    string         // empty = DefaultAgentName
+	ConfirmLimit time.Duration  // an outbound sentence unconfirmed for longer is an offence; 0 = DefaultConfirmLimit
+
+	// Store keeps chats and sentences; nil = a new MemoryStore of KeepSentences.
+	Store Store
+	// KeepSentences bounds the sentences kept per chat by that MemoryStore, for
+	// load tests; 0 keeps all. Repeats are recognised among the kept ones only.
+	KeepSentences int
+	// FaultSeed seeds the dice of faults with a Probability, so that a run can
+	// be repeated.
+	FaultSeed uint64
+	// ConsoleHosts are host names the console is reached by, besides localhost
+	// and addresses. Others are refused: a page elsewhere must not reach the
+	// console by a name that resolves to this machine.
+	ConsoleHosts []string
+
+	Logger *slog.Logger     // nil = nothing is logged
+	Clock  func() time.Time // nil = time.Now
+}
+
+// Errors of Options.Validate.
+var (
+	ErrNoSecret = errors.New("refcore: account and secret are required")
+	ErrNoPeer   = errors.New("refcore: without login the peer must be named")
+)
+
+// Validate reports what is missing. Serve calls it.
+func (o *Options) Validate() error {
+	if o.NoLogin {
+		if o.Peer == "" {
+			return ErrNoPeer
+		}
+		return nil
+	}
+	if o.Account == "" || o.Secret == "" {
+		return ErrNoSecret
+	}
+	return nil
+}
+
+// withDefaults fills what was left out.
+func (o Options) withDefaults() Options {
+	if o.MaxFrame <= 0 {
+		o.MaxFrame = simprot.DefaultMaxFrame
+	}
+	if o.KeepAlive <= 0 {
+		o.KeepAlive = DefaultKeepAlive
+	}
+	if o.ListFrame <= 0 {
+		o.ListFrame = DefaultListFrame
+	}
+	if o.Signal == "" {
+		o.Signal = simprot.SignalFree
+	}
+	if o.AgentName == "" {
+		o.AgentName = DefaultAgentName
+	}
+	if o.ConfirmLimit <= 0 {
+		o.ConfirmLimit = DefaultConfirmLimit
+	}
+	if o.Store == nil {
+		o.Store = NewMemoryStore(o.KeepSentences)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return o
+}
