@@ -1,0 +1,232 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// knownBefore is how long a journal must have lived before a sentence was
+// written to be sure that a sentence it has no record of was never sent.
+const knownBefore = 5 * time.Minute
+
+// answer is what an answer to STATUS or START said.
+type answer struct {
+	gen    uint64 // the session's generation
+	resync uint64 // the Port's latest RESYNC when it was asked
+	tick   uint64 // when it was asked, on the conversation's clock
+	chatID string
+	open   bool
+	// inbound holds the Counter of every inbound sentence shown, by ID.
+	inbound map[string]int32
+	oldest  int32 // lowest Counter shown; 0 = none
+	highest int32
+}
+
+// ask asks STATUS and takes in the answer. An answer that was asked on this
+// session, after the Port's latest RESYNC and after the write at minTick, is
+// used again. Questions of one conversation go one at a time.
+func (g *Gateway) ask(ctx context.Context, c *conversation, s *simprot.Session, minTick uint64) (*answer, error) {
+	return g.question(ctx, c, s, minTick, func() (*simprot.ChatStatusInfo, error) {
+		return s.Status(ctx, &simprot.ChatStatusInfo{Port: c.ch.cfg.Port, TrackingId: c.tracking})
+	})
+}
+
+// start opens the chat, or finds it open, and takes in the answer.
+func (g *Gateway) start(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (*answer, error) {
+	return g.question(ctx, c, s, ^uint64(0), func() (*simprot.ChatStatusInfo, error) {
+		return s.Start(ctx, c.service(it))
+	})
+}
+
+func (g *Gateway) question(ctx context.Context, c *conversation, s *simprot.Session, minTick uint64, put func() (*simprot.ChatStatusInfo, error)) (*answer, error) {
+	if err := g.load(ctx, c); err != nil {
+		return nil, err
+	}
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.Done():
+		return nil, simprot.ErrGone
+	}
+	resync := c.ch.port.resyncs()
+	c.mu.Lock()
+	if a := c.answer; a != nil && a.gen == s.Generation() && a.resync == resync && a.tick > minTick {
+		g.freeOut(c)
+		c.mu.Unlock()
+		return a, nil
+	}
+	c.tick++
+	a := &answer{gen: s.Generation(), resync: resync, tick: c.tick, inbound: make(map[string]int32)}
+	c.mu.Unlock()
+	st, err := put()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.takeIn(ctx, c, a, st); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// takeIn reads an answer: the chat's state, the inbound IDs it shows, and the
+// outbound sentences whose fate the core does not know.
+func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *simprot.ChatStatusInfo) error {
+	if st.ChatId != uuid.Nil {
+		a.chatID = st.ChatId.String()
+	}
+	a.open = !st.Status.Closed()
+	unconfirmed := a.read(st)
+
+	c.mu.Lock()
+	before := chatMark{known: a.chatID != "" && a.chatID == c.chatID, released: c.released}
+	changed := a.chatID != "" && a.chatID != c.chatID
+	if changed {
+		c.chatID, c.counter, c.released = a.chatID, 0, 0
+		before.released = 0
+	}
+	c.open, c.openGen, c.touched = a.open, a.gen, true
+	if g.young() {
+		c.remember(a)
+	}
+	mark := c.mark()
+	c.mu.Unlock()
+
+	if changed {
+		// Durable before the first sentence of the chat: a later process must
+		// know that it knew the chat.
+		if err := g.journal.Commit(ctx, journal.Change{Conv: mark}); err != nil {
+			return err
+		}
+	}
+	if err := g.recoverOut(ctx, c, before, unconfirmed); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answer = a
+	c.counter = max(c.counter, a.highest)
+	c.out.askedGen = a.gen
+	c.out.askedTick = a.tick
+	g.freeOut(c)
+	return nil
+}
+
+// read fills in what the Sentences show and gives the outbound ones without
+// confirmation.
+func (a *answer) read(st *simprot.ChatStatusInfo) []*simprot.ChatSentenceInfo {
+	var unconfirmed []*simprot.ChatSentenceInfo
+	for _, sn := range st.Sentences {
+		if sn == nil {
+			continue
+		}
+		if sn.Counter > 0 {
+			if a.oldest == 0 || sn.Counter < a.oldest {
+				a.oldest = sn.Counter
+			}
+			a.highest = max(a.highest, sn.Counter)
+		}
+		switch {
+		case !sn.IsOutbound:
+			a.inbound[sn.ID] = sn.Counter
+		case sn.ConfirmedTime == nil:
+			unconfirmed = append(unconfirmed, sn)
+		}
+	}
+	return unconfirmed
+}
+
+// remember keeps inbound IDs that an earlier journal may have known. c.mu is held.
+func (c *conversation) remember(a *answer) {
+	if c.shown == nil {
+		c.shown = make(map[string]struct{}, len(a.inbound))
+	}
+	for id := range a.inbound {
+		c.shown[id] = struct{}{}
+	}
+}
+
+// chatMark is what was known of the chat before an answer came.
+type chatMark struct {
+	known    bool  // the journal knew this very chat
+	released int32 // highest outbound Counter handed to the lane
+}
+
+// recoverOut deals with outbound sentences an answer shows unconfirmed: those
+// recorded as sent are confirmed again, those never seen are taken now - or
+// reported, when it cannot be known whether they were sent.
+func (g *Gateway) recoverOut(ctx context.Context, c *conversation, before chatMark, sentences []*simprot.ChatSentenceInfo) error {
+	if len(sentences) == 0 {
+		return nil
+	}
+	keys := make([]journal.IDHash, len(sentences))
+	for i, sn := range sentences {
+		keys[i] = journal.IDHash{ID: outID(sn), TextHash: textHash(sn.Text)}
+	}
+	lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.Out, TrackingID: c.tracking}
+	rows, err := g.journal.Find(ctx, lane, keys...)
+	if err != nil {
+		return err
+	}
+	var entries []journal.Entry
+	var lost []string
+	for i, sn := range sentences {
+		switch row := rows[i]; {
+		case row != nil && row.State == journal.Done:
+			g.confirm(c, sn.ID)
+		case row != nil: // pending: its lane has it; dead: told already
+		default:
+			e := g.outEntry(c.ch, sn)
+			if !g.surelyNew(before, sn) {
+				e.DeadReason = string(connectors.ReasonUnknown)
+				lost = append(lost, sn.ID)
+			}
+			entries = append(entries, e)
+		}
+	}
+	if len(lost) > 0 {
+		if err := g.note(ctx, c, "lost:"+lost[len(lost)-1], lostNote(lost)); err != nil {
+			return err
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	verdicts, err := g.journal.Accept(ctx, entries...)
+	if err != nil {
+		c.ch.port.unjournaled.Store(true)
+		return err
+	}
+	c.ch.metrics.taken(journal.Out, entries, verdicts)
+	return nil
+}
+
+// surelyNew tells whether a sentence without a record was certainly never
+// sent, so that it may be sent now.
+func (g *Gateway) surelyNew(before chatMark, sn *simprot.ChatSentenceInfo) bool {
+	if g.cfg.Core.UnknownOutbound == config.Send {
+		return true
+	}
+	lived := !sn.TimeSent.IsZero() && g.journal.Born().Add(knownBefore).Before(sn.TimeSent)
+	fresh := sn.TimeSent.IsZero() || time.Since(sn.TimeSent) < g.cfg.Limits.Deadline
+	above := sn.Counter == 0 || sn.Counter > before.released
+	return (lived || before.known) && above && fresh
+}
+
+func lostNote(ids []string) string {
+	return fmt.Sprintf("Not known whether the customer got %d earlier message(s): the gateway's records of them are gone. Message IDs: %v", len(ids), ids)
+}
+
+// outID is the journal's ID of a core's sentence.
+func outID(sn *simprot.ChatSentenceInfo) string {
+	return simprot.ShortenID(sn.ID, simprot.MaxID)
+}

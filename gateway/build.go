@@ -1,0 +1,242 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/gateway/journal/memory"
+	"servicelink/gateway/journal/sqlite"
+	"servicelink/simprot"
+)
+
+// buildChannels makes every configured channel's connector. All mistakes are
+// reported at once.
+func (g *Gateway) buildChannels() error {
+	byNetwork := make(map[string]connectors.Definition)
+	for _, d := range g.opts.Definitions {
+		byNetwork[d.Network] = d
+	}
+	var problems config.Problems
+	for i, cfg := range g.cfg.Channels {
+		path := fmt.Sprintf("channels[%d]", i)
+		d, ok := byNetwork[cfg.Network]
+		if !ok {
+			problems = append(problems, config.Problem{Path: path + ".network", Message: fmt.Sprintf("no network %q", cfg.Network), Hint: "one of: " + names(g.opts.Definitions)})
+			continue
+		}
+		ch, err := g.buildChannel(cfg, d)
+		if err != nil {
+			problems = append(problems, asProblems(path, err)...)
+			continue
+		}
+		g.channels[cfg.Name] = ch
+		g.ordered = append(g.ordered, ch)
+		if cfg.Enabled {
+			g.ports[cfg.Port] = ch
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+func (g *Gateway) buildChannel(cfg config.Channel, d connectors.Definition) (*channel, error) {
+	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
+	conn, err := d.New(cfg, connectors.Dependencies{Egress: g.cfg.Egress, Log: log, Transport: g.opts.Transport})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkContract(conn); err != nil {
+		return nil, err
+	}
+	ch := &channel{cfg: cfg, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, log: log, gate: &gate{}}
+	if ch.unknown == "" {
+		ch.unknown = ch.caps.Unknown
+	}
+	if ch.unknown == "" {
+		ch.unknown = config.Report
+	}
+	ch.limits = newLimits(ch.caps)
+	ch.port = newPort(g, ch)
+	return ch, nil
+}
+
+// checkContract refuses a connector that does not keep rules 3 and 12.
+func checkContract(conn connectors.Connector) error {
+	ways := 0
+	if _, ok := conn.(connectors.Webhooker); ok {
+		ways++
+	}
+	if _, ok := conn.(connectors.Runner); ok {
+		ways++
+	}
+	if _, ok := conn.(connectors.Mounter); ok {
+		ways++
+	}
+	if ways != 1 {
+		return fmt.Errorf("the connector has %d ways in instead of one", ways)
+	}
+	caps := conn.Capabilities()
+	if _, ok := conn.(connectors.Typer); caps.Typing && !ok {
+		return errors.New("the connector declares typing and does not implement it")
+	}
+	if _, ok := conn.(connectors.ReadMarker); caps.ReadMark && !ok {
+		return errors.New("the connector declares read marks and does not implement them")
+	}
+	return nil
+}
+
+func asProblems(path string, err error) config.Problems {
+	var ps config.Problems
+	if errors.As(err, &ps) {
+		return ps
+	}
+	return config.Problems{{Path: path, Message: err.Error()}}
+}
+
+func names(defs []connectors.Definition) string {
+	s := ""
+	for i, d := range defs {
+		if i > 0 {
+			s += ", "
+		}
+		s += d.Network
+	}
+	return s
+}
+
+func (g *Gateway) openJournal() error {
+	opts := journal.Options{
+		OnCommit: g.onCommit, MaxBytes: int64(g.cfg.Journal.MaxBytes),
+		KeepContent: g.cfg.Journal.KeepContent, KeepIDs: g.cfg.Journal.KeepIDs,
+	}
+	var err error
+	switch {
+	case g.opts.Journal != nil:
+		g.journal, err = g.opts.Journal(opts)
+	case g.cfg.Journal.Driver == "memory":
+		g.journal, err = memory.Open(opts)
+	default:
+		g.journal, err = sqlite.Open(context.Background(), g.cfg.Journal.Path, opts)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+func (g *Gateway) openLink() error {
+	enc, err := simprot.ParseEncoding(g.cfg.Core.Encoding)
+	if err != nil {
+		return err
+	}
+	instance, err := g.cfg.InstanceName()
+	if err != nil {
+		return err
+	}
+	cfg := simprot.ClientConfig{
+		Address: g.cfg.Core.Address, Account: g.cfg.Core.Account, Secret: g.cfg.Core.Secret.Reveal(),
+		Peer: g.cfg.Core.Peer, Instance: instance, Encoding: enc, Login: g.cfg.Core.Login,
+		Settle: g.cfg.Core.Settle, Dial: g.opts.Dial,
+		OnUp: g.onUp, OnDown: g.onDown, OnPacket: g.onPacket, Observe: observer{g},
+	}
+	if g.cfg.Core.TLS != nil {
+		if cfg.TLS, err = coreTLS(g.cfg.Core.TLS); err != nil {
+			return err
+		}
+	}
+	g.link, err = simprot.NewClient(cfg)
+	return err
+}
+
+func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
+	t := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("core.tls.ca: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("core.tls.ca: no certificate in the file")
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("core.tls.cert: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+func (g *Gateway) openListeners() error {
+	handler, err := g.publicHandler()
+	if err != nil {
+		return err
+	}
+	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, handler, g.log)
+	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil,
+		newPrivateHandler(g.cfg.Private, g.registry, g, g.journal, g.log, redactRow), g.log)
+	if err := g.public.Listen(); err != nil {
+		return err
+	}
+	if err := g.private.Listen(); err != nil {
+		_ = g.public.Shutdown(context.Background())
+		return err
+	}
+	return nil
+}
+
+// observer turns the link's words into metrics, faults and logs.
+type observer struct{ g *Gateway }
+
+func (o observer) LinkState(state simprot.LinkState, err error) {
+	switch state {
+	case simprot.LinkUp:
+		o.g.linkFault.Store(nil)
+	case simprot.LinkConnecting:
+	default:
+		f := fault("", "core_"+string(state), "%s", linkHint(state, err))
+		f.Since = time.Now()
+		o.g.linkFault.Store(&f)
+		o.g.log.Warn("core link", "state", string(state), "error", err)
+	}
+}
+
+func linkHint(state simprot.LinkState, err error) string {
+	var refused *simprot.RefusedError
+	switch {
+	case state == simprot.LinkReplaced:
+		return "another gateway uses the same core.peer and core.instance: give each its own instance"
+	case errors.As(err, &refused):
+		return "the core refuses the login (" + refused.Reason + "): check core.account, core.secret and core.peer"
+	}
+	return "the core cannot be reached: check core.address, the network and the core itself"
+}
+
+func (o observer) BadPacket(kind simprot.BadPacket, code simprot.Code) {
+	o.g.metrics.badPacket(string(kind))
+	o.g.log.Debug("bad packet from the core", slog.String("kind", string(kind)), slog.String("code", string(code)))
+}
+
+func (o observer) Question(code simprot.Code, outcome string, took time.Duration) {
+	o.g.metrics.question(string(code), outcome, took)
+}
+
+// publicHandler mounts the webhooks of every channel.
+func (g *Gateway) publicHandler() (http.Handler, error) {
+	return newPublicHandler(g.cfg.Public, g.hooks(), g.metrics.channel(unknownChannel), g.log)
+}

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"servicelink/gateway/journal"
+)
+
+// conversation is one customer's thread on one channel: what is known of it
+// and its two lanes.
+type conversation struct {
+	ch       *channel
+	tracking string
+
+	mu sync.Mutex
+	// loaded: the journal's record has been read into the fields below.
+	loaded bool
+	party  journal.Party
+	// chatID is the chat the Counters below belong to.
+	chatID     string
+	counter    int32 // highest Counter seen, either direction
+	released   int32 // highest outbound Counter handed to the out lane
+	closedText time.Time
+	// open tells that generation openGen's core holds the chat open.
+	open    bool
+	openGen uint64
+	// touched: STATUS was asked once since this record was made; a young
+	// journal asks before its first sentence (SPEC, in doubt).
+	touched bool
+	// shown holds inbound IDs the core has shown while the journal is too
+	// young to know them all.
+	shown map[string]struct{}
+	// tick orders writes and questions within this process.
+	tick   uint64
+	answer *answer
+	// asking is held by the one question under way.
+	asking chan struct{}
+	// waiting is the event the core's echo is awaited for.
+	waiting *inItem
+	// noticed: the agent was told once what this network cannot show.
+	noticed  bool
+	lastUsed time.Time
+
+	in  inLane
+	out outLane
+}
+
+// registry finds conversations; it is sharded because the link's reader and
+// the journal's writer both look up every message here.
+type registry struct {
+	seed   maphash.Seed
+	shards [32]struct {
+		mu    sync.RWMutex
+		convs map[convKey]*conversation
+	}
+}
+
+type convKey struct{ channel, tracking string }
+
+func newRegistry() *registry {
+	r := &registry{seed: maphash.MakeSeed()}
+	for i := range r.shards {
+		r.shards[i].convs = make(map[convKey]*conversation)
+	}
+	return r
+}
+
+// find gives the conversation, or nil.
+func (r *registry) find(ch *channel, tracking string) *conversation {
+	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.convs[convKey{ch.cfg.Name, tracking}]
+}
+
+// get gives the conversation, made if need be.
+func (r *registry) get(ch *channel, tracking string) *conversation {
+	if c := r.find(ch, tracking); c != nil {
+		return c
+	}
+	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := convKey{ch.cfg.Name, tracking}
+	c := s.convs[k]
+	if c == nil {
+		c = &conversation{ch: ch, tracking: tracking, asking: make(chan struct{}, 1), lastUsed: time.Now()}
+		s.convs[k] = c
+	}
+	return c
+}
+
+// each calls f for every conversation of a channel (nil: of all).
+func (r *registry) each(ch *channel, f func(*conversation)) {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.RLock()
+		convs := make([]*conversation, 0, len(s.convs))
+		for _, c := range s.convs {
+			if ch == nil || c.ch == ch {
+				convs = append(convs, c)
+			}
+		}
+		s.mu.RUnlock()
+		for _, c := range convs {
+			f(c)
+		}
+	}
+}
+
+// evict forgets conversations that rest since before and hold no work. What
+// they knew is in the journal.
+func (r *registry) evict(before time.Time) {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		for k, c := range s.convs {
+			if c.idleSince(before) {
+				delete(s.convs, k)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (c *conversation) idleSince(before time.Time) bool {
+	if !c.mu.TryLock() {
+		return false
+	}
+	defer c.mu.Unlock()
+	return c.lastUsed.Before(before) && c.waiting == nil && c.in.idle() && c.out.idle() && len(c.asking) == 0
+}
+
+// load reads the journal's record once.
+func (g *Gateway) load(ctx context.Context, c *conversation) error {
+	c.mu.Lock()
+	done := c.loaded
+	c.mu.Unlock()
+	if done {
+		return nil
+	}
+	rec, ok, err := g.journal.Conversation(ctx, c.ch.cfg.Name, c.tracking)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded {
+		return nil
+	}
+	c.loaded = true
+	if ok {
+		c.party = rec.Party
+		c.closedText = rec.ClosedText
+		if c.chatID == "" {
+			c.chatID, c.counter, c.released = rec.ChatID, rec.Counter, rec.Released
+		} else if c.chatID == rec.ChatID {
+			c.counter, c.released = max(c.counter, rec.Counter), max(c.released, rec.Released)
+		}
+	}
+	return nil
+}
+
+// sawCounter raises the highest Counter seen. c.mu is held.
+func (c *conversation) sawCounter(chat uuid.UUID, n int32) {
+	if chat == uuid.Nil || c.chatID == "" || chat.String() == c.chatID {
+		c.counter = max(c.counter, n)
+	}
+}
+
+// mark is what the journal shall keep of the chat. c.mu is held.
+func (c *conversation) mark() *journal.ConvChange {
+	return &journal.ConvChange{
+		Channel: c.ch.cfg.Name, TrackingID: c.tracking,
+		ChatID: c.chatID, Counter: c.counter, Released: c.released,
+	}
+}

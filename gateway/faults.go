@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+)
+
+var _ healthSource = (*Gateway)(nil)
+
+// Ready lists what makes the gateway unready: only the journal, a listener or
+// start-up. One bad token never takes the other channels out of service.
+func (g *Gateway) Ready() []Fault {
+	var faults []Fault
+	if !g.ready.Load() {
+		faults = append(faults, fault("", "starting_or_stopping", "the gateway is not serving yet, or no more"))
+	}
+	if err := g.journal.Health(); err != nil {
+		faults = append(faults, journalFault(err))
+	}
+	return faults
+}
+
+func journalFault(err error) Fault {
+	if errors.Is(err, journal.ErrFull) {
+		return fault("", "journal_full", "journal.max_bytes or the disk is full: see what is pending, free space or raise the limit")
+	}
+	return fault("", "journal_away", "the journal cannot be written: check the disk and the file's permissions")
+}
+
+// Unwell lists everything that is not well and takes nothing out of service.
+func (g *Gateway) Unwell() []Fault {
+	var faults []Fault
+	if f := g.linkFault.Load(); f != nil {
+		faults = append(faults, *f)
+	} else if g.link.Session() == nil {
+		faults = append(faults, fault("", "core_connecting", "no connection to the core yet"))
+	}
+	if n := g.parkedLanes.Load(); n > 0 {
+		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
+	}
+	if g.starved.Load() {
+		faults = append(faults, fault("", "lanes_full", "%d messages are held in memory; further ones wait in the journal", engineLimit))
+	}
+	for _, ch := range g.ordered {
+		faults = append(faults, ch.faults()...)
+	}
+	return faults
+}
+
+// ChannelFault lists what is wrong with one channel.
+func (g *Gateway) ChannelFault(name string) (faults []Fault, known bool) {
+	ch := g.channels[name]
+	if ch == nil {
+		return nil, false
+	}
+	faults = ch.faults()
+	if !ch.cfg.Enabled {
+		faults = append(faults, fault(name, stateDisabled, "the channel is configured with enabled: false"))
+	}
+	if f := g.linkFault.Load(); f != nil {
+		faults = append(faults, *f)
+	}
+	return faults, true
+}
+
+func (ch *channel) faults() []Fault {
+	if !ch.cfg.Enabled {
+		return nil
+	}
+	var faults []Fault
+	if se := ch.limits.cause(); se != nil {
+		faults = append(faults, fault(ch.cfg.Name, statePaused, "%s", cmp.Or(se.Hint, "the network refuses the credentials: check the channel's settings")))
+	}
+	if se := ch.deaf.Load(); se != nil {
+		faults = append(faults, fault(ch.cfg.Name, stateDeaf, "%s", cmp.Or(se.Hint, "the network cannot be read: "+string(se.Reason))))
+	}
+	if ch.port.parked() {
+		faults = append(faults, fault(ch.cfg.Name, stateNoAnswer, "the core does not answer for Port %s: is it configured there?", ch.cfg.Port))
+	}
+	if ch.port.unjournaled.Load() {
+		faults = append(faults, fault(ch.cfg.Name, "unjournaled", "sentences of the core could not be journaled; they are asked for again"))
+	}
+	if s := ch.gate.closed(); s != "" {
+		faults = append(faults, fault(ch.cfg.Name, stateClosed, "the core takes no chats now (%s)", string(s)))
+	}
+	return faults
+}
+
+// states gives every channel's one word for the metrics.
+func (g *Gateway) states() map[string]string {
+	states := make(map[string]string, len(g.ordered))
+	for _, ch := range g.ordered {
+		states[ch.cfg.Name] = ch.state()
+	}
+	return states
+}
+
+// hooks lists the webhooks of every channel, disabled ones too: their
+// callers get the connector's refusal.
+func (g *Gateway) hooks() []hookChannel {
+	var hooks []hookChannel
+	for _, ch := range g.ordered {
+		w, ok := ch.conn.(connectors.Webhooker)
+		if !ok {
+			continue
+		}
+		hooks = append(hooks, hookChannel{
+			Name: ch.cfg.Name, Network: ch.cfg.Network, Enabled: ch.cfg.Enabled, Hooks: w.Webhooks(),
+			Patience: ch.caps.WebhookPatience, Deliver: inbox{g, ch}.Deliver, Metrics: ch.metrics,
+		})
+	}
+	return hooks
+}

@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// Options is what the caller lends a Gateway.
+type Options struct {
+	Definitions []connectors.Definition
+	Log         *slog.Logger // nil = nothing is logged
+	Version     string
+	// OnReady is called once the listeners answer and the journal is open.
+	OnReady func()
+	// Registry takes the metrics; nil = one of its own.
+	Registry *prometheus.Registry
+
+	// Journal stands in for the one the configuration names. Tests.
+	Journal func(journal.Options) (journal.Journal, error)
+	// Dial makes the transport to the core; nil = TCP. Tests.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Transport stands in for the network below the egress guard. Tests.
+	Transport http.RoundTripper
+}
+
+// Gateway is one running gateway. New checks and builds, Run starts and stops.
+type Gateway struct {
+	cfg      *config.Config
+	opts     Options
+	log      *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+	channels map[string]*channel // by name
+	ports    map[string]*channel // enabled ones, by Port
+	ordered  []*channel          // as configured
+
+	journal journal.Journal
+	link    *simprot.Client
+	convs   *registry
+	window  *window
+	typing  *typing
+	waits   waits
+
+	held        atomic.Int64 // rows in lanes
+	starved     atomic.Bool  // a lane was left to the journal for want of room
+	parkedLanes atomic.Int64
+
+	// lanesCtx ends when no new step may begin; hardCtx when even what is in
+	// flight is given up. hardCtx is the parent.
+	hardCtx, lanesCtx   context.Context
+	stopHard, stopLanes context.CancelFunc
+	spawning            sync.RWMutex
+	stopped             bool
+	lanes               sync.WaitGroup
+
+	public, private *httpServer
+	ready           atomic.Bool
+	linkFault       atomic.Pointer[Fault]
+}
+
+// New builds every channel and connects to nothing. The error is a
+// config.Problems with every mistake found.
+func New(cfg *config.Config, opts Options) (*Gateway, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Registry == nil {
+		opts.Registry = prometheus.NewRegistry()
+	}
+	g := &Gateway{
+		cfg: cfg, opts: opts, log: opts.Log, registry: opts.Registry,
+		channels: make(map[string]*channel), ports: make(map[string]*channel),
+		convs: newRegistry(),
+	}
+	g.typing = newTyping(g)
+	g.hardCtx, g.stopHard = context.WithCancel(context.Background())
+	g.lanesCtx, g.stopLanes = context.WithCancel(g.hardCtx)
+	if err := g.buildChannels(); err != nil {
+		return nil, err
+	}
+	labels := []metricChannel{{Name: unknownChannel, Network: unknownChannel}}
+	for _, ch := range g.ordered {
+		labels = append(labels, metricChannel{Name: ch.cfg.Name, Network: ch.cfg.Network})
+	}
+	g.metrics = newMetrics(g.registry, labels, opts.Version)
+	for _, ch := range g.ordered {
+		ch.metrics = g.metrics.channel(ch.cfg.Name)
+	}
+	g.window = newWindow(cfg.Core.Window, func(limit, used int) {
+		g.metrics.windowSize(limit)
+		g.metrics.windowInUse(used)
+	})
+	if _, err := g.publicHandler(); err != nil {
+		return nil, config.Problems{{Path: "channels", Message: err.Error()}}
+	}
+	return g, nil
+}
+
+// Check builds every connector without connecting and reports all mistakes, as
+// a config.Problems.
+func Check(cfg *config.Config, defs []connectors.Definition) error {
+	g, err := New(cfg, Options{Definitions: defs})
+	if err == nil {
+		g.stopHard()
+	}
+	return err
+}
+
+// Run serves until ctx ends, then stops in order: no more webhooks, no new
+// steps, what is in flight ends, the link says goodbye, the journal closes.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	if err := g.openJournal(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.journal.Close()) }()
+	defer g.stopHard()
+	if err := g.openLink(); err != nil {
+		return err
+	}
+	if err := g.openListeners(); err != nil {
+		return err
+	}
+	g.metrics.setSources(g.journal.Ledger, g.states, g.journal.Size)
+	g.wakeAll(ctx)
+
+	// Two lives: the services end when ctx does, the link a little later.
+	serve, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLink()
+	var link, services errgroup.Group
+	link.Go(func() error { return g.link.Run(linkCtx) })
+	services.Go(func() error { g.tick(serve); return nil })
+	for _, ch := range g.ordered {
+		if r, ok := ch.conn.(connectors.Runner); ok && ch.cfg.Enabled {
+			services.Go(func() error { g.run(serve, ch, r); return nil })
+		}
+	}
+	failed := make(chan error, 2)
+	for _, s := range []*httpServer{g.public, g.private} {
+		services.Go(func() error {
+			err := s.Serve()
+			failed <- err
+			return err
+		})
+	}
+	g.ready.Store(true)
+	g.log.Info("gateway is up", "public", g.PublicAddr(), "private", g.PrivateAddr(), "channels", len(g.ordered))
+	if g.opts.OnReady != nil {
+		g.opts.OnReady()
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-failed: // a listener died: nothing half-alive is left running
+	}
+	return errors.Join(err, g.stop(stopServing, stopLink, &services, &link))
+}
+
+// stop ends what Run started, in order and within limits.stop.
+func (g *Gateway) stop(stopServing, stopLink context.CancelFunc, services, link *errgroup.Group) error {
+	g.ready.Store(false)
+	budget, cancel := context.WithTimeout(context.Background(), g.cfg.Limits.Stop)
+	defer cancel()
+	g.log.Info("gateway is stopping", "budget", g.cfg.Limits.Stop)
+
+	err := g.public.Shutdown(budget) // answers what it has read
+	stopServing()                    // pollers confirm nothing more
+	g.stopLanes()                    // nothing new begins
+	if !waitFor(budget, g.closeLanes) {
+		g.log.Warn("stopped before everything in flight had ended; it is asked about at the next start")
+	}
+	g.stopHard()
+	g.lanes.Wait()
+	stopLink() // sends the last confirmations and says goodbye
+	err = errors.Join(err, link.Wait(), g.private.Shutdown(budget))
+	if serveErr := services.Wait(); !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	for _, ch := range g.ordered {
+		if c, ok := ch.conn.(connectors.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	g.log.Info("gateway has stopped", "error", err)
+	return err
+}
+
+// spawn starts a goroutine that stop waits for; false: it is too late. The
+// function must end soon after lanesCtx or hardCtx does.
+func (g *Gateway) spawn(f func()) bool {
+	g.spawning.RLock()
+	defer g.spawning.RUnlock()
+	if g.stopped || g.lanesCtx.Err() != nil {
+		return false
+	}
+	g.lanes.Go(f)
+	return true
+}
+
+// closeLanes lets no more goroutines begin and waits for those that live.
+func (g *Gateway) closeLanes() {
+	g.spawning.Lock()
+	g.stopped = true
+	g.spawning.Unlock()
+	g.lanes.Wait()
+}
+
+// waitFor reports whether f returned before ctx ended; f goes on otherwise and
+// must have its own end.
+func waitFor(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// PublicAddr and PrivateAddr are where the listeners answer, once ready.
+func (g *Gateway) PublicAddr() string { return g.public.Addr() }
+
+// PrivateAddr is the address of metrics, health and the admin API.
+func (g *Gateway) PrivateAddr() string { return g.private.Addr() }
+
+// young: the journal has not lived long enough to know every event a network
+// may repeat.
+func (g *Gateway) young() bool {
+	return g.journal.Volatile() || time.Since(g.journal.Born()) < g.cfg.Journal.KeepIDs
+}
+
+// full: no room for more rows in memory.
+func (g *Gateway) full() bool { return g.held.Load() >= engineLimit }
+
+func fault(channel, what, format string, args ...any) Fault {
+	return Fault{Channel: channel, What: what, Hint: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,207 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// deliver takes events from a channel: every way in ends here. nil means that
+// the engine has taken responsibility: the events are safe on disk, or - with
+// a volatile journal - done.
+func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	entries := make([]journal.Entry, len(events))
+	for i, ev := range events {
+		entries[i] = ch.toEntry(ev)
+	}
+	var waits []*wait
+	if g.journal.Volatile() {
+		waits = g.waits.add(entries)
+		defer g.waits.remove(waits)
+	}
+	verdicts, err := g.journal.Accept(ctx, entries...)
+	if err != nil {
+		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
+	}
+	ch.metrics.taken(journal.In, entries, verdicts)
+	for i, w := range waits {
+		if err := g.awaitDone(ctx, w, verdicts[i]); err != nil {
+			return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
+		}
+	}
+	return nil
+}
+
+// awaitDone waits until a volatile journal's row is done: only then may the
+// network be told "yes". A repeat joins the pending event.
+func (g *Gateway) awaitDone(ctx context.Context, w *wait, v journal.Verdict) error {
+	if v == journal.Refused {
+		return nil
+	}
+	if v == journal.Repeat {
+		rows, err := g.journal.Find(ctx, w.key.Lane, journal.IDHash{ID: w.key.ID})
+		if err != nil {
+			return err
+		}
+		if rows[0] == nil || !rows[0].State.Pending() {
+			return nil
+		}
+	}
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// acceptOwn journals what the gateway itself says. It waits for a journal that
+// is away; only ctx ends it.
+func (g *Gateway) acceptOwn(ctx context.Context, e journal.Entry) error {
+	for {
+		verdicts, err := g.journal.Accept(ctx, e)
+		if err == nil {
+			if ch := g.channels[e.Lane.Channel]; ch != nil {
+				ch.metrics.taken(e.Lane.Direction, []journal.Entry{e}, verdicts)
+			}
+			return nil
+		}
+		sleep(ctx, journalRetry)
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// inbox is what a Runner or Mounter delivers to.
+type inbox struct {
+	g  *Gateway
+	ch *channel
+}
+
+var _ connectors.Inbox = inbox{}
+
+func (in inbox) Deliver(ctx context.Context, events []connectors.Event) error {
+	return in.g.deliver(ctx, in.ch, events)
+}
+
+func (in inbox) Typing(trackingID string, typing bool) {
+	in.g.typing.fromNetwork(in.ch, trackingID, typing)
+}
+
+// run keeps a Runner running until ctx ends; its failures make the channel
+// deaf, visibly, and touch no other.
+func (g *Gateway) run(ctx context.Context, ch *channel, r connectors.Runner) {
+	for tries := 1; ctx.Err() == nil; tries++ {
+		began := time.Now()
+		// It counts as well again once it has run for a while.
+		well := time.AfterFunc(wellAfter, func() { ch.deaf.Store(nil) })
+		err := runSafely(ctx, r, inbox{g, ch})
+		well.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > wellAfter {
+			tries = 1
+		}
+		se := connectors.AsSendError(err)
+		ch.deaf.Store(se)
+		ch.log.Warn("the network cannot be read", "reason", string(se.Reason), "code", se.Code, "tries", tries)
+		sleep(ctx, backOff(se, tries))
+	}
+}
+
+// wellAfter is how long a Runner must run to count as working.
+const wellAfter = 10 * time.Second
+
+func runSafely(ctx context.Context, r connectors.Runner, in connectors.Inbox) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("connector panicked: %T", p)
+		}
+	}()
+	return r.Run(ctx, in)
+}
+
+// waits lets callers wait for the end of rows of a volatile journal.
+type waits struct {
+	mu  sync.Mutex
+	all map[rowKey][]*wait
+}
+
+type rowKey struct {
+	Lane journal.Lane
+	ID   string
+}
+
+type wait struct {
+	key  rowKey
+	done chan struct{}
+}
+
+func (w *waits) add(entries []journal.Entry) []*wait {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.all == nil {
+		w.all = make(map[rowKey][]*wait)
+	}
+	added := make([]*wait, len(entries))
+	for i, e := range entries {
+		k := rowKey{e.Lane, e.ID}
+		added[i] = &wait{k, make(chan struct{})}
+		w.all[k] = append(w.all[k], added[i])
+	}
+	return added
+}
+
+func (w *waits) remove(mine []*wait) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range mine {
+		left := w.all[m.key][:0:0]
+		for _, other := range w.all[m.key] {
+			if other != m {
+				left = append(left, other)
+			}
+		}
+		if len(left) == 0 {
+			delete(w.all, m.key)
+		} else {
+			w.all[m.key] = left
+		}
+	}
+}
+
+// settle tells whoever waits that a row has ended.
+func (g *Gateway) settle(lane journal.Lane, id string) {
+	g.waits.mu.Lock()
+	defer g.waits.mu.Unlock()
+	k := rowKey{lane, id}
+	for _, w := range g.waits.all[k] {
+		close(w.done)
+	}
+	delete(g.waits.all, k)
+}
+
+// kindNote marks the gateway's own tech notes among the events.
+const kindNote = "note"
+
+// note tells the agent something as a tech note. It is a journaled event like
+// any other; its ID is derived, so the same fact is told once.
+func (g *Gateway) note(ctx context.Context, c *conversation, about, text string) error {
+	g.metrics.note(noteKind(about))
+	return g.acceptOwn(ctx, journal.Entry{
+		Lane:    journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
+		ID:      simprot.ShortenID("note:"+about, simprot.MaxID),
+		Content: encodeContent(inContent{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.cfg.Core.Peer}),
+	})
+}

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"servicelink/gateway/journal"
+)
+
+// How much of the journal is held in memory. What is beyond waits on disk: the
+// lane is behind.
+const (
+	inLaneLimit  = 16
+	outLaneLimit = 256 // the Counter order needs more than one look
+	engineLimit  = 50_000
+)
+
+// laneState is the part both directions share. Guarded by the conversation's
+// mutex.
+type laneState struct {
+	rows    []*held // pending rows held, the head first
+	behind  bool    // further pending rows may be in the journal
+	running bool    // its goroutine lives
+	// refilling: the journal has been asked; rows handed over meanwhile are in
+	// the answer.
+	refilling bool
+}
+
+// held is a pending row in memory.
+type held struct {
+	journal.Row
+	// tick is when it came, on the conversation's own clock.
+	tick uint64
+	// inOrder (out): it came as the next in the core's Counter order.
+	inOrder bool
+	// freed (out): it may be sent.
+	freed bool
+}
+
+func (l *laneState) idle() bool { return len(l.rows) == 0 && !l.behind && !l.running }
+
+func (l *laneState) holds(seq int64) bool {
+	return slices.ContainsFunc(l.rows, func(h *held) bool { return h.Seq == seq })
+}
+
+// onCommit is the journal's hand-over: it runs on the writer's goroutine and
+// must not wait.
+func (g *Gateway) onCommit(rows []journal.Row) {
+	for i := range rows {
+		row := &rows[i]
+		ch := g.channels[row.Lane.Channel]
+		if ch == nil || !ch.cfg.Enabled {
+			continue // stays pending in the journal until it is served
+		}
+		c := g.convs.get(ch, row.Lane.TrackingID)
+		if row.Lane.Direction == journal.In {
+			g.pushIn(c, row)
+		} else {
+			g.pushOut(c, row)
+		}
+	}
+}
+
+// take reserves room for n rows in memory.
+func (g *Gateway) take(n int) bool {
+	if g.held.Add(int64(n)) > engineLimit {
+		g.held.Add(int64(-n))
+		g.starved.Store(true)
+		return false
+	}
+	return true
+}
+
+func (g *Gateway) release(n int) { g.held.Add(int64(-n)) }
+
+// admit puts a handed-over row into the lane, or leaves it to the journal when
+// the lane is full or behind. c.mu is held.
+func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit int) *held {
+	switch {
+	case l.behind || l.refilling || l.holds(row.Seq):
+		return nil
+	case len(l.rows) >= limit || !g.take(1):
+		l.behind = true
+		return nil
+	}
+	c.tick++
+	h := &held{Row: *row, tick: c.tick}
+	l.rows = append(l.rows, h)
+	if (row.Repeat || row.Loaded) && len(l.rows) > 1 {
+		slices.SortFunc(l.rows, func(a, b *held) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
+	return h
+}
+
+// refill asks the journal for the lane's pending rows when the lane holds none
+// and is behind. It returns when they are there, or ctx ends.
+func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState, lane journal.Lane, limit int) error {
+	c.mu.Lock()
+	l.refilling = true
+	c.mu.Unlock()
+	done := make(chan error, 1)
+	g.journal.Refill(lane, limit, func(rows []journal.Row, more bool, err error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		l.refilling = false
+		if err != nil {
+			done <- err
+			return
+		}
+		if len(rows) > 0 && !g.take(len(rows)) {
+			rows, more = nil, true
+		}
+		for i := range rows {
+			c.tick++
+			l.rows = append(l.rows, &held{Row: rows[i], tick: c.tick})
+		}
+		l.behind = more
+		done <- nil
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pop takes a finished row off the lane. c.mu is held.
+func (g *Gateway) pop(l *laneState, seq int64) {
+	i := slices.IndexFunc(l.rows, func(h *held) bool { return h.Seq == seq })
+	if i < 0 {
+		return
+	}
+	l.rows = slices.Delete(l.rows, i, i+1)
+	g.release(1)
+}
+
+// wakeLanes starts the lanes of a channel that have pending rows and no
+// goroutine: at start, and whenever the tick finds some.
+func (g *Gateway) wakeLanes(ctx context.Context, ch *channel) error {
+	for _, dir := range []journal.Direction{journal.In, journal.Out} {
+		lanes, err := g.journal.Lanes(ctx, ch.cfg.Name, dir)
+		if err != nil {
+			return err
+		}
+		for _, info := range lanes {
+			g.wakeLane(g.convs.get(ch, info.Lane.TrackingID), dir)
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) wakeLane(c *conversation, dir journal.Direction) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if dir == journal.In {
+		if !c.in.running && !c.in.refilling && len(c.in.rows) == 0 {
+			c.in.behind = true
+			g.startIn(c)
+		}
+		return
+	}
+	if !c.out.running && !c.out.refilling && len(c.out.rows) == 0 {
+		c.out.behind = true
+		g.startOut(c)
+	}
+}

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"github.com/google/uuid"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// onUp is called by the link for every new session, before any packet of it.
+func (g *Gateway) onUp(s *simprot.Session) {
+	g.metrics.linkUp(true)
+	g.metrics.linkGeneration(s.Generation())
+	g.log.Info("core link up", "generation", s.Generation(), "server", s.Welcome().Server,
+		"fences", s.Welcome().Fences, "asks", s.Welcome().Asks)
+	for _, ch := range g.channels {
+		if ch.cfg.Enabled {
+			ch.port.up(s)
+		}
+	}
+}
+
+// onDown is called once per session, after its last packet.
+func (g *Gateway) onDown(s *simprot.Session, err error) {
+	g.metrics.linkUp(false)
+	g.typing.lapse()
+	g.log.Warn("core link down", "generation", s.Generation(), "error", err)
+	for _, ch := range g.channels {
+		if ch.cfg.Enabled {
+			ch.port.down(s)
+		}
+	}
+}
+
+// onPacket takes what nobody asked for. It runs on the link's reader and only
+// leaves a word where it belongs.
+func (g *Gateway) onPacket(_ *simprot.Session, p simprot.Packet) {
+	switch payload := p.Payload.(type) {
+	case *simprot.ChatSentenceInfo:
+		if payload.IsOutbound {
+			g.fromCore(payload)
+		} else {
+			g.echo(payload)
+		}
+	case *simprot.ChatStatusInfo:
+		g.news(payload)
+	case *simprot.ChatCommandInfo:
+		g.command(p.Code, payload)
+	}
+}
+
+// lookUp finds the served channel and the known conversation of a packet.
+func (g *Gateway) lookUp(port, tracking string) (*channel, *conversation) {
+	ch := g.ports[port]
+	if ch == nil {
+		return nil, nil
+	}
+	return ch, g.convs.find(ch, tracking)
+}
+
+// echo settles the event that waits for it; any other echo is counted.
+func (g *Gateway) echo(sn *simprot.ChatSentenceInfo) {
+	_, c := g.lookUp(sn.Port, sn.TrackingId)
+	if c == nil {
+		g.metrics.strayEcho()
+		return
+	}
+	c.mu.Lock()
+	c.sawCounter(sn.ChatId, sn.Counter)
+	it := c.waiting
+	if len(c.out.rows) > 0 {
+		g.freeOut(c) // it may have closed a gap
+	}
+	c.mu.Unlock()
+	if it == nil || it.row.ID != sn.ID {
+		g.metrics.strayEcho()
+		return
+	}
+	select {
+	case it.echo <- sn.Counter:
+	default:
+		g.metrics.strayEcho()
+	}
+}
+
+// news is a SE_CHAT_STATUS without Sentences: it proves nothing about
+// sentences, but a closed chat takes none.
+func (g *Gateway) news(st *simprot.ChatStatusInfo) {
+	_, c := g.lookUp(st.Port, st.TrackingId)
+	if c == nil || !st.Status.Closed() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st.ChatId != uuid.Nil && c.chatID != "" && st.ChatId.String() != c.chatID {
+		return // an earlier chat of the same conversation
+	}
+	c.open = false
+	if it := c.waiting; it != nil {
+		select {
+		case it.closed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (g *Gateway) command(code simprot.Code, cmd *simprot.ChatCommandInfo) {
+	ch, c := g.lookUp(cmd.Port, cmd.TrackingId)
+	if ch == nil {
+		return
+	}
+	switch code {
+	case simprot.CodeChatTyping:
+		g.typing.fromCore(ch, cmd)
+	case simprot.CodeChatConfirm:
+		if c != nil {
+			g.typing.markRead(ch, cmd)
+		}
+	}
+}
+
+// confirm tells the core that the customer has a sentence. When the link is
+// away the next answer shows the sentence unconfirmed and it is told again.
+func (g *Gateway) confirm(c *conversation, id string) {
+	s := c.ch.port.current()
+	if s == nil {
+		return
+	}
+	cmd := c.ch.command(c.tracking)
+	cmd.ID = id
+	_ = s.Send(simprot.CodeChatConfirmIn, cmd, nil) // gone: see above
+}
+
+// fromCore journals a sentence for the customer. Its place in the Counter
+// order is judged here, as it arrives; its lane gets it after the commit.
+func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
+	ch := g.ports[sn.Port]
+	if ch == nil {
+		g.foreign(sn)
+		return
+	}
+	e := g.outEntry(ch, sn)
+	c := g.convs.get(ch, e.Lane.TrackingID)
+	if c.arrive(&e, sn) {
+		ch.metrics.reusedID()
+	}
+	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {
+		c.landed(&e)
+		if err != nil {
+			// Not taken: RESYNC until the journal takes what STATUS shows.
+			ch.port.unjournaled.Store(true)
+			ch.port.kick()
+			return
+		}
+		ch.metrics.taken(journal.Out, []journal.Entry{e}, v)
+	})
+}
+
+// foreign keeps a sentence for a Port that nobody here serves: dead, so that
+// an operator sees it.
+func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
+	e := journal.Entry{
+		Lane: journal.Lane{
+			Channel: unknownChannel, Direction: journal.Out,
+			TrackingID: simprot.ShortenID(sn.Port+"|"+sn.TrackingId, simprot.MaxTrackingID),
+		},
+		ID: outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
+		Content:    encodeContent(outContent{Text: sn.Text, Model: sn.Model}),
+		DeadReason: string(connectors.ReasonNoChannel),
+	}
+	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {
+		if err == nil {
+			g.metrics.channel(unknownChannel).taken(journal.Out, []journal.Entry{e}, v)
+		}
+	})
+}
+
+// unknownChannel is the name dead letters of unserved Ports are kept under; no
+// configured channel can have it.
+const unknownChannel = "-"

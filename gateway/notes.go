@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+)
+
+// What agents read when something is not delivered: one sentence that says
+// what and why, without the text itself.
+
+// noteKind is the metric label of a note by what it is about.
+func noteKind(about string) string {
+	switch {
+	case strings.HasPrefix(about, "lost:"):
+		return "unknown_outbound"
+	case strings.HasPrefix(about, "shown:"):
+		return "downgrade"
+	}
+	return "failure"
+}
+
+var why = map[connectors.Reason]string{
+	connectors.ReasonBlocked:   "the customer cannot be reached any more",
+	connectors.ReasonNotFound:  "the network does not know this conversation",
+	connectors.ReasonWindow:    "the network's reply window is closed",
+	connectors.ReasonContent:   "the network does not take this content",
+	connectors.ReasonForbidden: "the target address is not allowed",
+	connectors.ReasonDeadline:  "it could not be sent in time",
+	connectors.ReasonUnknown:   "it is not known whether the customer got it, and it was not sent again",
+	connectors.ReasonInDoubt:   "it is not known whether it is in this conversation already",
+	connectors.ReasonAddress:   "the address cannot be used",
+	connectors.ReasonEncoding:  "it does not fit the connection to the core",
+	connectors.ReasonAuth:      "the network refuses the channel's credentials",
+}
+
+func reasonText(r connectors.Reason) string {
+	if t, ok := why[r]; ok {
+		return t
+	}
+	return string(r)
+}
+
+// outboundNote tells why a sentence did not reach the customer.
+func outboundNote(d *delivery, v verdict) string {
+	what := "Message " + d.row.ID
+	if len(d.parts) > 1 {
+		sent := 0
+		for _, s := range d.states {
+			if s.State == journal.PartSent {
+				sent++
+			}
+		}
+		what = fmt.Sprintf("Message %s (%d of %d parts were delivered)", d.row.ID, sent, len(d.parts))
+	}
+	return what + " was not delivered: " + reasonText(v.reason) + "."
+}
+
+// inboundNote tells that a customer's message could not be shown.
+func inboundNote(v verdict) string {
+	return "A message of the customer could not be shown here: " + reasonText(v.reason) + "."
+}

@@ -1,0 +1,243 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// gapPatience is how long a gap in the Counters may close by itself.
+const gapPatience = 2 * time.Second
+
+// outLane is the order of a conversation's sentences towards the customer.
+// Rows wait until they are freed in the core's Counter order; then they are
+// sent one at a time.
+type outLane struct {
+	laneState
+	ready []*held // freed, in the order of sending
+	// arrivals is how a live sentence came, until its commit hands the row over.
+	arrivals map[journal.IDHash]arrival
+	recent   []journal.IDHash // last IDs seen, to tell a reused one
+	// askedGen and askedTick: the latest answer's session and time.
+	askedGen  uint64
+	askedTick uint64
+	asking    bool // a goroutine asks STATUS for waiting rows
+}
+
+type arrival struct {
+	tick    uint64
+	inOrder bool
+}
+
+// recentIDs bounds what is kept to notice that an ID is used for another text.
+const recentIDs = 64
+
+// outEntry is what the journal keeps of a core's sentence.
+func (g *Gateway) outEntry(ch *channel, sn *simprot.ChatSentenceInfo) journal.Entry {
+	now := time.Now()
+	e := journal.Entry{
+		Lane: journal.Lane{Channel: ch.cfg.Name, Direction: journal.Out, TrackingID: sn.TrackingId},
+		ID:   outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
+		Content:  encodeContent(outContent{Text: sn.Text, Model: sn.Model}),
+		SentAt:   sn.TimeSent,
+		Deadline: deadlineFrom(now, g.cfg.Limits.Deadline),
+	}
+	if sn.ChatId != uuid.Nil {
+		e.ChatID = sn.ChatId.String()
+	}
+	if e.ID != sn.ID {
+		e.Content = encodeContent(outContent{Text: sn.Text, Model: sn.Model, ID: sn.ID})
+	}
+	if len(sn.TrackingId) > simprot.MaxTrackingID || !ch.reachable(sn.TrackingId) || sn.ID == "" {
+		e.DeadReason = string(connectors.ReasonAddress)
+		e.Lane.TrackingID = simprot.ShortenID(sn.TrackingId, simprot.MaxTrackingID)
+	}
+	return e
+}
+
+// arrive judges a live sentence's place in the Counter order at the moment it
+// comes, because echoes go on raising the highest Counter until its commit.
+// reused tells that its ID came before with another text.
+func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (reused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.ChatID == "" {
+		e.ChatID = c.chatID // it belongs to the chat of the last STATUS
+	}
+	same := e.ChatID == c.chatID
+	c.tick++
+	a := arrival{tick: c.tick, inOrder: same && (sn.Counter == 0 || sn.Counter == c.counter+1)}
+	if a.inOrder {
+		c.counter = max(c.counter, sn.Counter)
+	}
+	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
+	for _, k := range c.out.recent {
+		reused = reused || k.ID == key.ID && k.TextHash != key.TextHash
+	}
+	if len(c.out.recent) >= recentIDs {
+		c.out.recent = slices.Delete(c.out.recent, 0, 1)
+	}
+	c.out.recent = append(c.out.recent, key)
+	if c.out.arrivals == nil {
+		c.out.arrivals = make(map[journal.IDHash]arrival)
+	}
+	c.out.arrivals[key] = a
+	return reused
+}
+
+// landed forgets how a sentence came, once its commit has handed it over.
+func (c *conversation) landed(e *journal.Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.out.arrivals, journal.IDHash{ID: e.ID, TextHash: e.TextHash})
+}
+
+// pushOut puts a handed-over row into its lane.
+func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastUsed = time.Now()
+	key := journal.IDHash{ID: row.ID, TextHash: row.TextHash}
+	a, live := c.out.arrivals[key]
+	delete(c.out.arrivals, key)
+	h := g.admit(c, &c.out.laneState, row, outLaneLimit)
+	if h != nil && live && !row.Repeat {
+		h.tick, h.inOrder = a.tick, a.inOrder
+	}
+	if h == nil && c.out.behind && len(c.out.rows) == 0 && !c.out.running && !g.full() {
+		g.startOut(c)
+	}
+	g.freeOut(c)
+}
+
+// freeOut lets rows go in the core's Counter order. What must wait for an
+// answer makes somebody ask. c.mu is held.
+func (g *Gateway) freeOut(c *conversation) {
+	l := &c.out
+	s := c.ch.port.current()
+	asked := s != nil && l.askedGen == s.Generation()
+	waiting := c.sortWaiting()
+	var open *held // the first row that has to wait
+	for _, h := range waiting {
+		switch {
+		case c.needsNoLeave(h):
+		case open != nil || !asked:
+			open = cmp.Or(open, h)
+			continue
+		case h.Counter == 0, h.inOrder, h.tick < l.askedTick:
+			// in the order of arrival; as the next; or the answer covers it
+		case h.ChatID == c.chatID && h.Counter == c.counter+1:
+			c.counter = h.Counter // the gap before it has closed
+		default:
+			open = h
+			continue
+		}
+		h.freed = true
+		if h.ChatID == c.chatID {
+			c.released = max(c.released, h.Counter)
+			c.counter = max(c.counter, h.Counter)
+		}
+		l.ready = append(l.ready, h)
+	}
+	if len(l.ready) > 0 && !l.running {
+		g.startOut(c)
+	}
+	if open != nil && s != nil && !l.asking {
+		patience := time.Duration(0)
+		if asked && open.ChatID == c.chatID && open.Counter > c.counter {
+			patience = gapPatience
+		}
+		g.askForOut(c, patience)
+	}
+}
+
+// needsNoLeave: rows of our own, rows whose sending began, and rows that were
+// released before this process started.
+func (c *conversation) needsNoLeave(h *held) bool {
+	if h.ID != "" && h.Counter == 0 && h.ChatID == "" && isAuto(h.Row) {
+		return true
+	}
+	return len(h.Parts) > 0 || h.Loaded && h.Counter > 0 && h.ChatID != "" && h.ChatID == c.chatID && h.Counter <= c.released
+}
+
+func isAuto(row journal.Row) bool {
+	content, err := decodeContent[outContent](row)
+	return err == nil && content.Auto
+}
+
+// sortWaiting gives the rows that are not freed, chats in the order they came,
+// Counters ascending within a chat. c.mu is held.
+func (c *conversation) sortWaiting() []*held {
+	var waiting []*held
+	first := make(map[string]int64)
+	for _, h := range c.out.rows {
+		if h.freed {
+			continue
+		}
+		if at, ok := first[h.ChatID]; !ok || h.Seq < at {
+			first[h.ChatID] = h.Seq
+		}
+		waiting = append(waiting, h)
+	}
+	if len(waiting) > 1 {
+		slices.SortStableFunc(waiting, func(a, b *held) int {
+			return cmp.Or(cmp.Compare(first[a.ChatID], first[b.ChatID]),
+				cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.Seq, b.Seq))
+		})
+	}
+	return waiting
+}
+
+// askForOut starts a goroutine that asks STATUS until no row waits for an
+// answer any more. c.mu is held.
+func (g *Gateway) askForOut(c *conversation, patience time.Duration) {
+	c.out.asking = g.spawn(func() { g.answerOut(g.lanesCtx, c, patience) })
+}
+
+func (g *Gateway) answerOut(ctx context.Context, c *conversation, patience time.Duration) {
+	sleep(ctx, patience)
+	for tries := 1; ; {
+		tick, wait := c.waitsSince()
+		if !wait || ctx.Err() != nil {
+			return
+		}
+		s, err := c.ch.port.claimed(ctx)
+		if err == nil {
+			_, err = g.ask(ctx, c, s, tick)
+		}
+		switch {
+		case err == nil, errors.Is(err, simprot.ErrGone):
+			tries = 1
+		case errors.Is(err, simprot.ErrNoAnswer):
+			g.park(ctx, c, tries)
+			tries++
+		default:
+			sleep(ctx, journalRetry)
+		}
+	}
+}
+
+// waitsSince gives the tick of the youngest row that waits for an answer. When
+// there is none the asking ends.
+func (c *conversation) waitsSince() (tick uint64, waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.out.rows {
+		if !h.freed {
+			waits = true
+			tick = max(tick, h.tick)
+		}
+	}
+	if !waits {
+		c.out.asking = false
+	}
+	return tick, waits
+}

@@ -1,0 +1,313 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// startOut starts the lane's goroutine. c.mu is held.
+func (g *Gateway) startOut(c *conversation) {
+	c.out.running = g.spawn(func() {
+		for h := g.nextOut(c); h != nil; h = g.nextOut(c) {
+			g.sendOut(g.lanesCtx, c, h)
+		}
+	})
+}
+
+// nextOut gives the next freed row, or nil when the goroutine shall end.
+func (g *Gateway) nextOut(c *conversation) *held {
+	for {
+		c.mu.Lock()
+		switch {
+		case g.lanesCtx.Err() != nil:
+			c.out.running = false
+			c.mu.Unlock()
+			return nil
+		case len(c.out.ready) > 0:
+			h := c.out.ready[0]
+			c.mu.Unlock()
+			return h
+		case len(c.out.rows) > 0 || !c.out.behind || g.full():
+			c.out.running = false
+			c.mu.Unlock()
+			return nil
+		}
+		c.mu.Unlock()
+		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.Out, TrackingID: c.tracking}
+		err := g.load(g.lanesCtx, c)
+		if err == nil {
+			err = g.refill(g.lanesCtx, c, &c.out.laneState, lane, outLaneLimit)
+		}
+		if err != nil {
+			sleep(g.lanesCtx, journalRetry)
+			continue
+		}
+		c.mu.Lock()
+		g.freeOut(c)
+		c.mu.Unlock()
+	}
+}
+
+// delivery is one sentence on its way to the customer.
+type delivery struct {
+	c       *conversation
+	row     *held
+	content outContent
+	parts   []connectors.Part
+	states  []journal.Part
+	tries   int // attempts in this process, for the back-off
+}
+
+// sendOut brings one sentence to its end. It returns early only when the lanes
+// are stopped; the row stays pending then.
+func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
+	d := &delivery{c: c, row: h}
+	var err error
+	if d.content, err = decodeContent[outContent](h.Row); err != nil {
+		g.finishOut(d, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})
+		return
+	}
+	for ctx.Err() == nil {
+		if err = g.load(ctx, c); err == nil {
+			break
+		}
+		sleep(ctx, journalRetry)
+	}
+	if !passesOn(d.content, c.ch.cfg) {
+		g.finishOut(d, verdict{state: journal.Done, reason: reasonNotShown})
+		return
+	}
+	g.split(ctx, d)
+	for i := range d.parts {
+		if d.states[i].State == journal.PartSent {
+			continue
+		}
+		v, err := g.sendPart(ctx, d, i)
+		if err != nil {
+			return // stopped
+		}
+		if v != notYet {
+			g.finishOut(d, v)
+			return
+		}
+	}
+	g.finishOut(d, verdict{state: journal.Done})
+}
+
+// reasonNotShown ends a sentence that is not meant for the customer.
+const reasonNotShown connectors.Reason = "not_shown"
+
+// passesOn: a person's sentences always, tech notes by configuration, panels,
+// navigation and application data never.
+func passesOn(content outContent, cfg config.Channel) bool {
+	return content.Model == simprot.ModelSentence || content.Model == simprot.ModelTechNote && cfg.TechNotes
+}
+
+// split makes the parts; the same row always gives the same ones, so earlier
+// parts' records fit.
+func (g *Gateway) split(ctx context.Context, d *delivery) {
+	c := d.c
+	c.mu.Lock()
+	remote := c.party.RemoteAddress
+	c.mu.Unlock()
+	parts, changed := toParts(d.row.ID, d.content.Text, c.ch.address(c.tracking, remote), c.ch.caps)
+	d.parts = parts
+	d.states = slices.Clone(d.row.Parts)
+	for len(d.states) < len(parts) {
+		d.states = append(d.states, journal.Part{})
+	}
+	if changed == "" {
+		return
+	}
+	c.mu.Lock()
+	told := c.noticed
+	c.noticed = true
+	c.mu.Unlock()
+	if !told {
+		_ = g.note(ctx, c, "shown:"+d.row.ID, "This channel cannot show everything: "+changed+".")
+	}
+}
+
+// sendPart tries one part until it is sent or cannot be. An error means that
+// the lanes are stopped.
+func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, error) {
+	// A part that was on its way when an earlier process died is known to be
+	// unknown.
+	if s := d.states[i].State; s == journal.PartAttempting || s == journal.PartUnknown {
+		if v := g.unknownFate(d, i, &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonUnknown}); v != notYet {
+			return v, nil
+		}
+	}
+	for {
+		if v, err := g.mayAttempt(ctx, d); v != notYet || err != nil {
+			return v, err
+		}
+		receipt, err := g.attempt(g.hardCtx, d, i) // what has begun is waited for
+		if err == nil {
+			g.record(d, i, journal.Part{State: journal.PartSent, NetworkID: receipt.NetworkID})
+			d.c.ch.limits.worked()
+			d.tries = 0
+			return notYet, nil
+		}
+		if g.hardCtx.Err() != nil {
+			return notYet, g.hardCtx.Err()
+		}
+		if v := g.failed(ctx, d, i, connectors.AsSendError(err)); v != notYet {
+			return v, nil
+		}
+	}
+}
+
+// mayAttempt waits for the limits and gives up at the deadline.
+func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) {
+	late := verdict{journal.Dead, connectors.ReasonDeadline, "not delivered in time; the last failure is in the log"}
+	if d.expired(time.Now()) {
+		return late, nil
+	}
+	err := d.c.ch.limits.wait(ctx, d.c.tracking, d.row.Deadline)
+	if errors.Is(err, errDeadline) {
+		return late, nil
+	}
+	return notYet, err
+}
+
+func (d *delivery) expired(now time.Time) bool {
+	return !d.row.Deadline.IsZero() && now.After(d.row.Deadline)
+}
+
+// attempt makes one attempt: that it begins is durable before the request
+// leaves.
+func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.Receipt, error) {
+	d.row.Attempts++
+	d.tries++
+	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now()}
+	d.c.mu.Lock()
+	mark := d.c.mark()
+	d.c.mu.Unlock()
+	err := g.journal.Commit(ctx, journal.Change{
+		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering,
+		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Conv: mark,
+	})
+	if err != nil {
+		d.states[i] = journal.Part{}
+		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonCanceled, Err: err}
+	}
+	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	receipt, err := sendSafely(sendCtx, d.c.ch.conn, d.parts[i])
+	outcome, reason := "sent", ""
+	if err != nil {
+		se := connectors.AsSendError(err)
+		outcome, reason = se.Outcome.String(), string(se.Reason)
+	}
+	d.c.ch.metrics.attempt(outcome, reason)
+	return receipt, err
+}
+
+// sendTimeout ends an attempt whose connector does not.
+const sendTimeout = 60 * time.Second
+
+// sendSafely keeps a connector's panic at the border: its fate is unknown.
+func sendSafely(ctx context.Context, conn connectors.Connector, part connectors.Part) (r connectors.Receipt, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonBug, Err: fmt.Errorf("connector panicked: %T", p)}
+		}
+	}()
+	return conn.Send(ctx, part)
+}
+
+// record journals a part's outcome; the next attempt or the end carries it to
+// the disk.
+func (g *Gateway) record(d *delivery, i int, p journal.Part) {
+	p.At = time.Now()
+	d.states[i] = p
+	g.journal.Apply(journal.Change{
+		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering, Reason: p.Reason,
+		Attempts: d.row.Attempts, Parts: slices.Clone(d.states),
+	})
+}
+
+// failed deals with one failed attempt: it waits and lets the caller go on, or
+// gives the verdict.
+func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors.SendError) verdict {
+	ch := d.c.ch
+	ch.log.Warn("send failed", "id", d.row.ID, "conversation", simprot.LogID(d.c.tracking), "part", i+1,
+		"outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
+	switch se.Outcome {
+	case connectors.Rejected:
+		g.record(d, i, journal.Part{State: journal.PartRejected, Reason: string(se.Reason)})
+		return verdict{journal.Dead, se.Reason, hintOf(se)}
+	case connectors.Unknown:
+		g.record(d, i, journal.Part{State: journal.PartUnknown, Reason: string(se.Reason)})
+		if v := g.unknownFate(d, i, se); v != notYet {
+			return v
+		}
+	default:
+		g.record(d, i, journal.Part{Reason: string(se.Reason)})
+	}
+	ch.limits.learn(se)
+	wait := backOff(se, d.tries)
+	if !d.row.Deadline.IsZero() && time.Now().Add(wait).After(d.row.Deadline) {
+		return verdict{journal.Dead, connectors.ReasonDeadline, hintOf(se)}
+	}
+	sleep(ctx, wait)
+	return notYet
+}
+
+// unknownFate applies the channel's policy to a part that may have been sent.
+func (g *Gateway) unknownFate(d *delivery, i int, se *connectors.SendError) verdict {
+	if d.c.ch.unknown == config.Resend {
+		return notYet
+	}
+	d.states[i].State = journal.PartUnknown
+	return verdict{journal.Dead, connectors.ReasonUnknown, hintOf(se)}
+}
+
+func hintOf(se *connectors.SendError) string {
+	hint := se.Hint
+	if se.Code != "" {
+		hint = "network code " + se.Code + ". " + hint
+	}
+	return hint
+}
+
+// finishOut ends a sentence: the agent's note first, then the row, then the
+// core's confirmation.
+func (g *Gateway) finishOut(d *delivery, v verdict) {
+	ctx, c := g.hardCtx, d.c
+	if v.state == journal.Dead && !d.content.Auto {
+		if err := g.note(ctx, c, d.row.ID, outboundNote(d, v)); err != nil {
+			return // stopped: the row stays pending
+		}
+	}
+	c.mu.Lock()
+	mark := c.mark()
+	c.mu.Unlock()
+	err := g.journal.Commit(ctx, journal.Change{
+		Seq: d.row.Seq, Epoch: d.row.Epoch, State: v.state, Reason: string(v.reason), Hint: v.hint,
+		Attempts: d.row.Attempts, Parts: d.states, Conv: mark,
+	})
+	if err != nil && ctx.Err() != nil {
+		return // queued all the same; confirmed after the next start
+	}
+	c.mu.Lock()
+	g.pop(&c.out.laneState, d.row.Seq)
+	c.out.ready = slices.DeleteFunc(c.out.ready, func(h *held) bool { return h == d.row })
+	c.lastUsed = time.Now()
+	c.mu.Unlock()
+	c.ch.metrics.finished(journal.Out, v.state, string(v.reason), time.Since(d.row.AcceptedAt))
+	if v.state == journal.Done && !d.content.Auto {
+		g.confirm(c, cmp.Or(d.content.ID, d.row.ID))
+	}
+	g.settle(d.row.Lane, d.row.ID)
+}

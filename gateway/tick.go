@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	lanesEvery = 30 * time.Second // due rows that are in no lane are picked up
+	sweepEvery = time.Minute
+	evictAfter = time.Hour
+)
+
+// tick runs the engine's timers until ctx ends.
+func (g *Gateway) tick(ctx context.Context) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	lanes, sweep := time.Now(), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-second.C:
+		}
+		for _, ch := range g.channels {
+			ch.gate.tick()
+		}
+		now := time.Now()
+		starved := g.starved.Load() && g.held.Load() < engineLimit*9/10
+		if starved || now.Sub(lanes) >= lanesEvery {
+			lanes = now
+			g.starved.Store(false)
+			g.wakeAll(ctx)
+		}
+		if now.Sub(sweep) >= sweepEvery {
+			sweep = now
+			g.sweep(ctx)
+			g.convs.evict(now.Add(-evictAfter))
+		}
+	}
+}
+
+// wakeAll starts every served lane that has pending rows and no goroutine.
+func (g *Gateway) wakeAll(ctx context.Context) {
+	for _, ch := range g.channels {
+		if !ch.cfg.Enabled {
+			continue
+		}
+		if err := g.wakeLanes(ctx, ch); err != nil && ctx.Err() == nil {
+			ch.log.Error("the journal's pending lanes cannot be read", "error", err)
+		}
+	}
+}
+
+// sweep erases what the journal keeps no longer, a bounded step at a time.
+func (g *Gateway) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := g.journal.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			g.log.Error("the journal cannot be swept", "error", err)
+		}
+		if n == 0 || err != nil {
+			return
+		}
+	}
+}

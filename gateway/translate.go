@@ -1,0 +1,285 @@
+package gateway
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// toEntry translates an event into what the journal keeps. It never fails:
+// what cannot be carried becomes a dead letter with its reason.
+func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
+	text, model := eventText(ev)
+	culture := ev.Customer.Culture
+	if culture == "" {
+		culture = ch.cfg.Culture
+	}
+	e := journal.Entry{
+		Lane: journal.Lane{Channel: ch.cfg.Name, Direction: journal.In, TrackingID: ev.TrackingID},
+		ID:   ev.ID,
+		Content: encodeContent(inContent{
+			Kind:         string(ev.Kind),
+			Text:         strings.ToValidUTF8(text, "\uFFFD"),
+			Model:        model,
+			PartyName:    simprot.Truncate(ev.Customer.PartyName, simprot.MaxPartyName),
+			ReturnChatID: ev.ReturnChatID,
+			Payload:      buttonPayload(ev.Button),
+		}),
+		SentAt: ev.SentAt,
+		Party: &journal.Party{
+			RemoteAddress: ev.Customer.RemoteAddress,
+			PartyName:     simprot.Truncate(ev.Customer.PartyName, simprot.MaxPartyName),
+			UserToken:     simprot.Truncate(ev.Customer.UserToken, simprot.MaxUserToken),
+			Culture:       culture,
+		},
+	}
+	if utf8.RuneCountInString(ev.Customer.RemoteAddress) > simprot.MaxRemoteAddress ||
+		len(ev.TrackingID) > simprot.MaxTrackingID || ev.TrackingID == "" || ev.ID == "" || len(ev.ID) > simprot.MaxID {
+		e.DeadReason = string(connectors.ReasonAddress)
+		// The key must stay within what a journal can index.
+		e.Lane.TrackingID = simprot.ShortenID(ev.TrackingID, simprot.MaxTrackingID)
+		e.ID = simprot.ShortenID(ev.ID, simprot.MaxID)
+	}
+	return e
+}
+
+func buttonPayload(b *connectors.Button) string {
+	if b == nil {
+		return ""
+	}
+	return b.ID
+}
+
+// eventText is how each kind becomes text for the core: a chat carries text
+// only.
+func eventText(ev connectors.Event) (string, simprot.Model) {
+	switch ev.Kind {
+	case connectors.KindText:
+		return ev.Text, simprot.ModelSentence
+	case connectors.KindFile:
+		return fileText(ev.File, ev.Text), simprot.ModelSentence
+	case connectors.KindLocation:
+		return locationText(ev.Location, ev.Text), simprot.ModelSentence
+	case connectors.KindContact:
+		return contactText(ev.Contact, ev.Text), simprot.ModelSentence
+	case connectors.KindButton:
+		if ev.Text == "" && ev.Button != nil {
+			return ev.Button.Text, simprot.ModelSentence
+		}
+		return ev.Text, simprot.ModelSentence
+	case connectors.KindEdit:
+		return fmt.Sprintf("The customer changed message %s to: %s", ev.RefID, ev.Text), simprot.ModelTechNote
+	case connectors.KindDelete:
+		return fmt.Sprintf("The customer took message %s back.", ev.RefID), simprot.ModelTechNote
+	case connectors.KindReaction:
+		if ev.Text == "" {
+			return fmt.Sprintf("The customer removed the reaction to message %s.", ev.RefID), simprot.ModelTechNote
+		}
+		return fmt.Sprintf("The customer reacted to message %s: %s", ev.RefID, ev.Text), simprot.ModelTechNote
+	case connectors.KindService:
+		return ev.Text, simprot.ModelTechNote
+	case connectors.KindStop:
+		return "", simprot.ModelTechNote
+	default:
+		if ev.Text == "" {
+			return "The customer sent something this channel cannot show.", simprot.ModelTechNote
+		}
+		return "The customer sent something this channel cannot show: " + ev.Text, simprot.ModelTechNote
+	}
+}
+
+func fileText(f *connectors.File, caption string) string {
+	if f == nil {
+		return caption
+	}
+	return withCaption("file:"+f.Type+"|"+f.ID+"|"+f.URL, caption)
+}
+
+func locationText(l *connectors.Location, caption string) string {
+	if l == nil {
+		return caption
+	}
+	lat := strconv.FormatFloat(l.Latitude, 'f', -1, 64)
+	long := strconv.FormatFloat(l.Longitude, 'f', -1, 64)
+	text := "geo:" + lat + "," + long + "\nhttps://www.openstreetmap.org/?mlat=" + lat + "&mlon=" + long
+	if l.Title != "" {
+		text = l.Title + "\n" + text
+	}
+	return withCaption(text, caption)
+}
+
+func contactText(c *connectors.Contact, caption string) string {
+	if c == nil {
+		return caption
+	}
+	return withCaption(strings.Join(append([]string{c.Name}, c.Numbers...), ", "), caption)
+}
+
+func withCaption(text, caption string) string {
+	if caption == "" {
+		return text
+	}
+	return text + "\n" + caption
+}
+
+// buttonLine is how an agent writes a button: one "[[text|payload]]" a line at
+// the end of the sentence; the payload may be left out.
+var buttonLine = regexp.MustCompile(`^\[\[([^|\]\n]+)(?:\|([^\]\n]*))?\]\]$`)
+
+// splitButtons takes the button lines off the end of a sentence.
+func splitButtons(text string) (string, []connectors.Button) {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	first := len(lines)
+	var buttons []connectors.Button
+	for first > 0 {
+		m := buttonLine.FindStringSubmatch(strings.TrimSpace(lines[first-1]))
+		if m == nil {
+			break
+		}
+		b := connectors.Button{Text: strings.TrimSpace(m[1]), ID: m[2]}
+		if b.ID == "" {
+			b.ID = b.Text
+		}
+		buttons = append([]connectors.Button{b}, buttons...)
+		first--
+	}
+	if len(buttons) == 0 {
+		return text, nil
+	}
+	return strings.TrimRight(strings.Join(lines[:first], "\n"), "\n"), buttons
+}
+
+// toParts splits a sentence into what the network can carry. The result is
+// the same for the same text and capabilities, so that a retry after a restart
+// goes on with the same parts. changed tells what had to be written otherwise.
+func toParts(id, text string, to connectors.Address, caps connectors.Capabilities) (parts []connectors.Part, changed string) {
+	body, buttons := splitButtons(text)
+	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps.ButtonTitle)) {
+		for _, b := range buttons {
+			body += "\n- " + b.Text
+		}
+		body, buttons = strings.TrimLeft(body, "\n"), nil
+		changed = "buttons were written as text"
+	}
+	texts := splitText(body, caps.TextLimit, caps.TextUnit)
+	for i, t := range texts {
+		p := connectors.Part{ID: partID(id, i), To: to, Text: t}
+		if i == len(texts)-1 {
+			p.Buttons = buttons
+		}
+		parts = append(parts, p)
+	}
+	return parts, changed
+}
+
+func tooLong(buttons []connectors.Button, limit int) bool {
+	for _, b := range buttons {
+		if limit > 0 && utf8.RuneCountInString(b.Text) > limit {
+			return true
+		}
+	}
+	return false
+}
+
+func partID(id string, i int) string {
+	if i == 0 {
+		return id
+	}
+	return id + "#" + strconv.Itoa(i+1)
+}
+
+// splitText cuts text into pieces of at most limit units, at a paragraph, line
+// or space where there is one in the second half, never inside a grapheme
+// unless the grapheme alone is over the limit.
+func splitText(text string, limit int, unit connectors.TextUnit) []string {
+	if limit <= 0 || units(text, unit) <= limit {
+		return []string{text}
+	}
+	var parts []string
+	for text != "" {
+		n := cutAt(text, limit, unit)
+		part := text[:n]
+		text = text[n:]
+		if text != "" {
+			part = strings.TrimRight(part, " \n")
+			text = strings.TrimLeft(text, " \n")
+		}
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// cutAt gives the length in bytes of the next piece, at least one character.
+func cutAt(text string, limit int, unit connectors.TextUnit) int {
+	end, used := 0, 0
+	line, space := 0, 0
+	rest, state := text, -1
+	for rest != "" {
+		var cluster string
+		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		n := units(cluster, unit)
+		if used+n > limit {
+			break
+		}
+		used += n
+		end += len(cluster)
+		switch cluster {
+		case "\n", "\r\n":
+			line = end
+		case " ":
+			space = end
+		}
+	}
+	switch {
+	case end == len(text):
+		return end
+	case end == 0: // one grapheme alone is over the limit: cut inside it
+		return cutRunes(text, limit, unit)
+	case line > end/2:
+		return line
+	case space > end/2:
+		return space
+	}
+	return end
+}
+
+func cutRunes(text string, limit int, unit connectors.TextUnit) int {
+	end, used := 0, 0
+	for i, r := range text {
+		n := units(string(r), unit)
+		if used+n > limit && i > 0 {
+			break
+		}
+		used += n
+		end = i + utf8.RuneLen(r)
+	}
+	return end
+}
+
+func units(s string, unit connectors.TextUnit) int {
+	switch unit {
+	case connectors.Bytes:
+		return len(s)
+	case connectors.UTF16Units:
+		n := 0
+		for _, r := range s {
+			n++
+			if r > 0xFFFF {
+				n++
+			}
+		}
+		return n
+	default:
+		return utf8.RuneCountInString(s)
+	}
+}
