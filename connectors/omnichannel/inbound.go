@@ -157,7 +157,8 @@ func (v visitor) token() string {
 	members := [...]struct{ name, value string }{
 		{"id", v.id}, {"login", v.login}, {"phone", v.phone}, {"email", v.email}, {"site", v.site},
 	}
-	out := append(make([]byte, 0, maxUserToken), '{')
+	var room [2 * maxUserToken]byte
+	out := append(room[:0], '{')
 	length := 2 // both braces
 	for _, m := range members {
 		if m.value == "" {

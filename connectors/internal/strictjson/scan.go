@@ -221,32 +221,44 @@ func (s *scanner) text() error {
 	if err != nil {
 		return err
 	}
-	ascii := true
-	for s.at < len(s.data) {
-		switch c := s.data[s.at]; {
+	ascii, escaped := true, false
+	for {
+		// The hot loop of the package: most bytes are plain ASCII.
+		at, data := s.at, s.data
+		for at < len(data) && ordinary[data[at]] {
+			at++
+		}
+		s.at = at
+		switch c := s.peek(); {
 		case c == '"':
 			s.close(i)
-			if !ascii && !utf8.Valid(s.data[s.doc.nodes[i].start:s.at]) {
+			s.doc.nodes[i].escaped = escaped
+			if !ascii && !utf8.Valid(data[s.doc.nodes[i].start:at]) {
 				return ErrSyntax
 			}
 			s.at++
 			return nil
 		case c == '\\':
-			s.doc.nodes[i].escaped = true
+			escaped = true
 			if !s.escape() {
 				return ErrSyntax
 			}
-		case c < ' ':
-			return ErrSyntax
-		default:
-			if c >= utf8.RuneSelf {
-				ascii = false
-			}
+		case c >= utf8.RuneSelf:
+			ascii = false
 			s.at++
+		default: // a control character, or the end
+			return ErrSyntax
 		}
 	}
-	return ErrSyntax
 }
+
+// ordinary are the bytes that stand in a string for themselves and are ASCII.
+var ordinary = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
 
 func (s *scanner) escape() bool {
 	s.at++
