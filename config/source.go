@@ -115,8 +115,11 @@ func parseTokens(text string, src *source) (tokens token.Tokens, file *ast.File,
 	if !errors.As(err, &positioned) {
 		return nil, nil, Problems{{File: src.file, Message: "cannot be read as YAML"}}
 	}
-	const hint = "values with any of : # @ { } [ ] need quotes"
-	return nil, nil, Problems{src.at(positioned.GetToken(), "", "YAML: "+positioned.GetMessage(), hint)}
+	message, hint := positioned.GetMessage(), "values with any of : # @ { } [ ] need quotes"
+	if strings.Contains(message, "'\t'") {
+		message, hint = "a tab cannot begin a value", "indent with spaces"
+	}
+	return nil, nil, Problems{src.at(positioned.GetToken(), "", "YAML: "+message, hint)}
 }
 
 // unreadable finds bytes that no YAML file holds.
