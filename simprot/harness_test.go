@@ -240,3 +240,68 @@ func (e *events) want(t *testing.T, want ...string) {
 		t.Errorf("got:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
+
+// pass lets so much of the bubble's time go by, and what it causes happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// read collects what the core gets until the connection ends, so that the
+// client's writes never block. Packets come out of the channel in order.
+func (s *script) read() <-chan Packet {
+	out := make(chan Packet, 1000)
+	go func() {
+		defer close(out)
+		for {
+			p, err := s.next()
+			if err != nil {
+				return
+			}
+			out <- p
+		}
+	}()
+	return out
+}
+
+// dialScript plays a gateway frame by frame against the server of n.
+func dialScript(t *testing.T, n *pipeNet) *script {
+	t.Helper()
+	nc, err := n.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	return newScript(t, nc)
+}
+
+// login says who the gateway is and takes the welcome.
+func (s *script) login(instance string) *Welcome {
+	s.t.Helper()
+	s.send(Packet{Code: CodeLogin, Payload: &Login{Peer: "@peer", Instance: instance, Version: Version}})
+	w, ok := s.want(CodeWelcome).Payload.(*Welcome)
+	if !ok {
+		s.t.Fatal("SP_WELCOME without its class")
+	}
+	return w
+}
+
+// ending keeps why a session or connection ended.
+type ending struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (e *ending) set(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err = err
+}
+
+// get waits until everything has happened that can, and returns the reason.
+func (e *ending) get() error {
+	synctest.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
