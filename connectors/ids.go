@@ -55,83 +55,64 @@ func plain(s string) bool {
 	return true
 }
 
-// TrackingID names a conversation: its parts, escaped and joined by '|'. It may
-// come out longer than MaxTrackingID; the engine then keeps the event as a dead
-// letter (reason address), it is never cut.
+// TrackingID names a conversation: its parts joined by '|', each with every byte
+// outside [0-9a-z:.|+@-] written as '_' and two hex digits. A '|' inside a part
+// stays, so at most one part may be free of form; the others are the connector's
+// own words or checked by it.
+//
+// It may come out longer than MaxTrackingID: the engine then keeps the event as a
+// dead letter (reason address). It is never cut and never hashed.
+//
+// The protocol library has the same escaping. Both packages may be imported by
+// others alone, so it stands twice; a test in test/arch holds the two together.
 func TrackingID(parts ...string) string {
 	var b strings.Builder
 	for i, part := range parts {
 		if i > 0 {
 			b.WriteByte('|')
 		}
-		appendEscaped(&b, part, false)
+		for j := range len(part) {
+			if c := part[j]; standsForItself(c) {
+				b.WriteByte(c)
+			} else {
+				b.WriteByte('_')
+				b.WriteByte(hexDigits[c>>4])
+				b.WriteByte(hexDigits[c&15])
+			}
+		}
 	}
 	return b.String()
 }
 
-// ParseTrackingID gives back what TrackingID joined. ok is false for anything
-// TrackingID would not have written in exactly this form.
-func ParseTrackingID(id string) (parts []string, ok bool) {
-	if id == "" {
-		return nil, false
-	}
-	parts = strings.Split(id, "|")
-	for i, part := range parts {
-		if parts[i], ok = unescape(part); !ok {
-			return nil, false
-		}
-	}
-	return parts, TrackingID(parts...) == id
-}
-
-// EscapeID writes every byte outside [0-9a-z:.|+@-] as '_' and two hex digits.
-//
-// The protocol library has the same function, and may be imported by others
-// alone, as this package may: so it stands twice, and a test in test/ proves
-// that both agree.
-func EscapeID(s string) string {
-	var b strings.Builder
-	appendEscaped(&b, s, true)
-	return b.String()
-}
-
-// appendEscaped leaves '|' alone only when the caller says so: inside a part of
-// a TrackingID it would be taken for a separator.
-func appendEscaped(b *strings.Builder, s string, pipe bool) {
-	b.Grow(len(s))
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'z',
-			c == ':', c == '.', c == '+', c == '@', c == '-', c == '|' && pipe:
-			b.WriteByte(c)
-		default:
-			b.WriteByte('_')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
-		}
-	}
-}
-
-func unescape(s string) (string, bool) {
-	if !strings.Contains(s, "_") {
-		return s, true
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '_' {
-			out = append(out, s[i])
-			continue
-		}
-		if i+2 >= len(s) {
+// UnescapeID gives back a part of a TrackingID. ok is false for anything
+// TrackingID does not write: one conversation has one name.
+func UnescapeID(part string) (id string, ok bool) {
+	out := make([]byte, 0, len(part))
+	for i := 0; i < len(part); i++ {
+		c := part[i]
+		if c == '_' {
+			if i+2 >= len(part) {
+				return "", false
+			}
+			high := strings.IndexByte(hexDigits, part[i+1])
+			low := strings.IndexByte(hexDigits, part[i+2])
+			if high < 0 || low < 0 {
+				return "", false
+			}
+			c = byte(high<<4 | low)
+			i += 2
+			if standsForItself(c) {
+				return "", false
+			}
+		} else if !standsForItself(c) {
 			return "", false
 		}
-		high := strings.IndexByte(hexDigits, s[i+1])
-		low := strings.IndexByte(hexDigits, s[i+2])
-		if high < 0 || low < 0 {
-			return "", false
-		}
-		out = append(out, byte(high<<4|low))
-		i += 2
+		out = append(out, c)
 	}
 	return string(out), true
+}
+
+// standsForItself reports whether c is written as it is in a TrackingID.
+func standsForItself(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || strings.IndexByte(":.|+@-", c) >= 0
 }

