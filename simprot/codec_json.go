@@ -82,22 +82,17 @@ func (f *jsonFormat) text(s string) {
 type jsonSource struct {
 	b       []byte
 	pos     int
-	depth   int
-	scratch []byte // an unescaped string
+	open    int
+	began   [MaxDepth]bool // for every open list or object: something was read
+	scratch []byte         // an unescaped string
 }
 
 func (s *jsonSource) reset(text []byte) {
-	s.b, s.pos, s.depth = text, 0, 0
+	s.b, s.pos, s.open = text, 0, 0
 	if cap(s.scratch) > readBuffer {
 		s.scratch = nil
 	}
 }
-
-// The states of an open list or object, in place of a count.
-const (
-	jsonFirst = -1 // nothing read yet
-	jsonMore  = -2 // something read: a comma or the end comes next
-)
 
 // peek passes over white space and returns the byte that follows, 0 at the
 // end.
@@ -127,9 +122,9 @@ func (s *jsonSource) next() (token, error) {
 		b, err := s.str()
 		return token{kind: kindText, b: b}, err
 	case '{':
-		return token{kind: kindMap, n: jsonFirst}, s.open()
+		return token{kind: kindMap}, s.enter()
 	case '[':
-		return token{kind: kindList, n: jsonFirst}, s.open()
+		return token{kind: kindList}, s.enter()
 	case 't':
 		return token{kind: kindBool, n: 1}, s.word("true")
 	case 'f':
@@ -141,11 +136,13 @@ func (s *jsonSource) next() (token, error) {
 	}
 }
 
-func (s *jsonSource) open() error {
-	s.pos++
-	if s.depth++; s.depth > MaxDepth {
+func (s *jsonSource) enter() error {
+	if s.open == len(s.began) {
 		return errDepth
 	}
+	s.pos++
+	s.began[s.open] = false
+	s.open++
 	return nil
 }
 
@@ -312,8 +309,8 @@ func (s *jsonSource) hex4() (rune, bool) {
 	return rune(n), err == nil
 }
 
-func (s *jsonSource) nextKey(left *int64) ([]byte, bool, error) {
-	more, err := s.step(left, '}')
+func (s *jsonSource) nextKey() ([]byte, bool, error) {
+	more, err := s.step('}')
 	if err != nil || !more {
 		return nil, false, err
 	}
@@ -331,17 +328,18 @@ func (s *jsonSource) nextKey(left *int64) ([]byte, bool, error) {
 	return key, true, nil
 }
 
-func (s *jsonSource) nextItem(left *int64) (bool, error) { return s.step(left, ']') }
+func (s *jsonSource) nextItem() (bool, error) { return s.step(']') }
 
-// step goes to the next value of a list or object, or over its end.
-func (s *jsonSource) step(state *int64, end byte) (bool, error) {
+// step goes to the next value of the open list or object, or over its end.
+func (s *jsonSource) step(end byte) (bool, error) {
+	began := &s.began[s.open-1]
 	switch c := s.peek(); {
 	case c == end:
 		s.pos++
-		s.depth--
+		s.open--
 		return false, nil
-	case *state == jsonFirst:
-		*state = jsonMore
+	case !*began:
+		*began = true
 		return true, nil
 	case c == ',':
 		s.pos++
@@ -350,19 +348,19 @@ func (s *jsonSource) step(state *int64, end byte) (bool, error) {
 	return false, errJSON
 }
 
-// skip passes over one value; next bounds how deep it can go.
+// skip passes over one value. It checks the grammar like any other reading,
+// and enter bounds its recursion.
 func (s *jsonSource) skip() error {
 	t, err := s.next()
 	if err != nil {
 		return err
 	}
-	left := t.n
 	for t.kind == kindMap || t.kind == kindList {
 		more := false
 		if t.kind == kindMap {
-			_, more, err = s.nextKey(&left)
+			_, more, err = s.nextKey()
 		} else {
-			more, err = s.nextItem(&left)
+			more, err = s.nextItem()
 		}
 		if err != nil || !more {
 			return err

@@ -21,8 +21,8 @@ const (
 	kindText        // b
 	kindBytes       // b
 	kindExt         // n: type, b: data
-	kindList        // n: items, or the state of a JSON list
-	kindMap         // n: members, or the state of a JSON object
+	kindList        // n: items, 0 where the encoding does not tell
+	kindMap
 )
 
 // token is one scalar, or the head of a list or map. b is valid until the
@@ -36,11 +36,12 @@ type token struct {
 
 // source reads single values from one of the payload encodings.
 type source interface {
+	// next reads one scalar or enters a list or map.
 	next() (token, error)
-	// nextKey and nextItem step through a map or list; left is the n of its
-	// token. A key that is no string comes as nil.
-	nextKey(left *int64) (key []byte, ok bool, err error)
-	nextItem(left *int64) (ok bool, err error)
+	// nextKey and nextItem step through the map or list entered last and leave
+	// it at its end, where ok is false. A key that is no string comes as nil.
+	nextKey() (key []byte, ok bool, err error)
+	nextItem() (ok bool, err error)
 	// skip passes over one value.
 	skip() error
 }
@@ -61,14 +62,14 @@ func newDecoder() *decoder {
 
 // release lets go of the caller's buffer and gives the decoder back.
 func (d *decoder) release() {
-	d.msgpack.in = input{}
+	d.msgpack.reset(nil)
 	d.json.reset(nil)
 	decoders.Put(d)
 }
 
 // packet reads a body that Scan has accepted.
 func (d *decoder) packet(body []byte) (Packet, error) {
-	d.msgpack.in = input{b: body}
+	d.msgpack.reset(body)
 	d.src = &d.msgpack
 	d.objects = 0
 	head, err := d.src.next()
@@ -89,7 +90,7 @@ func (d *decoder) packet(body []byte) (Packet, error) {
 	}
 	p := Packet{Code: known.code}
 	if p.Payload, err = d.payload(known, elements > 1); err == nil && elements > 2 {
-		err = d.extras(&p.Extras)
+		p.Extras, err = d.extras()
 	}
 	if err != nil {
 		return Packet{}, decodeError(known.code, err)
@@ -151,12 +152,13 @@ func (d *decoder) value(c class, head token) (Payload, error) {
 
 // extras reads the third element. What is no map is one of the things to come
 // that are ignored.
-func (d *decoder) extras(x *Extras) error {
+func (d *decoder) extras() (Extras, error) {
+	var x Extras
 	head, err := d.src.next()
-	if err != nil || head.kind != kindMap {
-		return err
+	if err == nil && head.kind == kindMap {
+		err = within("extras", d.object(&x, head))
 	}
-	return within("extras", d.object(x, head))
+	return x, err
 }
 
 // object reads the members of one object, whose head is given.
@@ -167,8 +169,8 @@ func (d *decoder) object(o object, head token) error {
 	if d.objects++; d.objects > MaxObjects {
 		return fault(errObjects)
 	}
-	for left := head.n; ; {
-		key, ok, err := d.src.nextKey(&left)
+	for {
+		key, ok, err := d.src.nextKey()
 		if err != nil || !ok {
 			return err
 		}
@@ -225,9 +227,9 @@ func decodeList[T any, P interface {
 	if head.kind != kindList {
 		return fault(errKind)
 	}
-	list := make([]P, 0, min(max(head.n, 0), maxPrepared))
-	for left := head.n; ; {
-		ok, err := d.src.nextItem(&left)
+	list := make([]P, 0, min(head.n, maxPrepared))
+	for {
+		ok, err := d.src.nextItem()
 		if err != nil {
 			return err
 		}

@@ -177,9 +177,14 @@ func parseTime(b []byte) (time.Time, error) {
 	return t, err
 }
 
-// inEra reports whether t, in UTC, is of the years 1 to 9999: what both
-// encodings and a .NET DateTime can hold.
-func inEra(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
+// The years 1 to 9999 in seconds since 1970: what both encodings and a .NET
+// DateTime can hold.
+const (
+	firstSecond = -62_135_596_800
+	lastSecond  = 253_402_300_799
+)
+
+func inEra(t time.Time) bool { return firstSecond <= t.Unix() && t.Unix() <= lastSecond }
 
 // maxDecimal bounds the text of a decimal: 29 digits, sign, point, exponent
 // and some leading noughts.

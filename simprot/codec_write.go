@@ -67,7 +67,8 @@ func (e *encoder) packet(p Packet, enc Encoding) {
 	e.payload(p.Payload, enc)
 	e.format = &e.msgpack
 	if elements > 2 {
-		e.object(&p.Extras)
+		extras := p.Extras // a copy, so that p itself need not leave the stack
+		e.object(&extras)
 	}
 	if e.err == nil {
 		e.err = e.msgpack.err

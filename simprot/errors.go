@@ -81,7 +81,7 @@ var (
 	errDecimal = errors.New("no decimal number")
 	errObjects = errors.New("more objects than MaxObjects")
 	errJSON    = errors.New("broken JSON")
-	errDepth   = errors.New("JSON nested deeper than MaxDepth")
+	errDepth   = errors.New("nested deeper than MaxDepth")
 	errCode    = errors.New("first element is no string")
 	errNilItem = errors.New("nil in a list")
 	errClass   = errors.New("payload is not the class of this code")

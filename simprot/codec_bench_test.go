@@ -1,0 +1,147 @@
+package simprot
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// plainSentence is ChatSentenceInfo as reflection would have it, to compare
+// the hand-written codec with.
+type plainSentence struct {
+	Peer, Port, TrackingId string
+	ChatId                 string
+	ID, PartyName, Text    string
+	TimeSent               time.Time
+	IsOutbound             bool
+	Counter                int32
+	ConfirmedTime          *time.Time
+	Model                  int32
+}
+
+// benchSentence has all 12 members, about 325 bytes in MessagePack.
+func benchSentence() *ChatSentenceInfo {
+	confirmed := time.Date(2026, 11, 22, 7, 36, 42, 0, time.UTC)
+	return &ChatSentenceInfo{
+		Peer:          "@servicelink",
+		Port:          "telegram-support",
+		TrackingId:    "telegram:123456789",
+		ChatId:        uuid.MustParse("0f8fad5b-d9cb-469f-a165-70867728950e"),
+		ID:            "telegram:bot1:msg:4711:0",
+		PartyName:     "Jana Nováková",
+		Text:          "Dobrý den, chtěla bych se zeptat, kdy mi přijde objednávka číslo 2026-00871. Děkuji!",
+		TimeSent:      time.Date(2026, 11, 22, 7, 36, 41, 123456700, time.UTC),
+		IsOutbound:    true,
+		Counter:       17,
+		ConfirmedTime: &confirmed,
+		Model:         ModelTechNote,
+	}
+}
+
+func benchPlain() *plainSentence {
+	s := benchSentence()
+	return &plainSentence{
+		Peer: s.Peer, Port: s.Port, TrackingId: s.TrackingId, ChatId: s.ChatId.String(), ID: s.ID,
+		PartyName: s.PartyName, Text: s.Text, TimeSent: s.TimeSent, IsOutbound: s.IsOutbound,
+		Counter: s.Counter, ConfirmedTime: s.ConfirmedTime, Model: int32(s.Model),
+	}
+}
+
+func BenchmarkEncodeSentence(b *testing.B) {
+	packet := Packet{Code: CodeChatSentenceIn, Payload: benchSentence()}
+	for _, enc := range []Encoding{EncodingMsgpack, EncodingJSON} {
+		b.Run("hand/"+enc.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			var buf []byte
+			for b.Loop() {
+				var err error
+				if buf, err = AppendFrame(buf[:0], packet, enc); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(int64(len(buf)))
+		})
+	}
+	plain := benchPlain()
+	b.Run("reflection/msgpack", func(b *testing.B) {
+		b.ReportAllocs()
+		var out output
+		e := msgpack.NewEncoder(&out)
+		e.UseCompactInts(true)
+		for b.Loop() {
+			out.b = out.b[:0]
+			if err := e.Encode(plain); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.SetBytes(int64(len(out.b)))
+	})
+	b.Run("reflection/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := json.Marshal(plain); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkDecodeSentence(b *testing.B) {
+	packet := Packet{Code: CodeChatSentenceIn, Payload: benchSentence()}
+	for _, enc := range []Encoding{EncodingMsgpack, EncodingJSON} {
+		frame, err := AppendFrame(nil, packet, enc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("hand/"+enc.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(frame)))
+			for b.Loop() {
+				if _, err := DecodePacket(frame[lengthSize:]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	plain, err := msgpack.Marshal(benchPlain())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("reflection/msgpack", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := msgpack.Unmarshal(plain, new(plainSentence)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	text, err := json.Marshal(benchPlain())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("reflection/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := json.Unmarshal(text, new(plainSentence)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	frame, err := AppendFrame(nil, Packet{Code: CodeChatSentenceIn, Payload: benchSentence()}, EncodingMsgpack)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(frame)))
+	for b.Loop() {
+		if err := Scan(frame[lengthSize:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
