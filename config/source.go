@@ -119,7 +119,18 @@ func parseTokens(text string, src *source) (tokens token.Tokens, file *ast.File,
 	if strings.Contains(message, "'\t'") {
 		message, hint = "a tab cannot begin a value", "indent with spaces"
 	}
-	return nil, nil, Problems{src.at(positioned.GetToken(), "", "YAML: "+message, hint)}
+	return nil, nil, Problems{inside(text, src.at(positioned.GetToken(), "", "YAML: "+message, hint))}
+}
+
+// inside moves a problem back into the text: the position the library gives
+// with a mistake in the syntax can be a little beyond the end of its line.
+func inside(text string, p Problem) Problem {
+	lines := strings.Split(text, "\n")
+	p.Line = min(p.Line, len(lines))
+	if p.Line > 0 {
+		p.Column = min(p.Column, utf8.RuneCountInString(lines[p.Line-1])+1)
+	}
+	return p
 }
 
 // unreadable finds bytes that no YAML file holds.
@@ -138,7 +149,8 @@ func unreadable(data []byte) (Problem, bool) {
 			switch {
 			case r == utf8.RuneError && size == 1:
 				return at(i, "the file is not UTF-8 here", "save it as UTF-8")
-			case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f:
+			case r == '\r' && i+1 < len(line) && line[i+1] == '\n':
+			case r < ' ' && r != '\t' && r != '\n', r == 0x7f:
 				return at(i, "there is a control character here", "")
 			}
 			i += size
