@@ -175,7 +175,10 @@ func (c *Client) connect(ctx context.Context) (up time.Duration, err error) {
 		err := s.login()
 		stop()
 		if err != nil {
-			return 0, conn.finish(err)
+			if err = conn.finish(err); isTimeout(err) {
+				err = errNoWelcome
+			}
+			return 0, err
 		}
 	}
 	c.count++

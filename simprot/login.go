@@ -101,9 +101,6 @@ func (s *Session) login() error {
 	}
 	answer := &clientLogin{session: s}
 	if err := s.conn.readLogin(answer, loginTimeout); err != nil {
-		if isTimeout(err) {
-			return errNoWelcome
-		}
 		return err
 	}
 	s.welcome = answer.welcome
