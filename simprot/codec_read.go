@@ -52,6 +52,7 @@ type decoder struct {
 	json    jsonSource
 	src     source // the one in use
 	objects int
+	found   Extras // here, so that none has to be allocated
 }
 
 func newDecoder() *decoder {
@@ -153,12 +154,12 @@ func (d *decoder) value(c class, head token) (Payload, error) {
 // extras reads the third element. What is no map is one of the things to come
 // that are ignored.
 func (d *decoder) extras() (Extras, error) {
-	var x Extras
+	d.found = Extras{}
 	head, err := d.src.next()
 	if err == nil && head.kind == kindMap {
-		err = within("extras", d.object(&x, head))
+		err = within("extras", d.object(&d.found, head))
 	}
-	return x, err
+	return d.found, err
 }
 
 // object reads the members of one object, whose head is given.

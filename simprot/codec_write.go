@@ -39,6 +39,7 @@ type encoder struct {
 	json    jsonFormat
 	format  format // the one in use
 	count   int    // members written to the map that is open
+	extras  Extras // here, so that no packet has to leave its stack
 	err     error  // the first value that has no place in the protocol
 }
 
@@ -51,7 +52,7 @@ func newEncoder() *encoder {
 
 // release lets go of the caller's buffer and gives the encoder back.
 func (e *encoder) release() {
-	e.out.b, e.err = nil, nil
+	e.out.b, e.extras, e.err = nil, Extras{}, nil
 	encoders.Put(e)
 }
 
@@ -67,8 +68,8 @@ func (e *encoder) packet(p Packet, enc Encoding) {
 	e.payload(p.Payload, enc)
 	e.format = &e.msgpack
 	if elements > 2 {
-		extras := p.Extras // a copy, so that p itself need not leave the stack
-		e.object(&extras)
+		e.extras = p.Extras
+		e.object(&e.extras)
 	}
 	if e.err == nil {
 		e.err = e.msgpack.err

@@ -1,0 +1,5 @@
+//go:build !race
+
+package simprot
+
+const raceEnabled = false
