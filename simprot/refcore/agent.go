@@ -16,7 +16,9 @@ var ErrChatClosed = errors.New("refcore: the chat is closed")
 // ChatState is a chat as the agent sees it.
 type ChatState struct {
 	Chat
-	CustomerTyping bool
+	// CustomerTyping is for how much longer the customer counts as typing; 0 =
+	// not at all.
+	CustomerTyping time.Duration
 }
 
 // Utterance is what an agent says.
@@ -56,7 +58,7 @@ func (c *Core) SayAs(chat uuid.UUID, u Utterance) (string, error) {
 		Peer: state.Peer, Port: state.Port, TrackingId: state.TrackingID, ChatId: c.sentenceChatID(chat),
 		ID: u.ID, PartyName: u.PartyName, Text: u.Text, TimeSent: now.UTC(), IsOutbound: true, Model: u.Model,
 	}
-	if _, _, err := c.store.Append(chat, s); err != nil {
+	if _, _, err := c.store.Append(chat, s, now); err != nil {
 		return "", fmt.Errorf("refcore: say: %w", err)
 	}
 	c.said.Add(1)

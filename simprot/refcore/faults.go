@@ -33,15 +33,15 @@ const (
 // Drop and DropAfter reset the connection instead of sending it, Lose and Never
 // leave it out, and the sentence is stored all the same.
 type Fault struct {
-	Kind        FaultKind
-	Code        simprot.Code  // of the packet; empty = every ES packet
-	Port        string        // empty = every Port
-	TrackingID  string        // empty = every conversation
-	Skip        int           // how many matching packets pass first
-	Count       int           // how many packets it acts on; 0 = 1, negative = until cleared
-	Probability float64       // of acting on a matching packet; 0 = always
-	Delay       time.Duration // of Late
-	Reason      string        // of Refuse; empty = busy
+	Kind        FaultKind     `json:"kind"`
+	Code        simprot.Code  `json:"code"`        // of the packet; empty = every ES packet
+	Port        string        `json:"port"`        // empty = every Port
+	TrackingID  string        `json:"tracking_id"` // empty = every conversation
+	Skip        int           `json:"skip"`        // how many matching packets pass first
+	Count       int           `json:"count"`       // how many packets it acts on; 0 = 1, negative = until cleared
+	Probability float64       `json:"probability"` // of acting on a matching packet; 0 = always
+	Delay       time.Duration `json:"-"`           // of Late
+	Reason      string        `json:"reason"`      // of Refuse; empty = busy
 }
 
 // ErrFault is the class of faults that make no sense.

@@ -274,7 +274,7 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 	s.Peer, s.Port = r.addr.Peer, r.addr.Port
 	s.IsOutbound, s.ConfirmedTime = false, nil
 	s.ChatId = c.sentenceChatID(chat.ID)
-	_, before, err := c.store.Append(chat.ID, s)
+	_, before, err := c.store.Append(chat.ID, s, c.opts.Clock())
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (m *MemoryStore) Update(id uuid.UUID, change func(*Chat)) (Chat, error) {
 }
 
 // Append implements Store.
-func (m *MemoryStore) Append(id uuid.UUID, s *simprot.ChatSentenceInfo) (Chat, int, error) {
+func (m *MemoryStore) Append(id uuid.UUID, s *simprot.ChatSentenceInfo, at time.Time) (Chat, int, error) {
 	r, err := m.record(id)
 	if err != nil {
 		return Chat{}, 0, err
@@ -150,6 +150,7 @@ func (m *MemoryStore) Append(id uuid.UUID, s *simprot.ChatSentenceInfo) (Chat, i
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.chat.Counter++
+	r.chat.Updated = at
 	s.Counter = r.chat.Counter
 	r.sentences = append(r.sentences, s)
 	n := r.ids[s.ID]

@@ -26,7 +26,7 @@ func storeWithChat(t *testing.T, keep int) (*MemoryStore, uuid.UUID) {
 
 func appendTo(t *testing.T, m *MemoryStore, chat uuid.UUID, s simprot.ChatSentenceInfo) (Chat, int) {
 	t.Helper()
-	c, before, err := m.Append(chat, &s)
+	c, before, err := m.Append(chat, &s, time.Unix(0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestStoreErrors(t *testing.T) {
 		"chat":           {func() error { _, err := m.Chat(missing); return err }, ErrNoChat},
 		"latest":         {func() error { _, err := m.Latest(Address{TrackingID: "x"}); return err }, ErrNoChat},
 		"update":         {func() error { _, err := m.Update(missing, func(*Chat) {}); return err }, ErrNoChat},
-		"append":         {func() error { _, _, err := m.Append(missing, &simprot.ChatSentenceInfo{}); return err }, ErrNoChat},
+		"append":         {func() error { _, _, err := m.Append(missing, &simprot.ChatSentenceInfo{}, time.Time{}); return err }, ErrNoChat},
 		"read":           {func() error { _, err := m.Read(missing, time.Time{}); return err }, ErrNoChat},
 		"sentences":      {func() error { _, err := m.Sentences(missing, 0); return err }, ErrNoChat},
 		"confirm":        {func() error { _, _, err := m.Confirm(testAddress, "x", time.Time{}); return err }, ErrNoSentence},

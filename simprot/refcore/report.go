@@ -129,6 +129,9 @@ func (c *Core) state(chat Chat) ChatState {
 	p := c.portOf(portKey{chat.Peer, chat.Port})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	until, typing := p.typing[chat.ID]
-	return ChatState{Chat: chat, CustomerTyping: typing && c.opts.Clock().Before(until)}
+	state := ChatState{Chat: chat}
+	if until, typing := p.typing[chat.ID]; typing {
+		state.CustomerTyping = max(0, until.Sub(c.opts.Clock()))
+	}
+	return state
 }

@@ -63,10 +63,10 @@ type Store interface {
 	// Update changes a chat's own members (not the store's, not ID, Peer, Port)
 	// and returns it; ErrNoChat.
 	Update(id uuid.UUID, change func(*Chat)) (Chat, error)
-	// Append gives the sentence the chat's next Counter and stores it. It
-	// returns the chat and how many sentences of that ID and direction the chat
-	// held before: IDs are not checked for uniqueness.
-	Append(id uuid.UUID, s *simprot.ChatSentenceInfo) (c Chat, before int, err error)
+	// Append gives the sentence the chat's next Counter, stores it and sets
+	// Updated. It returns the chat and how many sentences of that ID and
+	// direction the chat held before: IDs are not checked for uniqueness.
+	Append(id uuid.UUID, s *simprot.ChatSentenceInfo, at time.Time) (c Chat, before int, err error)
 	// Confirm sets the ConfirmedTime of the conversation's oldest unconfirmed
 	// outbound sentence of that ID, its newest chat first, and returns both. A
 	// confirmed one is returned as it is; ErrInbound when only an inbound one

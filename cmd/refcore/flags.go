@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"servicelink/simprot"
+	"servicelink/simprot/refcore"
+)
+
+// secretVariable gives the secret without showing it in the process list.
+const secretVariable = "REFCORE_SECRET"
+
+// options are the command line.
+type options struct {
+	listen, http string
+	version      bool
+	core         refcore.Options
+}
+
+// parseFlags says on stderr what is wrong.
+func parseFlags(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	var level slog.Level
+	var encoding string
+	flags := flag.NewFlagSet("refcore", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:18321", "`address` where gateways connect; port 0 chooses one")
+	flags.StringVar(&o.http, "http", "127.0.0.1:18380", "`address` of the agent's console and the HTTP interface")
+	flags.StringVar(&o.core.Account, "account", "servicelink", "`name` gateways log in with")
+	flags.StringVar(&o.core.Secret, "secret", "", "their `secret`; better set "+secretVariable)
+	flags.StringVar(&o.core.Peer, "peer", "", "the only `peer` served; empty serves any that logs in")
+	flags.Func("port", "a `port` that is known, may be repeated; none knows every port", func(v string) error {
+		o.core.Ports = append(o.core.Ports, v)
+		return nil
+	})
+	flags.BoolVar(&o.core.NoLogin, "no-login", false, "expect no SP_LOGIN; needs -peer")
+	flags.BoolVar(&o.core.Fences, "fences", true, "announce and keep the fence of ES_CHAT_RESYNC")
+	flags.BoolVar(&o.core.Asks, "asks", true, "announce and keep the mirroring of Ask")
+	flags.BoolVar(&o.core.Bare, "bare", false, "leave out AfterCounter, Counter in lists and closed chats in them")
+	flags.BoolVar(&o.core.Broadcast, "broadcast", false, "send what nobody asked for to every connection of the peer")
+	flags.IntVar(&o.core.KeepSentences, "keep-sentences", 0, "keep at least the last `n` sentences of a chat; 0 keeps all")
+	flags.Uint64Var(&o.core.FaultSeed, "fault-seed", 1, "`seed` of the dice of scripted faults")
+	flags.StringVar(&encoding, "encoding", "msgpack", "payload `encoding` written: msgpack or json")
+	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if err := finish(o, flags.Args(), encoding); err != nil {
+		fmt.Fprintln(stderr, "refcore:", err)
+		return nil, err
+	}
+	o.core.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	return o, nil
+}
+
+// finish checks what single flags cannot.
+func finish(o *options, rest []string, encoding string) error {
+	if o.version {
+		return nil
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%q is not a flag", strings.Join(rest, " "))
+	}
+	if o.core.Secret == "" { // not as the flag's default: -help would show it
+		o.core.Secret = os.Getenv(secretVariable)
+	}
+	var err error
+	if o.core.Encoding, err = simprot.ParseEncoding(encoding); err != nil {
+		return err
+	}
+	switch err := o.core.Validate(); {
+	case errors.Is(err, refcore.ErrNoSecret):
+		return fmt.Errorf("there is no default secret: set %s or -secret", secretVariable)
+	case errors.Is(err, refcore.ErrNoPeer):
+		return errors.New("-no-login needs -peer")
+	default:
+		return err
+	}
+}
