@@ -21,6 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+var discard = slog.New(slog.DiscardHandler)
+
 const testToken = "in-token-0123456789"
 
 // open makes the connector of channel "shop" with the usual settings and more.
@@ -30,7 +32,7 @@ func open(t testing.TB, more string) *Connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(config.Channel{Name: "shop", Settings: settings}, connectors.Dependencies{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(config.Channel{Name: "shop", Settings: settings}, connectors.Dependencies{Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}

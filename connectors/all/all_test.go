@@ -1,0 +1,23 @@
+package all_test
+
+import (
+	"testing"
+
+	"servicelink/connectors/all"
+)
+
+func TestAll(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range all.All() {
+		if d.Network == "" || d.New == nil {
+			t.Errorf("%q is not complete", d.Network)
+		}
+		if seen[d.Network] {
+			t.Errorf("%q stands twice", d.Network)
+		}
+		seen[d.Network] = true
+	}
+	if !seen["omnichannel"] {
+		t.Errorf("omnichannel is not in %v", seen)
+	}
+}
