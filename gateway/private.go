@@ -71,8 +71,10 @@ func mount(mux *http.ServeMux, method, path string, h http.Handler) {
 }
 
 // servePprof serves Go's profiles by hand: the package would mount them on the
-// global router.
+// global router. A profile may run for longer than a call may take to arrive;
+// net/http would end it at that deadline.
 func servePprof(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a recorder has none
 	switch r.PathValue("profile") {
 	case "cmdline":
 		pprof.Cmdline(w, r)

@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"servicelink/config"
+)
+
+// serverLimits bounds what one listener gives to its callers.
+type serverLimits struct {
+	header  time.Duration // to send the header
+	read    time.Duration // to send header and body
+	write   time.Duration // from the header's end to the answer's
+	idle    time.Duration // between two calls on one connection
+	headers int           // bytes of the header; net/http adds 4 KiB
+	conns   int           // connections at once; further ones wait to be accepted
+}
+
+// The limits of both listeners. The write limit leaves room for the longest
+// webhook patience and for a 60 s profile.
+var listenerLimits = serverLimits{
+	header: 5 * time.Second, read: 15 * time.Second, write: 2 * time.Minute, idle: 75 * time.Second,
+	headers: 16 << 10, conns: 4096,
+}
+
+// httpServer is one HTTP listener of the gateway: Listen, then Serve until
+// Shutdown. It speaks HTTP/1.1 only, as the networks do, so that the limit of
+// connections is one of calls as well.
+type httpServer struct {
+	name   string
+	listen string
+	tls    *config.ServerTLS
+	limits serverLimits
+	log    *slog.Logger
+	server *http.Server
+	ln     net.Listener
+}
+
+// newHTTPServer prepares a server; name says in errors and logs which one it is.
+func newHTTPServer(name, listen string, tls *config.ServerTLS, h http.Handler, log *slog.Logger) *httpServer {
+	log = log.With(slog.String("listener", name))
+	s := &httpServer{name: name, listen: listen, tls: tls, limits: listenerLimits, log: log}
+	s.server = &http.Server{
+		Handler:                      h,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is no webhook
+		ErrorLog:                     slog.NewLogLogger(serverLog{log.Handler()}, slog.LevelWarn),
+		Protocols:                    new(http.Protocols),
+	}
+	s.server.Protocols.SetHTTP1(true)
+	return s
+}
+
+// Listen binds the address and reads the certificate, so that a mistake in
+// either stops the start. Callers wait in the queue until Serve.
+func (s *httpServer) Listen() error {
+	s.server.ReadHeaderTimeout, s.server.ReadTimeout = s.limits.header, s.limits.read
+	s.server.WriteTimeout, s.server.IdleTimeout = s.limits.write, s.limits.idle
+	s.server.MaxHeaderBytes = s.limits.headers
+	var keys *certificate
+	if s.tls != nil {
+		var err error
+		if keys, err = loadCertificate(*s.tls, s.log); err != nil {
+			return fmt.Errorf("%s listener: %w", s.name, err)
+		}
+	}
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("%s listener: %w", s.name, err)
+	}
+	s.ln = &limitListener{Listener: ln, free: make(chan struct{}, s.limits.conns), closed: make(chan struct{})}
+	if keys != nil {
+		s.ln = tls.NewListener(s.ln, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: keys.get})
+	}
+	return nil
+}
+
+// Addr is the bound address; the port is known even when 0 was configured.
+func (s *httpServer) Addr() net.Addr { return s.ln.Addr() }
+
+// Serve answers until Shutdown and returns nil then.
+func (s *httpServer) Serve() error {
+	if err := s.server.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("%s listener: %w", s.name, err)
+	}
+	return nil
+}
+
+// Shutdown takes no more calls and waits for those in progress until ctx ends;
+// what is left then is cut off, and the error says so.
+func (s *httpServer) Shutdown(ctx context.Context) error {
+	if s.ln != nil {
+		defer s.ln.Close() // Serve may never have had it
+	}
+	if err := s.server.Shutdown(ctx); err != nil {
+		_ = s.server.Close()
+		return fmt.Errorf("%s listener: calls cut off: %w", s.name, err)
+	}
+	return nil
+}
+
+// limitListener accepts at most cap(free) connections at once.
+type limitListener struct {
+	net.Listener
+	free   chan struct{}
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *limitListener) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &limitedConn{Conn: c, free: sync.OnceFunc(func() { <-l.free })}, nil
+}
+
+func (l *limitListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// limitedConn gives its place back when it is closed.
+type limitedConn struct {
+	net.Conn
+	free func()
+}
+
+func (c *limitedConn) Close() error {
+	err := c.Conn.Close()
+	c.free()
+	return err
+}
+
+// certEvery is the shortest time between two looks at the certificate's files.
+const certEvery = time.Minute
+
+// certificate is a key pair that is read again when its file has changed, so
+// that a renewal needs no restart.
+type certificate struct {
+	files config.ServerTLS
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu      sync.Mutex
+	pair    *tls.Certificate
+	changed time.Time // of the certificate's file
+	looked  time.Time
+}
+
+func loadCertificate(files config.ServerTLS, log *slog.Logger) (*certificate, error) {
+	c := &certificate{files: files, log: log, now: time.Now}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	c.looked = c.now()
+	return c, nil
+}
+
+func (c *certificate) load() error {
+	changed, err := modified(c.files.Cert)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", c.files.Cert, err)
+	}
+	c.pair, c.changed = &pair, changed
+	return nil
+}
+
+func modified(file string) (time.Time, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// get is tls.Config.GetCertificate. A renewal that cannot be read leaves the
+// old certificate in use.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); now.Sub(c.looked) >= certEvery {
+		c.looked = now
+		if changed, err := modified(c.files.Cert); err != nil || !changed.Equal(c.changed) {
+			if err == nil {
+				err = c.load()
+			}
+			if err != nil {
+				c.log.Warn("certificate not renewed", slog.Any("error", err))
+			}
+		}
+	}
+	return c.pair, nil
+}
+
+// serverLog takes what net/http reports. Handshakes that fail are the
+// internet's noise; the value of a panic may hold content.
+type serverLog struct{ slog.Handler }
+
+// Enabled implements slog.Handler; Handle knows the level only later.
+func (h serverLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (h serverLog) Handle(ctx context.Context, r slog.Record) error {
+	level, text := slog.LevelWarn, r.Message
+	switch {
+	case strings.HasPrefix(text, "http: TLS handshake error"):
+		level, text = slog.LevelDebug, "TLS handshake failed"
+	case strings.HasPrefix(text, "http: panic serving"):
+		level = slog.LevelError
+		if i := strings.LastIndex(text, "\ngoroutine "); i >= 0 {
+			r.AddAttrs(slog.String("stack", text[i+1:]))
+		}
+		text = "handler panicked"
+	case strings.HasPrefix(text, "http: Accept error"):
+	default:
+		level = slog.LevelDebug
+	}
+	if !h.Handler.Enabled(ctx, level) {
+		return nil
+	}
+	out := slog.NewRecord(r.Time, level, text, 0)
+	r.Attrs(func(a slog.Attr) bool { out.AddAttrs(a); return true })
+	return h.Handler.Handle(ctx, out)
+}
