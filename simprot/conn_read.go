@@ -47,8 +47,6 @@ func (c *Conn) take(body []byte, r receiver) error {
 		return err
 	}
 	switch v := p.Payload.(type) {
-	case nil: // every code of this version has a payload
-		return &DecodeError{Code: p.Code, Err: errClass}
 	case *Ping:
 		if p.Code == CodePong {
 			c.alive.pong(v.Token)
