@@ -20,6 +20,7 @@ type model struct {
 	rows   map[int64]*journal.Row
 	counts map[journal.LedgerKey]journal.Counts
 	lanes  []journal.Lane
+	steps  int
 }
 
 // testModel drives the journal at random and compares it with the model after
@@ -44,6 +45,7 @@ func testModel(t *testing.T, fresh func(testing.TB) Driver) {
 					journal.Lane{Channel: ch, Direction: journal.Out, TrackingID: id})
 			}
 		}
+		defer m.checkRows(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.accept, "change": m.change, "change again": m.change,
 			"requeue": m.requeue, "discard": m.discard, "sweep": m.sweep, "time": m.time, "reopen": m.reopen,
@@ -236,6 +238,7 @@ func (m *model) reopen(*rapid.T) {
 	}
 }
 
+// check compares the ledger after every step, and all else now and then.
 func (m *model) check(t *rapid.T) {
 	ledger := m.h.checkLedger()
 	for k, want := range m.counts {
@@ -243,6 +246,12 @@ func (m *model) check(t *rapid.T) {
 			t.Fatalf("ledger of %v: %+v, want %+v", k, got, want)
 		}
 	}
+	if m.steps++; m.steps%8 == 0 {
+		m.checkRows(t)
+	}
+}
+
+func (m *model) checkRows(t *rapid.T) {
 	pending := map[journal.Lane][]int64{}
 	for seq, want := range m.rows {
 		got, err := m.h.Row(m.h.t.Context(), seq)

@@ -1,0 +1,228 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+
+	"servicelink/gateway/journal"
+	"servicelink/gateway/journal/internal/writer"
+)
+
+// Known finds the row an entry repeats.
+func (s *store) Known(e *journal.Entry, row *journal.Row) (bool, error) {
+	c, err := s.convs.get(e.Lane.Channel, e.Lane.TrackingID)
+	if c == nil || err != nil {
+		return false, err
+	}
+	lane := laneNumber(c.id, e.Lane.Direction)
+	return s.known(e, lane, s.seen.hash(lane, e.ID, e.TextHash), row)
+}
+
+// known fills row when the repeated row is pending.
+func (s *store) known(e *journal.Entry, lane, hash int64, row *journal.Row) (bool, error) {
+	return s.seen.find(hash, func(seq int64) (bool, error) {
+		v, err := s.byKey.first(seq, lane, e.ID, int64(e.TextHash))
+		if v == nil || err != nil {
+			return false, err
+		}
+		if !journal.State(asInt(v[2])).Pending() {
+			return true, nil
+		}
+		err = decodeRow(v, row)
+		row.Repeat = true
+		return true, err
+	})
+}
+
+func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, error) {
+	c, err := s.convs.getOrNew(e.Lane.Channel, e.Lane.TrackingID)
+	if err != nil {
+		return 0, err
+	}
+	lane := laneNumber(c.id, e.Lane.Direction)
+	hash := s.seen.hash(lane, e.ID, e.TextHash)
+	if !c.Started.IsZero() { // else it has no rows
+		if known, err := s.known(e, lane, hash, row); known || err != nil {
+			return journal.Repeat, err
+		}
+	}
+	now := s.now()
+	if writer.MergeParty(&c.Party, e.Party) {
+		s.convs.touch(c)
+	}
+	s.convs.seen(c, now)
+	r := journal.Row{
+		Seq: s.next, Entry: *e, State: journal.Accepted,
+		BaseChat: c.ChatID, BaseCounter: c.Counter, AcceptedAt: now,
+	}
+	r.Party = nil
+	if e.DeadReason != "" {
+		r.State, r.Reason, r.EndedAt = journal.Dead, e.DeadReason, now
+	}
+	if err := s.insertRow(&r, lane); err != nil {
+		return 0, err
+	}
+	s.next++
+	s.seen.add(hash, r.Seq)
+	a := s.ledger.account(e.Lane.Channel, e.Lane.Direction)
+	a.Accepted++
+	if r.State == journal.Dead {
+		a.Dead++
+		return journal.Refused, nil
+	}
+	a.Pending++
+	if len(s.accounts) < accountsKept {
+		s.accounts[r.Seq] = a
+	}
+	*row = r
+	return journal.New, nil
+}
+
+func (s *store) insertRow(r *journal.Row, lane int64) error {
+	var content any
+	if len(r.Content) > 0 {
+		content = r.Content
+	}
+	_, err := s.insert.exec(r.Seq, lane, int64(r.State), r.AcceptedAt.UnixMicro(), moment(r.EndedAt), r.ID,
+		int64(r.TextHash), int64(r.Counter), text(r.ChatID), text(r.BaseChat), int64(r.BaseCounter),
+		moment(r.SentAt), moment(r.Deadline), text(r.Reason), content)
+	return err
+}
+
+func (s *store) Change(c *journal.Change) error {
+	if c.Conv != nil {
+		conv, err := s.convs.getOrNew(c.Conv.Channel, c.Conv.TrackingID)
+		if err != nil {
+			return err
+		}
+		if writer.MergeConv(&conv.Conversation, c.Conv) {
+			s.convs.touch(conv)
+		}
+	}
+	if c.Seq == 0 {
+		return nil
+	}
+	if c.State < journal.Accepted || c.State > journal.Dead {
+		return writer.ErrState
+	}
+	changed, err := s.updateRow(c)
+	if err != nil || !changed || c.State.Pending() {
+		return err
+	}
+	a, err := s.accountOf(c.Seq)
+	if err != nil {
+		return err
+	}
+	delete(s.accounts, c.Seq)
+	a.Pending--
+	if c.State == journal.Done {
+		a.Done++
+	} else {
+		a.Dead++
+	}
+	return s.sweep.ended(c.Seq, c.State, s.now(), &s.o)
+}
+
+func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
+	var ended any
+	if !c.State.Pending() {
+		ended = s.now().UnixMicro()
+	}
+	var n int64
+	if c.Parts == nil {
+		n, err = s.update.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), moment(c.Next), ended,
+			c.Seq, int64(c.Epoch))
+		return n > 0, err
+	}
+	parts, err := encodeParts(c.Parts)
+	if err != nil {
+		return false, err
+	}
+	n, err = s.updateParts.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), moment(c.Next), ended,
+		parts, c.Seq, int64(c.Epoch))
+	return n > 0, err
+}
+
+// accountOf gives the counters of a row's channel and direction.
+func (s *store) accountOf(seq int64) (*account, error) {
+	if a := s.accounts[seq]; a != nil {
+		s.ledger.touch(a)
+		return a, nil
+	}
+	v, err := s.laneOf.first(seq)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, journal.ErrNotFound
+	}
+	return s.ledger.account(asText(v[1]), direction(asInt(v[0]))), nil
+}
+
+func (s *store) Requeue(seq int64, row *journal.Row) error {
+	v, err := s.bySeq.first(seq)
+	if err != nil {
+		return err
+	}
+	if err := isDead(v, 2); err != nil {
+		return err
+	}
+	if err := decodeRow(v, row); err != nil {
+		return err
+	}
+	writer.Revive(row)
+	parts, err := encodeParts(row.Parts)
+	if err != nil {
+		return err
+	}
+	if _, err := s.requeue.exec(int64(row.Epoch), parts, seq); err != nil {
+		return err
+	}
+	a := s.ledger.account(row.Lane.Channel, row.Lane.Direction)
+	a.Requeued++
+	a.Pending++
+	row.Loaded = true
+	return nil
+}
+
+func (s *store) Discard(seq int64) error {
+	v, err := s.stateOf.first(seq)
+	if err != nil {
+		return err
+	}
+	if err := isDead(v, 0); err != nil {
+		return err
+	}
+	_, err = s.discard.exec(seq)
+	return err
+}
+
+// isDead checks the state in a row's column.
+func isDead(v []driver.Value, column int) error {
+	switch {
+	case v == nil:
+		return journal.ErrNotFound
+	case asInt(v[column]) != int64(journal.Dead):
+		return journal.ErrNotDead
+	}
+	return nil
+}
+
+func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more bool, err error) {
+	c, err := s.convs.get(lane.Channel, lane.TrackingID)
+	if c == nil || err != nil {
+		return nil, false, err
+	}
+	err = s.lanePending.each(func(v []driver.Value) error {
+		var r journal.Row
+		if err := decodeRow(v, &r); err != nil {
+			return err
+		}
+		r.Loaded = true
+		rows = append(rows, r)
+		return nil
+	}, laneNumber(c.id, lane.Direction), int64(limit)+1)
+	if len(rows) > limit {
+		rows, more = rows[:limit], true
+	}
+	return rows, more, err
+}

@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"servicelink/gateway/journal"
+	"servicelink/gateway/journal/internal/writer"
+)
+
+// accountsKept is how many pending rows' accounts are held in memory, so that
+// the change that finishes a row need not read it.
+const accountsKept = 1 << 16
+
+// store is the writing side: the writer's connection and what it keeps in
+// memory to write little. Only Size is called from elsewhere.
+type store struct {
+	o    journal.Options
+	path string
+	file os.FileInfo // what path was at open
+	c    *conn
+	// readers and lock are closed with the store, not used by it.
+	readers, lock io.Closer
+
+	convs  convs
+	ledger ledger
+	seen   seen
+	sweep  sweep
+	// accounts knows some pending rows' counters by Seq.
+	accounts map[int64]*account
+	next     int64 // the next Seq
+	saved    int64 // next, as of the last commit
+	size     atomic.Int64
+
+	begin, commit, rollback, probe        *stmt
+	insert, byKey, bySeq, lanePending     *stmt
+	update, updateParts, requeue, discard *stmt
+	laneOf, stateOf                       *stmt
+	pageCount, freeCount                  *stmt
+}
+
+var _ writer.Store = (*store)(nil)
+
+// prepare makes all statements.
+func (s *store) prepare() error {
+	c := s.c
+	s.begin, s.commit, s.rollback = c.prepare("BEGIN IMMEDIATE"), c.prepare("COMMIT"), c.prepare("ROLLBACK")
+	s.probe = c.prepare("UPDATE meta SET value = value + 1 WHERE name = 'probe'")
+	s.pageCount, s.freeCount = c.prepare("PRAGMA page_count"), c.prepare("PRAGMA freelist_count")
+	s.insert = c.prepare(`INSERT INTO message (seq, lane, state, accepted_at, ended_at, id, text_hash, counter,
+		chat_id, base_chat, base_counter, sent_at, deadline, reason, content)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
+	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
+	s.lanePending = c.prepare(selectRow + "WHERE m.lane = ? AND m.state < 3 ORDER BY m.seq LIMIT ?")
+	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, next_at = ?, ended_at = ?"
+	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
+	s.update = c.prepare(update + forward)
+	s.updateParts = c.prepare(update + ", parts = ?" + forward)
+	s.requeue = c.prepare(`UPDATE message SET state = 1, reason = NULL, hint = NULL, attempts = 0, next_at = NULL,
+		ended_at = NULL, epoch = ?, parts = ? WHERE seq = ?`)
+	s.discard = c.prepare("UPDATE message SET state = 5, hint = NULL, content = NULL WHERE seq = ?")
+	s.laneOf = c.prepare("SELECT m.lane, c.channel FROM message m JOIN conversation c ON c.id = m.lane >> 1 WHERE m.seq = ?")
+	s.stateOf = c.prepare("SELECT state FROM message WHERE seq = ?")
+	s.convs.prepare(c)
+	s.ledger.prepare(c)
+	s.seen.prepare(c)
+	s.sweep.prepare(c)
+	return c.err
+}
+
+// load reads what is kept in memory.
+func (s *store) load() error {
+	if err := s.convs.load(s.c); err != nil {
+		return err
+	}
+	accepted, err := s.ledger.load(s.c)
+	if err != nil {
+		return err
+	}
+	highest, floor, salt := s.c.prepare("SELECT max(seq) FROM message"),
+		s.c.prepare("SELECT value FROM meta WHERE name = 'floor'"), s.c.prepare("SELECT value FROM meta WHERE name = 'salt'")
+	if s.c.err != nil {
+		return s.c.err
+	}
+	seq, err := highest.integer()
+	if err != nil {
+		return err
+	}
+	// Sequences are never used twice, though swept rows leave no trace: as
+	// many were given as entries were accepted.
+	s.next = max(seq, accepted) + 1
+	s.saved = s.next
+	from, err := floor.integer()
+	if err != nil {
+		return err
+	}
+	row, err := salt.first()
+	if err != nil {
+		return err
+	}
+	if row == nil || len(asBytes(row[0])) == 0 {
+		return fmt.Errorf("the table meta has no salt")
+	}
+	s.seen.salt = asBytes(row[0])
+	if err := s.seen.load(s.c, from); err != nil {
+		return err
+	}
+	s.accounts = make(map[int64]*account)
+	if err := s.sweep.load(s.c); err != nil {
+		return err
+	}
+	return s.measure()
+}
+
+// Begin refuses to work on a file that is not at its path any more: what is
+// written there would be gone with the process.
+func (s *store) Begin() error {
+	now, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", journal.ErrAway, err)
+	}
+	if !os.SameFile(s.file, now) {
+		return fmt.Errorf("%w: %s was replaced by another file", journal.ErrAway, s.path)
+	}
+	_, err = s.begin.exec()
+	return err
+}
+
+func (s *store) Commit() error {
+	if err := s.convs.flush(); err != nil {
+		return err
+	}
+	if err := s.ledger.flush(); err != nil {
+		return err
+	}
+	// Twice as fast as ids come in, so that one frozen table is enough.
+	if err := s.seen.flush(2*len(s.seen.added) + flushRow); err != nil {
+		return err
+	}
+	if _, err := s.commit.exec(); err != nil {
+		return err
+	}
+	s.convs.committed()
+	s.ledger.committed()
+	s.seen.committed()
+	s.sweep.committed(&s.seen)
+	s.saved = s.next
+	s.shrink()
+	return nil
+}
+
+func (s *store) Rollback() {
+	// After a failed commit SQLite may have rolled back already.
+	_, _ = s.rollback.exec()
+	s.convs.rolledBack()
+	s.ledger.rolledBack()
+	s.seen.rolledBack()
+	s.sweep.rolledBack()
+	s.next = s.saved
+	clear(s.accounts) // a Seq may come again for another channel
+}
+
+func (s *store) Probe() error {
+	_, err := s.probe.exec()
+	return err
+}
+
+func (s *store) Away(err error) error { return away(err) }
+
+// measure counts the bytes in use: pages that hold something, and the log.
+func (s *store) measure() error {
+	pages, err := s.pageCount.integer()
+	if err != nil {
+		return err
+	}
+	free, err := s.freeCount.integer()
+	if err != nil {
+		return err
+	}
+	size := (pages - free) * pageSize
+	if wal, err := os.Stat(s.path + "-wal"); err == nil {
+		size += wal.Size()
+	}
+	s.size.Store(size)
+	return nil
+}
+
+// shrink measures, and empties the log when only the log fills the journal.
+// What fails here is not an error of the transaction, which is committed; the
+// next one meets it again.
+func (s *store) shrink() {
+	if s.measure() != nil || s.Full() == nil {
+		return
+	}
+	if wal, err := os.Stat(s.path + "-wal"); err == nil && s.size.Load()-wal.Size() < s.o.MaxBytes {
+		if s.c.once("PRAGMA wal_checkpoint(TRUNCATE)") == nil {
+			_ = s.measure()
+		}
+	}
+}
+
+func (s *store) Full() error {
+	if size := s.size.Load(); s.o.MaxBytes > 0 && size >= s.o.MaxBytes {
+		return fmt.Errorf("%w: %d of %d bytes are used", journal.ErrFull, size, s.o.MaxBytes)
+	}
+	return nil
+}
+
+// Close closes the readers first: the connection closed last empties the log,
+// and the readers' may not write.
+func (s *store) Close() error {
+	return errors.Join(s.readers.Close(), s.c.Close(), s.lock.Close())
+}
+
+// now is the wall clock at the precision that is kept.
+func (s *store) now() time.Time { return s.o.Now().UTC().Truncate(time.Microsecond) }
