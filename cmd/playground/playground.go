@@ -103,9 +103,7 @@ func play(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	level.Set(o.level)
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.level}))
 
 	ready := make(chan struct{})
 	cfg, err := h.configuration()
@@ -114,7 +112,7 @@ func play(ctx context.Context, o *options) error {
 		return err
 	}
 	gw, err := gateway.New(cfg, gateway.Options{
-		Definitions: all.All(), Log: log.With("part", "gateway"), LogLevel: level, Version: version,
+		Definitions: all.All(), Log: log.With("part", "gateway"), Version: version,
 		OnReady: func() { close(ready) },
 	})
 	if err != nil {

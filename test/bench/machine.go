@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// describeMachine prints what figures depend on: processor, Go, kernel, and
+// how long the disk takes to make 4 KiB durable.
+func describeMachine(s *settings) error {
+	fmt.Fprintf(s.out, "machine   %s, %d cores, %s, %s/%s, kernel %s\n",
+		cpuModel(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel())
+	p50, p99, err := syncLatency(s.data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "disk      append 4 KiB + fsync: p50 %v, p99 %v (in %s)\n", p50, p99, s.data)
+	fmt.Fprintf(s.out, "runs      %d of %v each, interleaved; medians\n", s.runs, s.duration)
+	return nil
+}
+
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processor"
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+func kernel() string {
+	version, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(version))
+}
+
+func syncLatency(dir string) (p50, p99 time.Duration, err error) {
+	f, err := os.Create(filepath.Join(dir, "sync"))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	block := make([]byte, 4096)
+	took := make([]time.Duration, 300)
+	for i := range took {
+		start := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return 0, 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, 0, err
+		}
+		took[i] = time.Since(start)
+	}
+	return quantile(took, 0.50), quantile(took, 0.99), nil
+}
+
+// quantile of durations, which it sorts; rounded for reading.
+func quantile(took []time.Duration, q float64) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[min(int(q*float64(len(took))), len(took)-1)].Round(10 * time.Microsecond)
+}
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu      time.Duration
+	resident int64 // bytes, at its highest
+	written  int64 // bytes handed to the disk
+}
+
+// since is what was used after before; resident memory has no difference.
+func (u usage) since(before usage) usage {
+	return usage{cpu: u.cpu - before.cpu, resident: u.resident, written: u.written - before.written}
+}
+
+// processUsage reads /proc, so it works on Linux only; elsewhere it is zero.
+func processUsage(pid int) usage {
+	var u usage
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	stat, err := os.ReadFile(dir + "stat")
+	if err != nil {
+		return u
+	}
+	// After the name in brackets: state is field 3, utime 14, stime 15.
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	var ticks [2]int64
+	if fields := strings.Fields(rest); len(fields) > 13 {
+		fmt.Sscan(fields[11], &ticks[0])
+		fmt.Sscan(fields[12], &ticks[1])
+	}
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux Go runs on
+	u.cpu = time.Duration(ticks[0]+ticks[1]) * tick
+	u.resident = 1024 * numberAfter(dir+"status", "VmHWM:")
+	u.written = numberAfter(dir+"io", "write_bytes:")
+	return u
+}
+
+func numberAfter(file, label string) int64 {
+	var n int64
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, label); ok {
+			fmt.Sscan(rest, &n)
+		}
+	}
+	return n
+}

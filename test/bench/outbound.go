@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"servicelink/simprot/refcore"
+)
+
+const (
+	outChats    = 200   // conversations the agents write in
+	outMessages = 20000 // of one run
+	outWorkers  = 64    // of the bare client
+)
+
+// answerText is what the agents write.
+var answerText = strings.Repeat("Your parcel left our house this morning. ", 5)
+
+// fakeNetwork takes every message and counts.
+type fakeNetwork struct {
+	url    string
+	took   atomic.Int64
+	server *http.Server
+}
+
+func startFakeNetwork(ctx context.Context) (*fakeNetwork, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	n := &fakeNetwork{url: "http://" + l.Addr().String()}
+	n.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			n.took.Add(1)
+			w.WriteHeader(http.StatusOK)
+		})}
+	go func() { _ = n.server.Serve(l) }() // ends with Close
+	return n, nil
+}
+
+// outbound measures SE_CHAT_SENTENCE -> accepted by a network -> confirmed to
+// the core, beside a bare client that posts the same to the same network. The
+// core and the network live in this process.
+func outbound(ctx context.Context, s *settings) error {
+	dir := filepath.Join(s.data, "outbound")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	network, err := startFakeNetwork(ctx)
+	if err != nil {
+		return err
+	}
+	defer network.server.Close()
+	core, address, stopCore, err := coreHere(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopCore()
+	st, err := startGateway(ctx, s, dir, address, network.url)
+	if err != nil {
+		return err
+	}
+	defer st.gateway.stop()
+	if err := openConversations(ctx, st); err != nil {
+		return err
+	}
+	chats, err := core.Chats()
+	if err != nil {
+		return err
+	}
+	if len(chats) < outChats {
+		return fmt.Errorf("the core has %d chats", len(chats))
+	}
+	ids := make([]uuid.UUID, outChats)
+	for i := range ids {
+		ids[i] = chats[i].ID
+	}
+
+	before, err := scrape(ctx, st.metrics)
+	if err != nil {
+		return err
+	}
+	cpu := st.gateway.usage()
+	var rates, bareRates, ratios []float64
+	for i := range s.runs {
+		bare, err := bareSends(ctx, network.url+"/send_message")
+		if err != nil {
+			return err
+		}
+		rate, err := outboundRun(ctx, core, network, ids)
+		if err != nil {
+			return errors.Join(err, errors.New(st.gateway.log.String()))
+		}
+		bareRates, rates, ratios = append(bareRates, bare), append(rates, rate), append(ratios, rate/bare)
+		fmt.Fprintf(s.out, "run %d  bare client %6.0f/s  gateway %6.0f/s confirmed (ratio %.2f)\n", i+1, bare, rate, rate/bare)
+	}
+	fmt.Fprintf(s.out, "median bare client %6.0f/s  gateway %6.0f/s  ratio %.2f\n", median(bareRates), median(rates), median(ratios))
+	after, err := scrape(ctx, st.metrics)
+	if err != nil {
+		return err
+	}
+	n := float64(s.runs * outMessages)
+	fmt.Fprintf(s.out, "budget of one message: %.0f us CPU in the gateway; means under full load: "+
+		"commit of a journal batch %v, from journaled to accepted by the network %v\n",
+		float64(st.gateway.usage().since(cpu).cpu.Microseconds())/n,
+		after.mean(before, "servicelink_journal_commit_seconds"),
+		after.mean(before, "servicelink_end_to_end_seconds", `direction="out"`))
+	return nil
+}
+
+// coreHere runs a reference core with its memory store in this process.
+func coreHere(ctx context.Context) (core *refcore.Core, address string, stop func(), err error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	core = refcore.New(refcore.Options{
+		Account: "bench", Secret: coreSecret, Fences: true, Asks: true, KeepSentences: 2 * outMessages / outChats,
+	})
+	served := make(chan error, 1)
+	go func() { served <- core.Serve(ctx, l) }()
+	return core, l.Addr().String(), func() { _ = core.Close(); <-served }, nil
+}
+
+// outboundRun lets the agents write outMessages and waits until each is
+// confirmed.
+func outboundRun(ctx context.Context, core *refcore.Core, network *fakeNetwork, chats []uuid.UUID) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	events := core.Subscribe(4 * outMessages)
+	defer events.Cancel()
+	taken := network.took.Load()
+	begin := time.Now()
+	said := make(chan error, 1)
+	go func() {
+		for i := range outMessages {
+			if _, err := core.Say(chats[i%len(chats)], answerText); err != nil {
+				said <- err
+				return
+			}
+		}
+		said <- nil
+	}()
+	for confirmed := 0; confirmed < outMessages; {
+		select {
+		case e := <-events.C:
+			if e.Kind == refcore.EventConfirmed {
+				confirmed++
+			}
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%d of %d confirmed: %w", confirmed, outMessages, ctx.Err())
+		}
+	}
+	took := time.Since(begin)
+	if err := <-said; err != nil {
+		return 0, err
+	}
+	if n := network.took.Load() - taken; n != outMessages {
+		return 0, fmt.Errorf("the network took %d messages, want %d", n, outMessages)
+	}
+	return outMessages / took.Seconds(), nil
+}
+
+// bareSends posts as many messages of the same size as fast as a plain client
+// can, and gives the rate.
+func bareSends(ctx context.Context, url string) (float64, error) {
+	client := &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: outWorkers, MaxConnsPerHost: outWorkers},
+		Timeout:   10 * time.Second,
+	}
+	defer client.CloseIdleConnections()
+	body := fmt.Appendf(nil, `{"chat_id":5000000,"message":{"id":%q,"kind":"operator","text":%q}}`, uuid.NewString(), answerText)
+	var failed atomic.Pointer[error]
+	var workers sync.WaitGroup
+	begin := time.Now()
+	for range outWorkers {
+		workers.Go(func() {
+			for range outMessages / outWorkers {
+				if err := post(ctx, client, url, body); err != nil {
+					failed.Store(&err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(outMessages/outWorkers*outWorkers) / time.Since(begin).Seconds(), nil
+}

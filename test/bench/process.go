@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is one started program.
+type process struct {
+	cmd *exec.Cmd
+	log *bytes.Buffer
+}
+
+// newProcess prepares a program. What it writes to standard error is kept for
+// the case that it fails.
+func newProcess(ctx context.Context, name string, args ...string) *process {
+	p := &process{cmd: exec.CommandContext(ctx, name, args...), log: new(bytes.Buffer)}
+	p.cmd.Stderr = p.log
+	return p
+}
+
+// stop asks the program to end and waits for it.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait()
+}
+
+func (p *process) usage() usage { return processUsage(p.cmd.Process.Pid) }
+
+// startBare starts this program as the bare handler.
+func startBare(ctx context.Context) (p *process, url string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	p = newProcess(ctx, self, "bare")
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		p.stop()
+		return nil, "", fmt.Errorf("bare handler: %w", err)
+	}
+	return p, "http://" + strings.TrimSpace(line) + "/", nil
+}
+
+// startCore starts bin/refcore with its memory store.
+func startCore(ctx context.Context, s *settings) (p *process, address string, err error) {
+	if address, err = freeAddress(ctx); err != nil {
+		return nil, "", err
+	}
+	console, err := freeAddress(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	p = newProcess(ctx, filepath.Join(s.bin, "refcore"), "-listen", address, "-http", console,
+		"-account", "bench", "-keep-sentences", "200", "-log", "warn")
+	p.cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
+	return p, address, p.cmd.Start()
+}
+
+// coreSecret is good for the cores of this program only.
+const coreSecret = "secret-of-the-benchmark"
+
+// stage is a gateway with its addresses.
+type stage struct {
+	gateway                 *process
+	webhook, metrics, pprof string // addresses
+}
+
+const webhookToken = "benchmark-token-of-the-webhook"
+
+// startGateway writes a configuration and starts bin/servicelink with it.
+func startGateway(ctx context.Context, s *settings, dir, core, network string) (*stage, error) {
+	public, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	private, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf(`
+core:    { address: %q, peer: "@servicelink", account: bench, secret: %q }
+journal: { driver: sqlite, path: %q }
+public:  { listen: %q, url: "http://%s" }
+private: { listen: %q }
+egress:  { allow: ["127.0.0.0/8"] }
+log:     { level: warn }
+texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
+channels:
+  - { name: bench, network: omnichannel, settings: { token: %q, webhook_url: %q } }
+`, core, coreSecret, filepath.Join(dir, "journal.db"), public, public, private, webhookToken, network)
+	file := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	p := newProcess(ctx, filepath.Join(s.bin, "servicelink"), "run", "--config", file)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	st := &stage{
+		gateway: p,
+		webhook: "http://" + public + "/connector/omnichannel/omnichannel_message/" + webhookToken + "/bot_api_webhook",
+		metrics: "http://" + private + "/metrics",
+		pprof:   "http://" + private + "/debug/pprof/profile",
+	}
+	if err := st.await(ctx, 30*time.Second, func(m samples) bool { return m.sum("servicelink_core_link_up") == 1 }); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("gateway did not come up: %w: %s", err, p.log)
+	}
+	return st, nil
+}
+
+// await polls the metrics until they satisfy done.
+func (st *stage) await(ctx context.Context, limit time.Duration, done func(samples) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		m, err := scrape(ctx, st.metrics)
+		if err == nil && done(m) {
+			return nil
+		}
+		if !waitUntil(ctx, time.Now().Add(20*time.Millisecond)) {
+			return errors.Join(fmt.Errorf("not within %v", limit), err)
+		}
+	}
+}
+
+func freeAddress(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
