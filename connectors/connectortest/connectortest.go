@@ -1,0 +1,152 @@
+// Package connectortest is the conformance kit: what every connector has to do
+// whatever its network, as checks against a fake network on loopback.
+//
+// A connector's test describes its network in a Harness and calls Run; its fuzz
+// target calls Fuzz. The kit stands where the engine will: it mounts the
+// webhooks, calls Verify before Parse, and makes one attempt per Send. It
+// records all that the connector lets out - errors, log lines, replies,
+// capabilities - and looks there for the secrets, texts and addresses it put in.
+// Its transport refuses every address but loopback.
+//
+// The kit is itself tested with connectors that are broken on purpose, each of
+// which must be caught by the check meant for it.
+package connectortest
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"servicelink/config"
+	"servicelink/connectors"
+)
+
+// Harness describes a connector and its network.
+type Harness struct {
+	New func(config.Channel, connectors.Dependencies) (connectors.Connector, error)
+	// Settings is the channel's YAML for a network whose address is base, a
+	// http://127.0.0.1 URL.
+	Settings func(base string) string
+	// Secrets are all secrets in Settings. They must not be guessable words:
+	// whatever the connector lets out is searched for them.
+	Secrets []string
+	// Webhook describes the way in; nil for a connector without webhooks.
+	Webhook *Webhook
+	// Network describes the other end of Send.
+	Network Network
+}
+
+// Message is what a customer writes, as the kit makes it up.
+type Message struct {
+	Conversation string // decimal digits; the network's name of the conversation
+	ID           string // the network's id of the message
+	Text         string
+}
+
+// Webhook makes the network's calls. Each is a server's request, as
+// httptest.NewRequest makes it, and genuine.
+type Webhook struct {
+	// Text is the call for a text message.
+	Text func(Message) *http.Request
+	// Unknown is a call with a message of a kind that does not exist; Text is
+	// somewhere in it.
+	Unknown func(Message) *http.Request
+	// Batch is one call with all messages; nil where a call carries one.
+	Batch func([]Message) *http.Request
+	// Forge returns the call with its proof made wrong.
+	Forge func(*http.Request) *http.Request
+}
+
+// Network answers Send. The handlers of refusals may be nil: then the plain
+// status of HTTP serves.
+type Network struct {
+	// To is the TrackingID of a conversation of this network.
+	To string
+	// Accept answers a send that the network takes.
+	Accept http.HandlerFunc
+	// Read gives back what a send carried; id is empty if it carries none.
+	Read func(r *http.Request, body []byte) (id, text string)
+	// Limit answers that there were too many; header sets Retry-After if any.
+	Limit http.HandlerFunc // nil = 429
+	// Unauthorized answers that the credentials are wrong.
+	Unauthorized http.HandlerFunc // nil = 401
+	// Refuse answers that this message is never taken.
+	Refuse http.HandlerFunc // nil = 400
+	// Guarded says that the target comes under the egress guard.
+	Guarded bool
+}
+
+// check is one thing a connector must do.
+type check struct {
+	name string
+	run  func(*probe)
+}
+
+// checks returns what applies to h, in order. The last ones look at what the
+// others left.
+func checks(h Harness) []check {
+	list := []check{{"capabilities", checkCapabilities}}
+	if h.Webhook != nil {
+		list = append(list, inboundChecks...)
+		if h.Webhook.Batch != nil {
+			list = append(list, check{"inbound/order", checkBatchOrder})
+		}
+	}
+	list = append(list, outboundChecks...)
+	if h.Network.Guarded {
+		list = append(list, check{"send/guard", checkGuard})
+	}
+	return append(list, lastChecks...)
+}
+
+// Run checks the connector, one subtest per check. It is not to run beside
+// other tests: it counts goroutines.
+func Run(t *testing.T, h Harness) {
+	t.Helper()
+	all := newRecord()
+	for _, c := range checks(h) {
+		t.Run(c.name, func(t *testing.T) {
+			for _, problem := range all.try(h, c) {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
+// failures runs every check and returns the problems by the check's name.
+func failures(h Harness) map[string][]string {
+	found := map[string][]string{}
+	all := newRecord()
+	for _, c := range checks(h) {
+		if problems := all.try(h, c); len(problems) > 0 {
+			found[c.name] = problems
+		}
+	}
+	return found
+}
+
+// try runs one check on a probe of its own. A panic is a problem like another.
+func (r *record) try(h Harness, c check) (problems []string) {
+	p := &probe{h: h, record: r}
+	defer func() {
+		if x := recover(); x != nil {
+			p.errorf("panic: %v", x)
+		}
+		p.end()
+		problems = p.problems
+	}()
+	c.run(p)
+	return nil
+}
+
+// errorf notes a problem.
+func (p *probe) errorf(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.problems) < maxProblems {
+		p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// maxProblems keeps a check that fails for every input readable.
+const maxProblems = 10

@@ -1,0 +1,80 @@
+package connectortest
+
+import (
+	"testing"
+	"time"
+)
+
+// TestSound: the kit finds nothing in a connector that does everything right.
+func TestSound(t *testing.T) {
+	Run(t, harness("", nil))
+}
+
+// TestKitCanFail: every fault is caught by the check meant for it.
+func TestKitCanFail(t *testing.T) {
+	patience = 300 * time.Millisecond
+	t.Cleanup(func() { patience = 10 * time.Second })
+	caught := map[string]bool{}
+	for fault, check := range map[string]string{
+		"typing declared":             "capabilities",
+		"no policy":                   "capabilities",
+		"two ways in":                 "capabilities",
+		"cuts text":                   "inbound/text",
+		"nobody":                      "inbound/text",
+		"raw id":                      "inbound/duplicates",
+		"random id":                   "inbound/duplicates",
+		"lower-cased id":              "inbound/duplicates",
+		"one conversation":            "inbound/duplicates",
+		"no proof":                    "inbound/forged",
+		"silent about junk":           "inbound/hostile",
+		"panics":                      "inbound/hostile",
+		"any error":                   "inbound/hostile",
+		"drops the unknown":           "inbound/poison",
+		"quotes the unknown":          "inbound/poison",
+		"keeps the body":              "inbound/pure",
+		"always yes":                  "inbound/replies",
+		"backwards":                   "inbound/order",
+		"hides failures":              "send/refused",
+		"does not wait":               "send/waits",
+		"forgets Retry-After":         "send/limited",
+		"tries again":                 "send/server",
+		"rejects on 5xx":              "send/server",
+		"calls the cut not sent":      "send/cut",
+		"calls the late not sent":     "send/slow",
+		"ignores its context":         "send/stopped",
+		"unsure of the unreachable":   "send/unreachable",
+		"any send error":              "send/unreachable",
+		"own reason":                  "send/unreachable",
+		"rejects without credentials": "send/unauthorized",
+		"retries the refused":         "send/refused",
+		"panics on text":              "send/poison",
+		"asks for nobody":             "send/nobody",
+		"no guard":                    "send/guard",
+		"closes once":                 "close",
+		"token in errors":             "secrets",
+		"repeats the answer":          "secrets",
+		"repeats the error":           "secrets",
+		"logs the text":               "secrets",
+		"logs the address":            "secrets",
+		"calls home":                  "stays local",
+		"leaves goroutines":           "goroutines",
+	} {
+		caught[check] = true
+		t.Run(fault, func(t *testing.T) {
+			release := make(chan struct{})
+			defer close(release)
+			found := failures(harness(fault, release))
+			if len(found[check]) == 0 {
+				t.Errorf("not caught by %q; problems are %v", check, found)
+			}
+		})
+	}
+	// A check no fault can fail proves nothing. Two need another kind of tool.
+	for _, c := range checks(harness("", nil)) {
+		if !caught[c.name] && c.name != "send/accepted" && c.name != "send/concurrent" {
+			t.Errorf("no broken connector fails the check %q", c.name)
+		}
+	}
+}
+
+func FuzzSound(f *testing.F) { Fuzz(f, harness("", nil)) }
