@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -210,6 +211,16 @@ func parseBytes(text string) (Bytes, error) {
 		return 0, strconv.ErrRange
 	}
 	return Bytes(n * factor), nil
+}
+
+// String writes a size in the largest unit that fits exactly: 10GiB.
+func (b Bytes) String() string {
+	for _, unit := range slices.Backward(byteUnits) {
+		if b != 0 && int64(b)%unit.factor == 0 {
+			return strconv.FormatInt(int64(b)/unit.factor, 10) + unit.suffix
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
 }
 
 // parsePrefix reads a range; a single address is a range of one.

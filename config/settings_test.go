@@ -236,3 +236,16 @@ func TestSettingsProblem(t *testing.T) {
 		t.Errorf("zero Settings give %q", got)
 	}
 }
+
+func TestBytesText(t *testing.T) {
+	for text, want := range map[string]Bytes{"10GiB": 10 << 30, "1TiB": 1 << 40, "1025KiB": 1025 << 10, "1000": 1000, "0": 0} {
+		if got, err := parseBytes(text); err != nil || got != want || got.String() != text {
+			t.Errorf("%s is read as %d and written as %s, %v", text, got, got, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "GiB", "1.5GiB", "10GB", "9223372036854775807KiB", "0x10"} {
+		if got, err := parseBytes(text); err == nil {
+			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"servicelink/config"
+	"servicelink/connectors/all"
+	"servicelink/gateway"
+)
+
+func newRun() *cobra.Command {
+	var path string
+	command := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Run the gateway",
+		Long: "Run the gateway until SIGINT or SIGTERM, which end it in order: what is in\n" +
+			"flight is finished within limits.stop. A second signal ends it at once.\n" +
+			"SIGHUP reads log.level of the configuration again, and nothing else.",
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return run(command.Context(), path, command.ErrOrStderr())
+		},
+	}
+	configFlag(command, &path)
+	return command
+}
+
+// run starts half a gateway never: any mistake in the configuration ends it
+// before anything is opened.
+func run(ctx context.Context, path string, stderr io.Writer) error {
+	cfg, err := load(path)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	setLevel(level, cfg.Log.Level)
+	log := newLog(stderr, cfg.Log.Format, level)
+	for _, warning := range cfg.Warnings {
+		log.Warn("configuration", "warning", warning.Error())
+	}
+	g, err := gateway.New(cfg, gateway.Options{Definitions: all.All(), Log: log, Version: version})
+	if err != nil {
+		return &failure{exitUsage, config.Flatten(err)}
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	received := make(chan os.Signal, 4)
+	signal.Notify(received, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(received)
+	watching := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watch(watching, received, handlers{
+			stop:   cancel,
+			abort:  func() { os.Exit(exitFailed) },
+			reload: func() { reloadLevel(path, level, log) },
+		})
+	}()
+	err = g.Run(ctx)
+	close(watching)
+	<-done
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return &failure{exitFailed, fmt.Errorf("servicelink: %w", err)}
+	}
+	return nil
+}
+
+// handlers are what signals do.
+type handlers struct {
+	stop   func() // the first SIGINT or SIGTERM
+	abort  func() // the second
+	reload func() // SIGHUP
+}
+
+// watch obeys signals until end is closed.
+func watch(end <-chan struct{}, received <-chan os.Signal, do handlers) {
+	stopping := false
+	for {
+		select {
+		case <-end:
+			return
+		case s := <-received:
+			switch {
+			case s == syscall.SIGHUP:
+				do.reload()
+			case stopping:
+				do.abort()
+			default:
+				stopping = true
+				do.stop()
+			}
+		}
+	}
+}
+
+// reloadLevel reads the log level again. A file that became wrong changes
+// nothing.
+func reloadLevel(path string, level *slog.LevelVar, log *slog.Logger) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		for _, problem := range config.Flatten(err) {
+			log.Error("configuration not read again", "problem", problem.Error())
+		}
+		return
+	}
+	setLevel(level, cfg.Log.Level)
+	log.Info("log level read again", "level", level.Level().String())
+}
+
+// setLevel takes a level that the configuration has checked.
+func setLevel(level *slog.LevelVar, name string) {
+	var parsed slog.Level
+	if err := parsed.UnmarshalText([]byte(name)); err == nil {
+		level.Set(parsed)
+	}
+}
+
+func newLog(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
