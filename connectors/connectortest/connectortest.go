@@ -113,18 +113,6 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// failures runs every check and returns the problems by the check's name.
-func failures(h Harness) map[string][]string {
-	found := map[string][]string{}
-	all := newRecord()
-	for _, c := range checks(h) {
-		if problems := all.try(h, c); len(problems) > 0 {
-			found[c.name] = problems
-		}
-	}
-	return found
-}
-
 // try runs one check on a probe of its own. A panic is a problem like another.
 func (r *record) try(h Harness, c check) (problems []string) {
 	p := &probe{h: h, record: r}
