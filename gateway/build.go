@@ -27,16 +27,15 @@ func (g *Gateway) buildChannels() error {
 		byNetwork[d.Network] = d
 	}
 	var problems config.Problems
-	for i, cfg := range g.cfg.Channels {
-		path := fmt.Sprintf("channels[%d]", i)
+	for _, cfg := range g.cfg.Channels {
 		d, ok := byNetwork[cfg.Network]
 		if !ok {
-			problems = append(problems, config.Problem{Path: path + ".network", Message: fmt.Sprintf("no network %q", cfg.Network), Hint: "one of: " + names(g.opts.Definitions)})
+			problems = append(problems, cfg.Problem("network", "no such network", "one of: "+names(g.opts.Definitions)))
 			continue
 		}
 		ch, err := g.buildChannel(cfg, d)
 		if err != nil {
-			problems = append(problems, asProblems(path, err)...)
+			problems = append(problems, asProblems(cfg, err)...)
 			continue
 		}
 		g.channels[cfg.Name] = ch
@@ -97,12 +96,16 @@ func checkContract(conn connectors.Connector) error {
 	return nil
 }
 
-func asProblems(path string, err error) config.Problems {
-	var ps config.Problems
-	if errors.As(err, &ps) {
-		return ps
+// asProblems finds every Problem in a connector's error; what is none stands
+// at the channel.
+func asProblems(cfg config.Channel, err error) config.Problems {
+	problems := config.Flatten(err)
+	for i, p := range problems {
+		if p.Path == "" {
+			problems[i] = cfg.Problem("", p.Message, p.Hint)
+		}
 	}
-	return config.Problems{{Path: path, Message: err.Error()}}
+	return problems
 }
 
 func names(defs []connectors.Definition) string {
