@@ -6,9 +6,10 @@
 // # Rooms, in the direction the bytes walk
 //
 //	packets.go   the payload classes and codes, as typed structs
-//	frame.go     length prefix: FrameReader (limits before allocation), appendFrame
+//	frame.go     length prefix: FrameReader (limits before allocation)
 //	scan.go      structural scan of a body before anything is decoded
-//	codec*.go    AppendPacket / DecodePacket, hand-written for the hot packets
+//	codec*.go    AppendFrame / DecodePacket, hand-written, one description of a class for both encodings
+//	errors.go    what closes a connection and what costs one packet
 //	ids.go       identifier rules: ShortenID, EscapeID, Truncate
 //	conn.go      Conn: one connection, it dies once
 //	session.go   Session: one logged-in connection with a generation number; questions and answers
