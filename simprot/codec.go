@@ -41,12 +41,28 @@ func (e Encoding) String() string {
 	return "msgpack"
 }
 
-// class makes the payloads of one code.
+// class ties a code to its payload class.
 type class struct {
 	code Code
 	// object returns a payload without members; nil for SE_CHAT_LIST, the one
 	// payload that is an array.
 	object func() object
+	// fits reports whether a payload is of the class and no nil pointer.
+	fits func(Payload) bool
+}
+
+func classOf[T any, P interface {
+	*T
+	object
+}](code Code) class {
+	return class{
+		code:   code,
+		object: func() object { return P(new(T)) },
+		fits: func(payload Payload) bool {
+			v, ok := any(payload).(P)
+			return ok && v != nil
+		},
+	}
 }
 
 // object is a payload class, or a class within one. Each knows its members
@@ -60,38 +76,38 @@ type object interface {
 }
 
 var classes = func() map[string]class {
-	service := func() object { return new(ChatServiceInfo) }
-	status := func() object { return new(ChatStatusInfo) }
-	sentence := func() object { return new(ChatSentenceInfo) }
-	command := func() object { return new(ChatCommandInfo) }
-	ping := func() object { return new(Ping) }
 	known := make(map[string]class)
 	for _, c := range []class{
-		{CodeChatRequest, service},
-		{CodeChatResponse, service},
-		{CodeChatStart, service},
-		{CodeChatStop, command},
-		{CodeChatStatus, status},
-		{CodeChatStatusAsk, status},
-		{CodeChatSentenceIn, sentence},
-		{CodeChatSentence, sentence},
-		{CodeChatTypingIn, command},
-		{CodeChatTyping, command},
-		{CodeChatConfirmIn, command},
-		{CodeChatConfirm, command},
-		{CodeChatResync, command},
-		{CodeChatList, nil},
-		{CodeLogin, func() object { return new(Login) }},
-		{CodeWelcome, func() object { return new(Welcome) }},
-		{CodeRefused, func() object { return new(Refused) }},
-		{CodePing, ping},
-		{CodePong, ping},
-		{CodeBye, func() object { return new(Bye) }},
+		classOf[ChatServiceInfo](CodeChatRequest),
+		classOf[ChatServiceInfo](CodeChatResponse),
+		classOf[ChatServiceInfo](CodeChatStart),
+		classOf[ChatCommandInfo](CodeChatStop),
+		classOf[ChatStatusInfo](CodeChatStatus),
+		classOf[ChatStatusInfo](CodeChatStatusAsk),
+		classOf[ChatSentenceInfo](CodeChatSentenceIn),
+		classOf[ChatSentenceInfo](CodeChatSentence),
+		classOf[ChatCommandInfo](CodeChatTypingIn),
+		classOf[ChatCommandInfo](CodeChatTyping),
+		classOf[ChatCommandInfo](CodeChatConfirmIn),
+		classOf[ChatCommandInfo](CodeChatConfirm),
+		classOf[ChatCommandInfo](CodeChatResync),
+		{code: CodeChatList, fits: isList},
+		classOf[Login](CodeLogin),
+		classOf[Welcome](CodeWelcome),
+		classOf[Refused](CodeRefused),
+		classOf[Ping](CodePing),
+		classOf[Ping](CodePong),
+		classOf[Bye](CodeBye),
 	} {
 		known[string(c.code)] = c
 	}
 	return known
 }()
+
+func isList(payload Payload) bool {
+	_, ok := payload.(ChatStatusList)
+	return ok
+}
 
 // AppendFrame appends p's whole frame, length and body, to dst and returns the
 // longer slice. With room enough in dst nothing is allocated. A nil payload is
@@ -121,42 +137,15 @@ func AppendFrame(dst []byte, p Packet, enc Encoding) ([]byte, error) {
 }
 
 // belongs reports whether payload is of the class that code carries, or nil.
-// A nil pointer in a Payload is neither. Codes this package does not know may
-// carry any of its classes.
+// Codes this package does not know may carry any of its classes.
 func belongs(code Code, payload Payload) bool {
 	if payload == nil {
 		return true
 	}
-	switch code {
-	case CodeChatRequest, CodeChatResponse, CodeChatStart:
-		return is[ChatServiceInfo](payload)
-	case CodeChatStatus, CodeChatStatusAsk:
-		return is[ChatStatusInfo](payload)
-	case CodeChatSentence, CodeChatSentenceIn:
-		return is[ChatSentenceInfo](payload)
-	case CodeChatStop, CodeChatTyping, CodeChatTypingIn, CodeChatConfirm, CodeChatConfirmIn, CodeChatResync:
-		return is[ChatCommandInfo](payload)
-	case CodeChatList:
-		_, ok := payload.(ChatStatusList)
-		return ok
-	case CodeLogin:
-		return is[Login](payload)
-	case CodeWelcome:
-		return is[Welcome](payload)
-	case CodeRefused:
-		return is[Refused](payload)
-	case CodePing, CodePong:
-		return is[Ping](payload)
-	case CodeBye:
-		return is[Bye](payload)
+	if c, known := classes[string(code)]; known {
+		return c.fits(payload)
 	}
-	_, isList := payload.(ChatStatusList)
-	return isList || !reflect.ValueOf(payload).IsNil()
-}
-
-func is[T any](payload Payload) bool {
-	v, ok := any(payload).(*T)
-	return ok && v != nil
+	return isList(payload) || !reflect.ValueOf(payload).IsNil()
 }
 
 // DecodePacket decodes one frame body. It runs Scan first; what it returns
