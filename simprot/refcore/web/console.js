@@ -115,9 +115,11 @@ $("show-closed").addEventListener("change", drawList);
 
 // ---- the conversation
 
+// The chat shown is named in the address, so that a reload or a link finds it.
 function choose(id) {
   stopTyping();
   current = id;
+  history.replaceState(null, "", "#" + id);
   shown = { version: "", ids: new Set() };
   $("log").replaceChildren();
   $("error").textContent = "";
@@ -273,6 +275,7 @@ function take(u) {
     if (c.typing_ms) lapses.set(c.id, setTimeout(() => lapse(c.id), c.typing_ms));
   }
   drawList();
+  if (!current && u.all && chats.has(location.hash.slice(1))) choose(location.hash.slice(1));
   if (current && !chats.has(current)) {
     current = "";
     $("chat").hidden = true;
