@@ -62,7 +62,7 @@ func TestConversation(t *testing.T) {
 
 	t.Run("an answer survives a network that is down", func(t *testing.T) {
 		customer.do(chromedp.Click("#offline"))
-		agent.do(chromedp.SendKeys("#text", "Are you there?"+kb.Enter))
+		agent.do(chromedp.SendKeys("#text", "Are you there?"), chromedp.Click("#send"))
 		agent.sees("its answer on its way", line("Are you there?", "mine", "on its way"))
 		customer.do(chromedp.Click("#offline"))
 		customer.sees("the late answer", bubble("Are you there?", false))
