@@ -356,7 +356,7 @@ func (s *jsonSource) skip() error {
 		return err
 	}
 	for t.kind == kindMap || t.kind == kindList {
-		more := false
+		var more bool
 		if t.kind == kindMap {
 			_, more, err = s.nextKey()
 		} else {

@@ -74,8 +74,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 			fill(t, v.Index(i), n)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(t, field, n)
 		}
 	case reflect.String:
 		v.SetString("text č " + strings.Repeat("x", *n))
@@ -240,8 +240,7 @@ func TestErrorsHoldNoContent(t *testing.T) {
 	} {
 		body := insertTextHeader([]byte("\x92\xb0SE_CHAT_SENTENCE"+text), len("\x92\xb0SE_CHAT_SENTENCE"))
 		_, err := DecodePacket(body)
-		var decode *DecodeError
-		if !errors.As(err, &decode) {
+		if _, ok := errors.AsType[*DecodeError](err); !ok {
 			t.Fatalf("%s: %v", text, err)
 		}
 		if strings.Contains(err.Error(), secret) {

@@ -101,8 +101,8 @@ func (e *memberError) Unwrap() error { return e.err }
 
 // within adds the member name in front of the path of err.
 func within(name string, err error) error {
-	var at *memberError
-	if !errors.As(err, &at) {
+	at, ok := errors.AsType[*memberError](err)
+	if !ok {
 		return err
 	}
 	if at.path == "" {

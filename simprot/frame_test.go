@@ -88,8 +88,7 @@ func TestLimitsOfTheLength(t *testing.T) {
 	for name, size := range map[string]uint32{"one more": MaxReadFrame + 1, "most": 1<<32 - 1, "none": 0} {
 		t.Run(name, func(t *testing.T) {
 			_, err := NewFrameReader(io.MultiReader(bytes.NewReader(head(size)), zeros{}), 0).Next()
-			var broken *FrameError
-			if !errors.As(err, &broken) {
+			if _, ok := errors.AsType[*FrameError](err); !ok {
 				t.Error(err)
 			}
 		})

@@ -44,7 +44,7 @@ func FuzzFrameReader(f *testing.F) {
 		r := NewFrameReader(iotest.HalfReader(bytes.NewReader(stream)), maxFrame)
 		for rest := stream; ; {
 			body, err := r.Next()
-			want, wantErr, after := firstFrame(rest, maxFrame)
+			want, after, wantErr := firstFrame(rest, maxFrame)
 			if !bytes.Equal(body, want) || !sameError(err, wantErr) {
 				t.Fatalf("%x, %v; want %x, %v", body, err, want, wantErr)
 			}
@@ -57,30 +57,31 @@ func FuzzFrameReader(f *testing.F) {
 }
 
 // firstFrame is the rule of frames said once more, for a stream in memory.
-func firstFrame(stream []byte, limit int) (body []byte, err error, rest []byte) { //nolint:revive // in the order of reading
+func firstFrame(stream []byte, limit int) (body, rest []byte, err error) {
 	if len(stream) == 0 {
-		return nil, io.EOF, nil
+		return nil, nil, io.EOF
 	}
 	if len(stream) < lengthSize {
-		return nil, io.ErrUnexpectedEOF, nil
+		return nil, nil, io.ErrUnexpectedEOF
 	}
 	size := int64(binary.BigEndian.Uint32(stream))
 	stream = stream[lengthSize:]
 	switch {
 	case size == 0 || size > MaxReadFrame:
-		return nil, &FrameError{}, nil
+		return nil, nil, &FrameError{}
 	case size > int64(len(stream)):
-		return nil, io.ErrUnexpectedEOF, nil
+		return nil, nil, io.ErrUnexpectedEOF
 	case size > int64(limit):
-		return nil, &OversizeError{}, stream[size:]
+		return nil, stream[size:], &OversizeError{}
 	}
-	return stream[:size], nil, stream[size:]
+	return stream[:size], stream[size:], nil
 }
 
 func sameError(a, b error) bool {
-	var frameA, frameB *FrameError
-	if errors.As(a, &frameA) || errors.As(b, &frameB) {
-		return errors.As(a, &frameA) && errors.As(b, &frameB)
+	_, brokenA := errors.AsType[*FrameError](a)
+	_, brokenB := errors.AsType[*FrameError](b)
+	if brokenA || brokenB {
+		return brokenA && brokenB
 	}
 	for _, kind := range []error{nil, io.EOF, io.ErrUnexpectedEOF, ErrFrameTooLong} {
 		if errors.Is(a, kind) != errors.Is(b, kind) {
@@ -100,8 +101,8 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if Scan(body) != nil {
-			var broken *FrameError
-			if _, err := DecodePacket(body); !errors.As(err, &broken) {
+			_, err := DecodePacket(body)
+			if _, ok := errors.AsType[*FrameError](err); !ok {
 				t.Fatalf("refused by Scan, and decoded with %v", err)
 			}
 			return
@@ -117,8 +118,7 @@ func FuzzScan(f *testing.F) {
 		if took, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+1000*len(body)); took > most {
 			t.Fatalf("%d bytes took %d of memory", len(body), took)
 		}
-		var broken *FrameError
-		if errors.As(err, &broken) {
+		if _, ok := errors.AsType[*FrameError](err); ok {
 			t.Fatalf("accepted by Scan, and then: %v", err)
 		}
 	})

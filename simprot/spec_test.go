@@ -113,8 +113,7 @@ func namesMembers(t *testing.T, spec string, typ reflect.Type, seen map[reflect.
 	if !strings.Contains(spec, typ.Name()) {
 		t.Errorf("%s is not named", typ.Name())
 	}
-	for i := range typ.NumField() {
-		field := typ.Field(i)
+	for field := range typ.Fields() {
 		if !strings.Contains(spec, "`"+field.Name+"`") {
 			t.Errorf("%s.%s is not named", typ.Name(), field.Name)
 		}

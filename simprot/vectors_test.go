@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,6 +58,8 @@ type hostileVector struct {
 	Frame   string `json:"frame"`
 	Member  string `json:"member,omitempty"`
 }
+
+const vectorFolder = "testdata/vectors"
 
 var packetFiles = []string{"chat.json", "session.json"}
 
@@ -340,7 +343,7 @@ func unhex(t testing.TB, text string) []byte {
 
 func readVectors[T any](t testing.TB, file string) []T {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "vectors", file))
+	text, err := fs.ReadFile(os.DirFS(vectorFolder), file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,7 +368,7 @@ func writeVectors(t *testing.T, file string, vectors []packetVector) {
 	if err := e.Encode(vectors); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("testdata", "vectors", file), text.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(vectorFolder, file), text.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
