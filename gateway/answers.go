@@ -91,7 +91,7 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	before := chatMark{known: a.chatID != "" && a.chatID == c.chatID, released: c.released}
 	changed := a.chatID != "" && a.chatID != c.chatID
 	if changed {
-		c.chatID, c.counter, c.released = a.chatID, 0, 0
+		c.chatID, c.counter, c.released, c.missing = a.chatID, 0, 0, nil
 		before.released = 0
 	}
 	c.open, c.openGen, c.touched = a.open, a.gen, true
@@ -114,7 +114,7 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = a
-	c.counter = max(c.counter, a.highest)
+	c.answered(a.highest)
 	c.out.askedGen = a.gen
 	c.out.askedTick = a.tick
 	g.freeOut(c)

@@ -3,12 +3,12 @@ package gateway
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"servicelink/gateway/journal"
+	"servicelink/simprot"
 )
 
 // conversation is one customer's thread on one channel: what is known of it
@@ -23,8 +23,9 @@ type conversation struct {
 	party  journal.Party
 	// chatID is the chat the Counters below belong to.
 	chatID     string
-	counter    int32 // highest Counter seen, either direction
-	released   int32 // highest outbound Counter handed to the out lane
+	counter    int32   // highest Counter seen, either direction
+	missing    []int32 // Counters below it that have not come, ascending; bounded
+	released   int32   // highest outbound Counter handed to the out lane
 	closedText time.Time
 	// open tells that generation openGen's core holds the chat open.
 	open    bool
@@ -166,11 +167,42 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 	return nil
 }
 
-// sawCounter raises the highest Counter seen. c.mu is held.
-func (c *conversation) sawCounter(chat uuid.UUID, n int32) {
-	if chat == uuid.Nil || c.chatID == "" || chat.String() == c.chatID {
-		c.counter = max(c.counter, n)
+// maxMissing bounds the Counters that are waited for; an answer tells of more.
+const maxMissing = 64
+
+// saw notes a Counter of a live sentence or echo. fresh is false for one that
+// was seen, or passed over, before. c.mu is held.
+func (c *conversation) saw(chat string, n int32, asked bool) (fresh bool) {
+	if n <= 0 || chat != "" && chat != c.chatID {
+		return n <= 0
 	}
+	if n > c.counter {
+		for m := c.counter + 1; asked && m < n && len(c.missing) < maxMissing; m++ {
+			c.missing = append(c.missing, m)
+		}
+		c.counter = n
+		return true
+	}
+	if i, ok := slices.BinarySearch(c.missing, n); ok {
+		c.missing = slices.Delete(c.missing, i, i+1)
+		return true
+	}
+	return false
+}
+
+// answered takes the highest Counter of an answer: what is below has been
+// shown. c.mu is held.
+func (c *conversation) answered(highest int32) {
+	c.counter = max(c.counter, highest)
+	c.missing = slices.DeleteFunc(c.missing, func(m int32) bool { return m <= highest })
+}
+
+// whole tells that no Counter below n is missing. c.mu is held.
+func (c *conversation) whole(n int32) bool { return len(c.missing) == 0 || c.missing[0] >= n }
+
+// asked tells that session s has answered for this conversation. c.mu is held.
+func (c *conversation) asked(s *simprot.Session) bool {
+	return s != nil && c.out.askedGen == s.Generation()
 }
 
 // mark is what the journal shall keep of the chat. c.mu is held.

@@ -59,6 +59,7 @@ type Gateway struct {
 	held        atomic.Int64 // rows in lanes
 	starved     atomic.Bool  // a lane was left to the journal for want of room
 	parkedLanes atomic.Int64
+	renewed     atomic.Int64 // when a connection was last renewed, Unix nanoseconds
 
 	// lanesCtx ends when no new step may begin; hardCtx when even what is in
 	// flight is given up. hardCtx is the parent.
@@ -128,13 +129,19 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.journal.Close()) }()
-	defer g.stopHard()
 	if err := g.openLink(); err != nil {
 		return err
 	}
 	if err := g.openListeners(); err != nil {
 		return err
 	}
+	return g.work(ctx, g.public, g.private)
+}
+
+// work runs the engine and serves the listeners, which take nothing before it
+// is ready. The first of them is closed first at the end.
+func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
+	defer g.stopHard()
 	g.metrics.setSources(g.journal.Ledger, g.states, g.journal.Size)
 	g.wakeAll(ctx)
 
@@ -151,52 +158,62 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 			services.Go(func() error { g.run(serve, ch, r); return nil })
 		}
 	}
-	failed := make(chan error, 2)
-	for _, s := range []*httpServer{g.public, g.private} {
+	failed := make(chan error, len(listeners))
+	for _, s := range listeners {
 		services.Go(func() error {
-			err := s.Serve()
-			failed <- err
-			return err
+			if err := s.Serve(); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+			return nil
 		})
 	}
 	g.ready.Store(true)
-	g.log.Info("gateway is up", "public", g.PublicAddr(), "private", g.PrivateAddr(), "channels", len(g.ordered))
+	g.log.Info("gateway is up", "channels", len(g.ordered))
 	if g.opts.OnReady != nil {
 		g.opts.OnReady()
 	}
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed: // a listener died: nothing half-alive is left running
 	}
-	return errors.Join(err, g.stop(stopServing, stopLink, &services, &link))
-}
-
-// stop ends what Run started, in order and within limits.stop.
-func (g *Gateway) stop(stopServing, stopLink context.CancelFunc, services, link *errgroup.Group) error {
 	g.ready.Store(false)
-	budget, cancel := context.WithTimeout(context.Background(), g.cfg.Limits.Stop)
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.Limits.Stop)
 	defer cancel()
 	g.log.Info("gateway is stopping", "budget", g.cfg.Limits.Stop)
+	if len(listeners) > 0 {
+		err = errors.Join(err, listeners[0].Shutdown(budget)) // answers what it has read
+	}
+	stopServing() // pollers confirm nothing more
+	g.drain(budget)
+	stopLink() // sends the last confirmations and says goodbye
+	err = errors.Join(err, link.Wait())
+	for _, s := range listeners {
+		err = errors.Join(err, s.Shutdown(budget))
+	}
+	_ = services.Wait()
+	err = errors.Join(err, g.closeConnectors())
+	g.log.Info("gateway has stopped")
+	return err
+}
 
-	err := g.public.Shutdown(budget) // answers what it has read
-	stopServing()                    // pollers confirm nothing more
-	g.stopLanes()                    // nothing new begins
+// drain ends the lanes: nothing new begins, what is in flight has until the
+// budget ends.
+func (g *Gateway) drain(budget context.Context) {
+	g.stopLanes()
 	if !waitFor(budget, g.closeLanes) {
 		g.log.Warn("stopped before everything in flight had ended; it is asked about at the next start")
 	}
 	g.stopHard()
 	g.lanes.Wait()
-	stopLink() // sends the last confirmations and says goodbye
-	err = errors.Join(err, link.Wait(), g.private.Shutdown(budget))
-	if serveErr := services.Wait(); !errors.Is(serveErr, http.ErrServerClosed) {
-		err = errors.Join(err, serveErr)
-	}
+}
+
+func (g *Gateway) closeConnectors() (err error) {
 	for _, ch := range g.ordered {
 		if c, ok := ch.conn.(connectors.Closer); ok {
 			err = errors.Join(err, c.Close())
 		}
 	}
-	g.log.Info("gateway has stopped", "error", err)
 	return err
 }
 
@@ -234,10 +251,10 @@ func waitFor(ctx context.Context, f func()) bool {
 }
 
 // PublicAddr and PrivateAddr are where the listeners answer, once ready.
-func (g *Gateway) PublicAddr() string { return g.public.Addr() }
+func (g *Gateway) PublicAddr() string { return g.public.Addr().String() }
 
 // PrivateAddr is the address of metrics, health and the admin API.
-func (g *Gateway) PrivateAddr() string { return g.private.Addr() }
+func (g *Gateway) PrivateAddr() string { return g.private.Addr().String() }
 
 // young: the journal has not lived long enough to know every event a network
 // may repeat.

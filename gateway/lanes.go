@@ -25,6 +25,9 @@ type laneState struct {
 	// refilling: the journal has been asked; rows handed over meanwhile are in
 	// the answer.
 	refilling bool
+	// finished is the highest Seq that has ended here. A repeat may be handed
+	// over between a row's end and the commit of its end.
+	finished int64
 }
 
 // held is a pending row in memory.
@@ -32,8 +35,8 @@ type held struct {
 	journal.Row
 	// tick is when it came, on the conversation's own clock.
 	tick uint64
-	// inOrder (out): it came as the next in the core's Counter order.
-	inOrder bool
+	// fresh (out): its Counter was not seen or passed over before it came.
+	fresh bool
 	// freed (out): it may be sent.
 	freed bool
 }
@@ -80,6 +83,8 @@ func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit i
 	switch {
 	case l.behind || l.refilling || l.holds(row.Seq):
 		return nil
+	case row.Repeat && row.Seq <= l.finished:
+		return nil // were it pending all the same, the tick would find it
 	case len(l.rows) >= limit || !g.take(1):
 		l.behind = true
 		return nil
@@ -133,6 +138,7 @@ func (g *Gateway) pop(l *laneState, seq int64) {
 		return
 	}
 	l.rows = slices.Delete(l.rows, i, i+1)
+	l.finished = max(l.finished, seq)
 	g.release(1)
 }
 

@@ -61,16 +61,16 @@ func (g *Gateway) lookUp(port, tracking string) (*channel, *conversation) {
 
 // echo settles the event that waits for it; any other echo is counted.
 func (g *Gateway) echo(sn *simprot.ChatSentenceInfo) {
-	_, c := g.lookUp(sn.Port, sn.TrackingId)
+	ch, c := g.lookUp(sn.Port, sn.TrackingId)
 	if c == nil {
 		g.metrics.strayEcho()
 		return
 	}
 	c.mu.Lock()
-	c.sawCounter(sn.ChatId, sn.Counter)
+	c.saw(idText(sn.ChatId), sn.Counter, c.asked(ch.port.current()))
 	it := c.waiting
-	if len(c.out.rows) > 0 {
-		g.freeOut(c) // it may have closed a gap
+	if len(c.out.rows) > 0 || len(c.missing) > 0 {
+		g.freeOut(c) // it may have closed a gap, or shown one
 	}
 	c.mu.Unlock()
 	if it == nil || it.row.ID != sn.ID {
@@ -82,6 +82,14 @@ func (g *Gateway) echo(sn *simprot.ChatSentenceInfo) {
 	default:
 		g.metrics.strayEcho()
 	}
+}
+
+// idText is a GUID as text, empty for none.
+func idText(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
 }
 
 // news is a SE_CHAT_STATUS without Sentences: it proves nothing about

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
@@ -33,8 +31,8 @@ type outLane struct {
 }
 
 type arrival struct {
-	tick    uint64
-	inOrder bool
+	tick  uint64
+	fresh bool // its Counter was not seen or passed over before
 }
 
 // recentIDs bounds what is kept to notice that an ID is used for another text.
@@ -50,9 +48,7 @@ func (g *Gateway) outEntry(ch *channel, sn *simprot.ChatSentenceInfo) journal.En
 		SentAt:   sn.TimeSent,
 		Deadline: deadlineFrom(now, g.cfg.Limits.Deadline),
 	}
-	if sn.ChatId != uuid.Nil {
-		e.ChatID = sn.ChatId.String()
-	}
+	e.ChatID = idText(sn.ChatId)
 	if e.ID != sn.ID {
 		e.Content = encodeContent(outContent{Text: sn.Text, Model: sn.Model, ID: sn.ID})
 	}
@@ -72,12 +68,8 @@ func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (r
 	if e.ChatID == "" {
 		e.ChatID = c.chatID // it belongs to the chat of the last STATUS
 	}
-	same := e.ChatID == c.chatID
 	c.tick++
-	a := arrival{tick: c.tick, inOrder: same && (sn.Counter == 0 || sn.Counter == c.counter+1)}
-	if a.inOrder {
-		c.counter = max(c.counter, sn.Counter)
-	}
+	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter, c.asked(c.ch.port.current()))}
 	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
 	for _, k := range c.out.recent {
 		reused = reused || k.ID == key.ID && k.TextHash != key.TextHash
@@ -110,7 +102,7 @@ func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
 	delete(c.out.arrivals, key)
 	h := g.admit(c, &c.out.laneState, row, outLaneLimit)
 	if h != nil && live && !row.Repeat {
-		h.tick, h.inOrder = a.tick, a.inOrder
+		h.tick, h.fresh = a.tick, a.fresh
 	}
 	if h == nil && c.out.behind && len(c.out.rows) == 0 && !c.out.running && !g.full() {
 		g.startOut(c)
@@ -123,40 +115,31 @@ func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
 func (g *Gateway) freeOut(c *conversation) {
 	l := &c.out
 	s := c.ch.port.current()
-	asked := s != nil && l.askedGen == s.Generation()
-	waiting := c.sortWaiting()
-	var open *held // the first row that has to wait
-	for _, h := range waiting {
-		switch {
-		case c.needsNoLeave(h):
-		case open != nil || !asked:
-			open = cmp.Or(open, h)
-			continue
-		case h.Counter == 0, h.inOrder, h.tick < l.askedTick:
-			// in the order of arrival; as the next; or the answer covers it
-		case h.ChatID == c.chatID && h.Counter == c.counter+1:
-			c.counter = h.Counter // the gap before it has closed
-		default:
-			open = h
+	asked := c.asked(s)
+	var stuck *held // the first row that has to wait for an answer
+	for _, h := range c.sortWaiting() {
+		leave := asked && (h.Counter == 0 || h.tick < l.askedTick || h.fresh && c.whole(h.Counter))
+		if !c.needsNoLeave(h) && (stuck != nil || !leave) {
+			stuck = cmp.Or(stuck, h)
 			continue
 		}
 		h.freed = true
-		if h.ChatID == c.chatID {
+		if c.chatOf(h) == c.chatID {
 			c.released = max(c.released, h.Counter)
-			c.counter = max(c.counter, h.Counter)
 		}
 		l.ready = append(l.ready, h)
 	}
 	if len(l.ready) > 0 && !l.running {
 		g.startOut(c)
 	}
-	if open != nil && s != nil && !l.asking {
-		patience := time.Duration(0)
-		if asked && open.ChatID == c.chatID && open.Counter > c.counter {
-			patience = gapPatience
-		}
-		g.askForOut(c, patience)
+	if s == nil || l.asking || stuck == nil && len(c.missing) == 0 {
+		return
 	}
+	patience := time.Duration(0)
+	if asked && (stuck == nil || stuck.fresh) {
+		patience = gapPatience // the gap may close by itself
+	}
+	g.askForOut(c, patience)
 }
 
 // needsNoLeave: rows of our own, rows whose sending began, and rows that were
@@ -165,8 +148,11 @@ func (c *conversation) needsNoLeave(h *held) bool {
 	if h.ID != "" && h.Counter == 0 && h.ChatID == "" && isAuto(h.Row) {
 		return true
 	}
-	return len(h.Parts) > 0 || h.Loaded && h.Counter > 0 && h.ChatID != "" && h.ChatID == c.chatID && h.Counter <= c.released
+	return len(h.Parts) > 0 || h.Loaded && h.Counter > 0 && c.chatID != "" && c.chatOf(h) == c.chatID && h.Counter <= c.released
 }
+
+// chatOf is the chat a row belongs to: the latest for one without ChatId.
+func (c *conversation) chatOf(h *held) string { return cmp.Or(h.ChatID, c.chatID) }
 
 func isAuto(row journal.Row) bool {
 	content, err := decodeContent[outContent](row)
@@ -182,14 +168,14 @@ func (c *conversation) sortWaiting() []*held {
 		if h.freed {
 			continue
 		}
-		if at, ok := first[h.ChatID]; !ok || h.Seq < at {
-			first[h.ChatID] = h.Seq
+		if at, ok := first[c.chatOf(h)]; !ok || h.Seq < at {
+			first[c.chatOf(h)] = h.Seq
 		}
 		waiting = append(waiting, h)
 	}
 	if len(waiting) > 1 {
 		slices.SortStableFunc(waiting, func(a, b *held) int {
-			return cmp.Or(cmp.Compare(first[a.ChatID], first[b.ChatID]),
+			return cmp.Or(cmp.Compare(first[c.chatOf(a)], first[c.chatOf(b)]),
 				cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.Seq, b.Seq))
 		})
 	}
@@ -230,6 +216,9 @@ func (g *Gateway) answerOut(ctx context.Context, c *conversation, patience time.
 func (c *conversation) waitsSince() (tick uint64, waits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.missing) > 0 {
+		waits, tick = true, c.tick
+	}
 	for _, h := range c.out.rows {
 		if !h.freed {
 			waits = true

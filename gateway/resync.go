@@ -155,6 +155,7 @@ func (p *port) work(ctx context.Context, s *simprot.Session) {
 			p.unanswered.Store(true)
 			p.ch.metrics.resync("failed")
 			p.ch.log.Warn("the core does not answer RESYNC", "port", p.ch.cfg.Port)
+			p.g.renew(s)
 			waitOr(ctx, s, parkFor(tries))
 			tries++
 		case err != nil:

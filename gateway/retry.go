@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -64,11 +65,34 @@ func (g *Gateway) park(ctx context.Context, c *conversation, tries int) {
 	defer g.parkedLanes.Add(-1)
 	c.ch.log.Warn("the core does not answer for a conversation: parked", "conversation", simprot.LogID(c.tracking), "tries", tries)
 	if s := c.ch.port.current(); s != nil {
+		g.renew(s)
 		waitOr(ctx, s, parkFor(tries))
 		return
 	}
 	sleep(ctx, parkMin)
 }
+
+// renewEvery is how often a connection may be given up to clear the counts of
+// its answers.
+const renewEvery = time.Hour
+
+// renew gives up a connection whose core does not mirror Ask: after one answer
+// that never came the counting by which the others are told apart is off for
+// good.
+func (g *Gateway) renew(s *simprot.Session) {
+	if s.Welcome().Asks {
+		return
+	}
+	now := time.Now()
+	last := g.renewed.Load()
+	if now.Sub(time.Unix(0, last)) < renewEvery || !g.renewed.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	g.log.Warn("the connection is renewed: its answers can no longer be told apart")
+	s.Abort(errRenewed)
+}
+
+var errRenewed = errors.New("renewed to clear the counts of answers")
 
 // sleep waits for d or ctx's end.
 func sleep(ctx context.Context, d time.Duration) {
