@@ -115,7 +115,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 			d.fail(entry, at, "is empty", "")
 			continue
 		}
-		if item, ok := out.Index(i).Addr().Interface().(interface{ setDefaults() }); ok {
+		if item, ok := reflect.TypeAssert[interface{ setDefaults() }](out.Index(i).Addr()); ok {
 			item.setDefaults()
 		}
 		d.value(entry, out.Index(i), at)

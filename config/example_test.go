@@ -67,8 +67,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 		default:
 			return
 		}
-		for i := range kind.NumField() {
-			key := kind.Field(i).Tag.Get("yaml")
+		for part := range kind.Fields() {
+			key := part.Tag.Get("yaml")
 			if key == "" || key == "-" {
 				continue
 			}
@@ -76,7 +76,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^(# |  #)? *(- )?` + key + `:`).MatchString(Example) {
 				missing = append(missing, kind.Name()+"."+key)
 			}
-			walk(kind.Field(i).Type)
+			walk(part.Type)
 		}
 	}
 	walk(reflect.TypeFor[Config]())

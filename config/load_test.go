@@ -24,7 +24,7 @@ func TestWrongFiles(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
+			data, err := os.ReadFile(file) //nolint:gosec // this package's testdata
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func golden(t *testing.T, file, got string) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file)
+	want, err := os.ReadFile(file) //nolint:gosec // this package's testdata
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestProblemsShowNoValues(t *testing.T) {
 			fmt.Fprintf(&b, "%s: { %s: %s }\n---\n", section, name, value)
 		}
 		fmt.Fprintf(&b, "channels: [ { name: %[1]s, network: omnichannel, port: %[1]s, culture: %[1]s } ]\n", value)
-		for _, document := range strings.Split(b.String(), "---\n") {
+		for document := range strings.SplitSeq(b.String(), "---\n") {
 			cfg, err := Parse([]byte(document), "x")
 			assertMasked(t, document, fmt.Sprint(err))
 			if cfg != nil {
@@ -250,8 +250,15 @@ func TestPrivateListener(t *testing.T) {
 		listen string
 		open   bool
 	}{
-		{"127.0.0.1:9090", false}, {"127.8.8.8:0", false}, {"[::1]:9090", false}, {"localhost:9090", false},
-		{":9090", true}, {"0.0.0.0:9090", true}, {"[::]:9090", true}, {"10.0.0.1:9090", true}, {"gw.internal:9090", true},
+		{"127.0.0.1:9090", false},
+		{"127.8.8.8:0", false},
+		{"[::1]:9090", false},
+		{"localhost:9090", false},
+		{":9090", true},
+		{"0.0.0.0:9090", true},
+		{"[::]:9090", true},
+		{"10.0.0.1:9090", true},
+		{"gw.internal:9090", true},
 	}
 	for _, test := range tests {
 		text := fmt.Sprintf("core: { address: 'a:1', login: false }\nprivate: { listen: %q }\nchannels: []\n", test.listen)

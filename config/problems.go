@@ -95,7 +95,7 @@ func collect(err error, found *Problems) {
 		*found = append(*found, problem)
 		return
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // see above
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {
 			collect(e, found)
 		}

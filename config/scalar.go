@@ -2,26 +2,18 @@ package config
 
 import (
 	"encoding"
-	"errors"
-	"io"
 	"math"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
-
-// maxSecretFile is the largest file a secret is read from, in bytes.
-const maxSecretFile = 64 << 10
 
 // mistake is why a text does not fit its place.
 type mistake struct{ message, hint string }
@@ -247,57 +239,4 @@ func (s *Secret) decode(in input) *mistake {
 	}
 	*s = NewSecret(value)
 	return nil
-}
-
-// readSecret reads a secret's file and trims one newline at its end.
-func readSecret(path string) (string, *mistake) {
-	if !filepath.IsAbs(path) {
-		return "", &mistake{"the secret's file needs an absolute path", `such as "file:/run/secrets/token"`}
-	}
-	data, err := readFile(path, maxSecretFile)
-	if err != nil {
-		return "", &mistake{"the secret's file cannot be read: " + err.Error(), ""}
-	}
-	text := strings.TrimSuffix(string(data), "\n")
-	text = strings.TrimSuffix(text, "\r")
-	if !utf8.ValidString(text) || strings.IndexFunc(text, unicode.IsControl) >= 0 {
-		return "", &mistake{"the secret's file holds more than one line of text", ""}
-	}
-	return text, nil
-}
-
-var errTooLarge = errors.New("it is too large")
-
-// readFile reads a regular file of at most limit bytes. Its errors do not
-// repeat the path.
-func readFile(path string, limit int64) ([]byte, error) {
-	// A pipe or a device could block for ever or never end.
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	if int64(len(data)) > limit {
-		return nil, errTooLarge
-	}
-	return data, nil
-}
-
-func withoutPath(err error) error {
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	return err
 }

@@ -89,13 +89,13 @@ func short(d time.Duration) string {
 }
 
 // printable checks a name that goes into packets: visible characters only.
-func (v *validator) printable(path, value string, most int) {
+func (v *validator) printable(path, value string) {
 	invisible := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 	switch {
 	case value == "":
 		v.fail(path, "must not be empty", "")
-	case len([]rune(value)) > most:
-		v.fail(path, fmt.Sprintf("must have at most %d characters", most), "")
+	case len([]rune(value)) > maxNameRunes:
+		v.fail(path, fmt.Sprintf("must have at most %d characters", maxNameRunes), "")
 	case strings.IndexFunc(value, invisible) >= 0:
 		v.fail(path, "must not hold spaces or invisible characters", "")
 	}

@@ -42,7 +42,7 @@ func (v *validator) channel(path string, channel *Channel) {
 		v.fail(join(path, "network"), "is missing", "such as omnichannel")
 	}
 	if channel.Port != channel.Name {
-		v.printable(join(path, "port"), channel.Port, maxNameRunes)
+		v.printable(join(path, "port"), channel.Port)
 	}
 	if !culture.MatchString(channel.Culture) {
 		v.fail(join(path, "culture"), "is not a culture", cultureHint)

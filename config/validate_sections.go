@@ -23,9 +23,9 @@ const networkMemory = 7 * 24 * time.Hour
 func (v *validator) core() {
 	core := v.cfg.Core
 	v.address("core.address", core.Address, false)
-	v.printable("core.peer", core.Peer, maxNameRunes)
+	v.printable("core.peer", core.Peer)
 	if core.Instance != "" {
-		v.printable("core.instance", core.Instance, maxNameRunes)
+		v.printable("core.instance", core.Instance)
 	}
 	oneOf(v, "core.encoding", core.Encoding, "msgpack", "json")
 	oneOf(v, "core.unknown_outbound", core.UnknownOutbound, Report, Send)
@@ -34,7 +34,7 @@ func (v *validator) core() {
 		v.fail("core.window", "must be from 1 to 10000", "")
 	}
 	if core.Login {
-		v.printable("core.account", core.Account, maxNameRunes)
+		v.printable("core.account", core.Account)
 		if core.Secret.IsZero() {
 			v.fail("core.secret", "is missing", `the core asks for it at login; "login: false" is for a core that does not`)
 		}

@@ -50,8 +50,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitFine
 	}
-	var failed *failure
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*failure](err); ok {
 		fmt.Fprintln(stderr, failed)
 		return failed.code
 	}

@@ -27,7 +27,7 @@ channels: [ { name: one, network: omnichannel, settings: { token: "${OMNI_TOKEN}
 	path := file(t, text)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, os.Args[0], "run", "--config", path) //nolint:gosec // this test's own binary
+	command := exec.CommandContext(ctx, os.Args[0], "run", "--config", path)
 	command.Env = append(os.Environ(), runMain+"=1", "OMNI_TOKEN=planted-0451-planted")
 	stderr, err := command.StderrPipe()
 	if err != nil {
