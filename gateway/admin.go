@@ -131,9 +131,16 @@ func actionResult(err error) string {
 	}
 }
 
+// partNames says how far a part of a send got; no name = not tried.
+var partNames = map[journal.PartState]string{
+	journal.PartAttempting: "attempting", journal.PartSent: "sent",
+	journal.PartRejected: "rejected", journal.PartUnknown: "unknown",
+}
+
 // redactRow is what the API and logs show of a row: ids, reasons, sizes and
 // times. The TrackingId may be a telephone number and shows as its hash; the
-// text and the address do not show at all.
+// text and the address do not show at all, nor does the network's id of a part:
+// some networks write the number into it.
 func redactRow(row journal.Row) map[string]any {
 	view := map[string]any{
 		"seq":       row.Seq,
@@ -155,7 +162,7 @@ func redactRow(row journal.Row) map[string]any {
 	if len(row.Parts) > 0 {
 		parts := make([]map[string]any, len(row.Parts))
 		for i, p := range row.Parts {
-			parts[i] = map[string]any{"state": p.State, "reason": p.Reason, "at": p.At}
+			parts[i] = map[string]any{"state": partNames[p.State], "reason": p.Reason, "at": p.At}
 		}
 		view["parts"] = parts
 	}

@@ -199,6 +199,7 @@ func TestMetricsCounts(t *testing.T) {
 	t.Parallel()
 	m, reg := testMetrics(t)
 	c := m.channel("shop")
+	before := values(ours(t, reg))
 	for _, tc := range []struct {
 		name, labels string
 		do           func()
@@ -228,10 +229,12 @@ func TestMetricsCounts(t *testing.T) {
 		{"core_stray_echoes_total", "", m.strayEcho},
 		{"core_unknown_signals_total", "", m.unknownSignal},
 		{"core_scenarios_ignored_total", "", m.scenarioIgnored},
+		{"core_link_generation", "", func() { m.linkGeneration(1) }},
+		{"core_window_size", "", func() { m.windowSize(1) }},
+		{"core_window_in_use", "", func() { m.windowInUse(1) }},
 		{"core_link_up", "", func() { m.linkUp(true) }},
 		{"config_last_reload_success", "", func() { m.configLoaded(true, time.Unix(0, 0)) }},
 	} {
-		before := values(ours(t, reg))
 		tc.do()
 		after := values(ours(t, reg))
 		moved := make(map[string]float64)
@@ -240,6 +243,7 @@ func TestMetricsCounts(t *testing.T) {
 				moved[key] = d
 			}
 		}
+		before = after
 		key := strings.TrimSpace("servicelink_" + tc.name + " " + tc.labels)
 		if diff := cmp.Diff(map[string]float64{key: 1}, moved); diff != "" {
 			t.Error(diff)

@@ -65,6 +65,9 @@ var (
 	headerNosniff = []string{"nosniff"}
 )
 
+// drainTime is how long the rest of a refused body is taken off the wire.
+const drainTime = 500 * time.Millisecond
+
 // answer writes the connector's reply. An answer that would make the network
 // forget what was not taken is not written.
 func (rt *route) answer(w http.ResponseWriter, o *outcome) {
@@ -87,6 +90,11 @@ func (rt *route) answer(w http.ResponseWriter, o *outcome) {
 	}
 	if o.hangUp {
 		h["Connection"] = headerClose
+	}
+	if o.hangUp && o.reason != connectors.ReasonBody {
+		// The caller may still be sending. net/http reads a little of it, so
+		// that the answer is not lost in a reset; not for the whole read limit.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
 	}
 	w.WriteHeader(reply.Status)
 	_, _ = io.WriteString(w, reply.Body) // the caller may be gone
