@@ -105,8 +105,7 @@ func (e *SendError) Unwrap() error { return e.Err }
 // AsSendError returns err's *SendError, or for any other error one that says
 // Unknown and "bug" (contract, rule 7).
 func AsSendError(err error) *SendError {
-	var se *SendError
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*SendError](err); ok {
 		return se
 	}
 	return &SendError{Outcome: Unknown, Reason: ReasonBug, Err: err}

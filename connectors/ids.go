@@ -99,7 +99,7 @@ func UnescapeID(part string) (id string, ok bool) {
 			if high < 0 || low < 0 {
 				return "", false
 			}
-			c = byte(high<<4 | low)
+			c = byte(high<<4 | low) //nolint:gosec // both are below 16
 			i += 2
 			if standsForItself(c) {
 				return "", false

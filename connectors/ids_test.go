@@ -35,12 +35,23 @@ func TestEventID(t *testing.T) {
 func TestEventIDKeepsApart(t *testing.T) {
 	ids := map[string][4]string{}
 	for _, in := range [][4]string{
-		{"omni", "text", "1", ""}, {"omni", "file", "1", ""}, {"tele", "text", "1", ""},
-		{"omni", "text", "1", "2"}, {"omni", "text", "1|2", ""}, {"omni", "text", "|1", "2"},
-		{"omni", "text", "a", ""}, {"omni", "text", "A", ""}, {"omni", "text", "", ""},
-		{"omni", "text", "", "1"}, {"omni", "text", "1 ", ""}, {"omni", "text", "ü", ""},
-		{"omni", "text", "A", "b"}, {"omni", "text", "Ab", ""}, {"omni", "textA", "b", ""},
-		{"omni", "text", strings.Repeat("7", 55), ""}, {"omni", "text", strings.Repeat("7", 56), ""},
+		{"omni", "text", "1", ""},
+		{"omni", "file", "1", ""},
+		{"tele", "text", "1", ""},
+		{"omni", "text", "1", "2"},
+		{"omni", "text", "1|2", ""},
+		{"omni", "text", "|1", "2"},
+		{"omni", "text", "a", ""},
+		{"omni", "text", "A", ""},
+		{"omni", "text", "", ""},
+		{"omni", "text", "", "1"},
+		{"omni", "text", "1 ", ""},
+		{"omni", "text", "ü", ""},
+		{"omni", "text", "A", "b"},
+		{"omni", "text", "Ab", ""},
+		{"omni", "textA", "b", ""},
+		{"omni", "text", strings.Repeat("7", 55), ""},
+		{"omni", "text", strings.Repeat("7", 56), ""},
 	} {
 		id := connectors.EventID(in[0], in[1], in[2], in[3])
 		if other, taken := ids[id]; taken {

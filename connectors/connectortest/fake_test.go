@@ -42,7 +42,7 @@ func harness(fault string, release chan struct{}) Harness {
 		if err != nil {
 			panic(err)
 		}
-		return httptest.NewRequest(http.MethodPost, "/fake/"+fakeToken, strings.NewReader(string(body)))
+		return httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/fake/"+fakeToken, strings.NewReader(string(body)))
 	}
 	text := func(m Message) fakeMessage { return fakeMessage{m.Conversation, m.ID, "text", m.Text} }
 	return Harness{
@@ -204,7 +204,7 @@ func (f *fake) event(m fakeMessage, r *connectors.Request) connectors.Event {
 	case "quotes the unknown":
 		ev.Text = m.Text
 	case "keeps the body":
-		ev.Customer.PartyName = unsafe.String(&r.Body[0], len(r.Body))
+		ev.Customer.PartyName = unsafe.String(&r.Body[0], len(r.Body)) //nolint:gosec // the fault to be caught
 	case "logs the text":
 		f.log("got a message", "text", m.Text)
 	case "logs the address":

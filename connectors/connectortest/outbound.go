@@ -207,8 +207,7 @@ func (p *probe) returns(ctx context.Context, n *network) *connectors.SendError {
 		return se
 	case <-time.After(patience):
 		n.CloseClientConnections()
-		<-back
-		p.errorf("Send does not return when its context ends")
+		p.errorf("Send does not return when its context ends; cut off, it says %v", <-back)
 		return nil
 	}
 }

@@ -92,7 +92,7 @@ func (p *probe) guarded(base string, allow ...netip.Prefix) connectors.Connector
 		Transport: transport,
 	})
 	if err != nil {
-		panic(fmt.Errorf("New refused the harness's settings: %w", err))
+		panic(fmt.Errorf("the harness's settings are refused: %w", err))
 	}
 	p.undo = append(p.undo, func() {
 		if closer, ok := c.(connectors.Closer); ok {

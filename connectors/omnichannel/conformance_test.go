@@ -1,6 +1,7 @@
 package omnichannel
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -59,7 +60,7 @@ func call(m connectortest.Message, kind string) *http.Request {
 	body := `{"event":"new_message","chat_id":` + m.Conversation + `,"visitor":{"id":"v1","fields":{"name":"Ann"}},` +
 		`"message":{"id":` + quote(m.ID) + `,"kind":` + quote(kind) + `,"text":` + quote(m.Text) + `}}`
 	path := strings.Replace(WebhookPath, "{token}", testToken, 1)
-	return httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	return httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, strings.NewReader(body))
 }
 
 func TestConformance(t *testing.T) { connectortest.Run(t, harness()) }
@@ -71,7 +72,7 @@ func FuzzParse(f *testing.F) {
 	}
 	var seeds [][]byte
 	for _, file := range files {
-		body, err := os.ReadFile(file)
+		body, err := os.ReadFile(file) //nolint:gosec // from testdata
 		if err != nil {
 			f.Fatal(err)
 		}

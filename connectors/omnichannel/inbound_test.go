@@ -25,10 +25,10 @@ var discard = slog.New(slog.DiscardHandler)
 
 const testToken = "in-token-0123456789"
 
-// open makes the connector of channel "shop" with the usual settings and more.
-func open(t testing.TB, more string) *Connector {
+// open makes the connector of channel "shop" with the usual settings.
+func open(t testing.TB) *Connector {
 	t.Helper()
-	settings, err := config.ParseSettings("token: " + testToken + "\nwebhook_url: http://127.0.0.1:9/hook\n" + more)
+	settings, err := config.ParseSettings("token: " + testToken + "\nwebhook_url: http://127.0.0.1:9/hook")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,10 +59,10 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(payloads) < 10 {
 		t.Fatalf("%d payloads, %v", len(payloads), err)
 	}
-	c := open(t, "")
+	c := open(t)
 	for _, file := range payloads {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".in.json"), func(t *testing.T) {
-			body, err := os.ReadFile(file)
+			body, err := os.ReadFile(file) //nolint:gosec // from testdata
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden)
+			want, err := os.ReadFile(golden) //nolint:gosec // from testdata
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,6 +137,7 @@ func TestRefused(t *testing.T) {
 		{"no visitor", message(`"visitor":{"id":"v1","fields":{"name":"Ann"}},`, ``), missing, "visitor"},
 		{"visitor is a string", message(`{"id":"v1","fields":{"name":"Ann"}}`, `"v1"`), syntax, "visitor"},
 		{"no visitor.id", message(`"id":"v1",`, ``), missing, "visitor.id"},
+		{"blank visitor.id", message(`"v1"`, `" "`), missing, "visitor.id"},
 		{"fields is a list", message(`{"name":"Ann"}`, `[]`), syntax, "visitor.fields"},
 		{"name is a number", message(`"Ann"`, `1`), syntax, "visitor.fields.name"},
 		{"file without data", message(`"visitor","text":"hi","data":{}`, `"file_visitor"`), missing, "message.data"},
@@ -166,7 +167,7 @@ func TestRefused(t *testing.T) {
 		{"too many values", message(`{}`, "[0"+strings.Repeat(",0", 5000)+"]"), limits, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			result, err := open(t, "").parse(request(tc.body))
+			result, err := open(t).parse(request(tc.body))
 			var re *connectors.RequestError
 			if !errors.As(err, &re) {
 				t.Fatalf("parse = %+v, %v; want a RequestError", result, err)
@@ -182,7 +183,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	c := open(t, "")
+	c := open(t)
 	for token, want := range map[string]error{
 		testToken:       nil,
 		testToken + "x": connectors.ErrNotMine,
@@ -205,12 +206,14 @@ func TestReply(t *testing.T) {
 	}{
 		{"accepted", connectors.Verdict{Result: connectors.Accepted}, connectors.Reply{Status: 200}},
 		{
-			"refused", connectors.Verdict{Result: connectors.Refused},
+			"refused",
+			connectors.Verdict{Result: connectors.Refused},
 			connectors.Reply{Status: 400, ContentType: "application/json", Body: `{"error":"There is no active channel for received event."}`},
 		},
 		{"too large", connectors.Verdict{Result: connectors.TooLarge}, connectors.Reply{Status: 413}},
 		{
-			"missing", connectors.Verdict{Result: connectors.Malformed, Err: &connectors.RequestError{Reason: connectors.ReasonMissing, Detail: "chat_id"}},
+			"missing",
+			connectors.Verdict{Result: connectors.Malformed, Err: &connectors.RequestError{Reason: connectors.ReasonMissing, Detail: "chat_id"}},
 			connectors.Reply{Status: 400, ContentType: "application/json", Body: `{"error":"Required parameter is missing: chat_id."}`},
 		},
 		{"broken", connectors.Verdict{Result: connectors.Malformed, Err: &connectors.RequestError{Reason: connectors.ReasonSyntax}}, connectors.Reply{Status: 500}},
@@ -263,7 +266,7 @@ const payload = `{"event":"new_message","chat_id":9007199254740993,"visitor":{"i
 	`číslo 20261122-0815. Podle sledování zásilky je už tři dny na depu a nic se neděje. Můžete mi prosím zjistit víc? Děkuji, Jana."}}`
 
 func BenchmarkParse(b *testing.B) {
-	c := open(b, "")
+	c := open(b)
 	r := request(payload)
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()

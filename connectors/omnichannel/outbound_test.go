@@ -66,19 +66,25 @@ func TestSend(t *testing.T) {
 	}{
 		{
 			"text with a token", "", "out-token", 200, part("9007199254740993", "id-1", `<b> & "q" 😀`),
-			sent{"POST /send_message", "Token out-token", "application/json",
-				`{"chat_id":9007199254740993,"message":{"id":"id-1","kind":"operator","text":"<b> & \"q\" 😀"}}`},
+			sent{
+				"POST /send_message", "Token out-token", "application/json",
+				`{"chat_id":9007199254740993,"message":{"id":"id-1","kind":"operator","text":"<b> & \"q\" 😀"}}`,
+			},
 		},
 		{
 			"second part, no token, token in the path", "/hook/tok-1/", "", 204, part("-7", "id-1#2", "more"),
-			sent{"POST /hook/tok-1/send_message", "", "application/json",
-				`{"chat_id":-7,"message":{"id":"id-1#2","kind":"operator","text":"more"}}`},
+			sent{
+				"POST /hook/tok-1/send_message", "", "application/json",
+				`{"chat_id":-7,"message":{"id":"id-1#2","kind":"operator","text":"more"}}`,
+			},
 		},
 		{
 			"buttons, token in the query", "/x?key=tok-1", "", 201,
 			part("7", "id-2", "choose", connectors.Button{ID: "y", Text: "Yes"}, connectors.Button{ID: "n", Text: "No"}),
-			sent{"POST /x/send_message?key=tok-1", "", "application/json",
-				`{"chat_id":7,"message":{"id":"id-2","kind":"operator","text":"choose","data":{"buttons":[{"id":"y","text":"Yes"},{"id":"n","text":"No"}]}}}`},
+			sent{
+				"POST /x/send_message?key=tok-1", "", "application/json",
+				`{"chat_id":7,"message":{"id":"id-2","kind":"operator","text":"choose","data":{"buttons":[{"id":"y","text":"Yes"},{"id":"n","text":"No"}]}}}`,
+			},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -95,6 +101,20 @@ func TestSend(t *testing.T) {
 				t.Errorf("sent\n%+v, want\n%+v", *got, tc.want)
 			}
 		})
+	}
+}
+
+// TestSendAcceptedWithCutBody: the body of a success says nothing, so its loss
+// must not make the fate of the message unknown.
+func TestSendAcceptedWithCutBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "cut")
+	}))
+	t.Cleanup(server.Close)
+	c := sender(t, "token: "+testToken+"\nwebhook_url: "+server.URL)
+	if _, err := c.Send(t.Context(), part("7", "id-1", "x")); err != nil {
+		t.Errorf("Send: %v", err)
 	}
 }
 
@@ -132,8 +152,10 @@ func TestSettings(t *testing.T) {
 		want           []string // each in the error
 	}{
 		{"nothing", "", []string{"token", "webhook_url"}},
-		{"all wrong at once", "token: 'a/b'\nwebhook_url: ftp://x\nwebhook_token: \"a\\nb\"\nmore: 1",
-			[]string{"token: holds", "webhook_url: is not", "webhook_token: holds", "more"}},
+		{
+			"all wrong at once", "token: 'a/b'\nwebhook_url: ftp://x\nwebhook_token: \"a\\nb\"\nmore: 1",
+			[]string{"token: holds", "webhook_url: is not", "webhook_token: holds", "more"},
+		},
 		{"empty token", "token: ''\nwebhook_url: http://h", []string{"token"}},
 		{"empty url", "token: abc\nwebhook_url: ''", []string{"webhook_url"}},
 		{"no host", "token: abc\nwebhook_url: 'https:///x'", []string{"webhook_url: is not an http"}},

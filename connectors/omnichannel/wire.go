@@ -154,6 +154,9 @@ type visitor struct {
 func (r *reader) visitor() visitor {
 	from := r.object(r.root, "visitor", "visitor")
 	v := visitor{id: r.need(from, "id", "visitor.id")}
+	if strings.TrimSpace(v.id) == "" { // it may have to serve as the address
+		r.fail(connectors.ReasonMissing, "visitor.id")
+	}
 	fields := from.Member("fields")
 	switch fields.Kind() {
 	case strictjson.Object:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -20,7 +21,8 @@ type Request struct {
 	URL    *url.URL
 	Header http.Header // may be nil; not changed
 	Body   []byte      // may be nil
-	// Redirects is how many are followed, for GET and HEAD only; 0 = none.
+	// Redirects is how many are followed, for GET and HEAD only; 0 = none. A
+	// Trusted client follows none: where they lead comes from outside.
 	Redirects int
 }
 
@@ -40,7 +42,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	var p progress
 	call, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := newRequest(p.trace(call), r)
+	req, err := c.newRequest(p.trace(call), r)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, failure(ctx, err, &p)
 	}
-	defer answer.Body.Close() //nolint:errcheck // nothing was written to it
+	defer answer.Body.Close()
 	out := &Response{Status: answer.StatusCode, Header: answer.Header}
 	body, err := readAll(answer.Body, c.maxAnswer)
 	if err != nil {
@@ -60,11 +62,11 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	return out, nil
 }
 
-func newRequest(ctx context.Context, r Request) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, r Request) (*http.Request, error) {
 	if r.URL == nil || r.URL.Host == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return nil, bug("request without an http address")
 	}
-	if r.Redirects > 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if r.Redirects > 0 && !c.trusted && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		ctx = withRedirects(ctx, r.Redirects)
 	}
 	// bytes.Reader gives the request a GetBody: what was not written at all may
@@ -77,9 +79,7 @@ func newRequest(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, bug("request cannot be built")
 	}
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", userAgent)
 	}

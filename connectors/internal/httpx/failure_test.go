@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -53,7 +52,7 @@ func TestFailure(t *testing.T) {
 			var p progress
 			p.left.Store(tc.left)
 			p.answered.Store(tc.answered)
-			se := failure(context.Background(), &url.Error{Op: "Post", URL: "https://x/path-secret", Err: tc.err}, &p)
+			se := failure(t.Context(), &url.Error{Op: "Post", URL: "https://x/path-secret", Err: tc.err}, &p)
 			if se.Outcome != tc.outcome || se.Reason != tc.reason || !strings.Contains(se.Error(), tc.text) {
 				t.Errorf("%v, want %s: %s: ...%s", se, tc.outcome, tc.reason, tc.text)
 			}

@@ -65,6 +65,7 @@ type Client struct {
 	http      *http.Client
 	timeout   time.Duration
 	maxAnswer int64
+	trusted   bool
 }
 
 // New builds a client. It connects to nothing; it reads the egress CA file.
@@ -73,7 +74,7 @@ type Client struct {
 // itself: then only targets written as addresses are judged here, and names are
 // the proxy's to judge.
 func New(deps connectors.Dependencies, opts Options) (*Client, error) {
-	c := &Client{timeout: opts.Timeout, maxAnswer: opts.MaxAnswer}
+	c := &Client{timeout: opts.Timeout, maxAnswer: opts.MaxAnswer, trusted: opts.Trusted}
 	if c.timeout <= 0 {
 		c.timeout = TotalTimeout
 	}

@@ -249,7 +249,7 @@ func TestOneAttempt(t *testing.T) {
 	var seen atomic.Int32
 	base := rawServer(t, func(conn net.Conn) {
 		r := bufio.NewReader(conn)
-		for n := 0; n < 2; n++ {
+		for n := range 2 {
 			req, err := http.ReadRequest(r)
 			if err != nil {
 				return
@@ -301,7 +301,12 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%s %s with %d redirects: %+v, %v; want %d", tc.method, tc.path, tc.allowed, resp, err, tc.status)
 		}
 	}
-	u, _ := url.Parse(base + "/out")
+	u, _ := url.Parse(base + "/a")
+	trusted := client(t, config.Egress{}, Options{Trusted: true})
+	if resp, err := trusted.Do(t.Context(), Request{Method: http.MethodGet, URL: u, Redirects: 2}); err != nil || resp.Status != 302 {
+		t.Errorf("a trusted client follows redirects: %+v, %v", resp, err)
+	}
+	u, _ = url.Parse(base + "/out")
 	_, err := local(t).Do(t.Context(), Request{Method: http.MethodGet, URL: u, Redirects: 1})
 	if se := connectors.AsSendError(err); se.Reason != connectors.ReasonForbidden {
 		t.Errorf("redirect to a private address: %v", se)
