@@ -45,12 +45,12 @@ func testModel(t *testing.T, fresh func(testing.TB) Driver) {
 					journal.Lane{Channel: ch, Direction: journal.Out, TrackingID: id})
 			}
 		}
-		defer m.checkRows(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.accept, "change": m.change, "change again": m.change,
 			"requeue": m.requeue, "discard": m.discard, "sweep": m.sweep, "time": m.time, "reopen": m.reopen,
 			"": m.check,
 		})
+		m.checkRows(rt)
 	})
 }
 

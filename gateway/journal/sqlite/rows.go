@@ -7,6 +7,10 @@ import (
 	"servicelink/gateway/journal/internal/writer"
 )
 
+// rowCost is what a row takes beside its texts, in bytes, its share of the
+// indexes and the log included.
+const rowCost = 500
+
 // Known finds the row an entry repeats.
 func (s *store) Known(e *journal.Entry, row *journal.Row) (bool, error) {
 	c, err := s.convs.get(e.Lane.Channel, e.Lane.TrackingID)
@@ -62,6 +66,7 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 		return 0, err
 	}
 	s.next++
+	s.written += int64(rowCost + len(r.ID) + len(r.Content))
 	s.seen.add(hash, r.Seq)
 	a := s.ledger.account(e.Lane.Channel, e.Lane.Direction)
 	a.Accepted++

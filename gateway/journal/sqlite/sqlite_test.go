@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"flag"
 	"path/filepath"
 	"testing"
 
@@ -11,14 +12,21 @@ import (
 	"servicelink/gateway/journal/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestContract(t *testing.T) {
-	journaltest.Run(t, func(t testing.TB) journaltest.Driver {
-		path := filepath.Join(t.TempDir(), "journal.db")
-		return journaltest.Driver{
-			Open:     func(o journal.Options) (journal.Journal, error) { return sqlite.Open(t.Context(), path, o) },
-			MaxBytes: 1 << 20,
-		}
-	})
+func TestMain(m *testing.M) {
+	// Under the race detector SQLite is thirty times slower; -rapid.checks asks
+	// for more.
+	if err := flag.Set("rapid.checks", "15"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
 }
+
+func driver(t testing.TB) journaltest.Driver {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	return journaltest.Driver{
+		Open:     func(o journal.Options) (journal.Journal, error) { return sqlite.Open(t.Context(), path, o) },
+		MaxBytes: 1 << 20,
+	}
+}
+
+func TestContract(t *testing.T) { journaltest.Run(t, driver) }

@@ -16,6 +16,9 @@ import (
 // the change that finishes a row need not read it.
 const accountsKept = 1 << 16
 
+// measureEvery is how many bytes may be written before Size is measured again.
+const measureEvery = 1 << 20
+
 // store is the writing side: the writer's connection and what it keeps in
 // memory to write little. Only Size is called from elsewhere.
 type store struct {
@@ -35,6 +38,7 @@ type store struct {
 	next     int64 // the next Seq
 	saved    int64 // next, as of the last commit
 	size     atomic.Int64
+	written  int64 // bytes since size was measured, about
 
 	begin, commit, rollback, probe        *stmt
 	insert, byKey, bySeq, lanePending     *stmt
@@ -150,7 +154,7 @@ func (s *store) Commit() error {
 	s.seen.committed()
 	s.sweep.committed(&s.seen)
 	s.saved = s.next
-	s.shrink()
+	s.remeasure()
 	return nil
 }
 
@@ -187,13 +191,18 @@ func (s *store) measure() error {
 		size += wal.Size()
 	}
 	s.size.Store(size)
+	s.written = 0
 	return nil
 }
 
-// shrink measures, and empties the log when only the log fills the journal.
-// What fails here is not an error of the transaction, which is committed; the
-// next one meets it again.
-func (s *store) shrink() {
+// remeasure measures when enough was written since to matter, and empties the
+// log when only the log fills the journal. What fails here is not an error of
+// the transaction, which is committed; the next one meets it again.
+func (s *store) remeasure() {
+	left := s.o.MaxBytes - s.size.Load()
+	if s.written < measureEvery && (s.o.MaxBytes == 0 || 8*s.written < left) {
+		return
+	}
 	if s.measure() != nil || s.Full() == nil {
 		return
 	}
