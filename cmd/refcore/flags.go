@@ -14,7 +14,7 @@ import (
 )
 
 // secretVariable gives the secret without showing it in the process list.
-const secretVariable = "REFCORE_SECRET"
+const secretVariable = "REFCORE_SECRET" //nolint:gosec // a name, no credential
 
 // options are the command line.
 type options struct {

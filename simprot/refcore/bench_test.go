@@ -1,6 +1,7 @@
 package refcore
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -55,7 +56,11 @@ func BenchmarkEchoOverTCP(b *testing.B) {
 	core := New(o)
 	end := make(chan error, 1)
 	go func() { end <- core.Serve(b.Context(), l) }()
-	defer func() { _ = core.Close(); <-end }()
+	defer func() {
+		if err := errors.Join(core.Close(), <-end); err != nil {
+			b.Error(err)
+		}
+	}()
 	conn, err := new(net.Dialer).DialContext(b.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		b.Fatal(err)

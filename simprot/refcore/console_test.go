@@ -33,17 +33,22 @@ func newSite(t *testing.T, o Options) *site {
 }
 
 // call returns the status and, when out is given, decodes the answer into it.
-func (s *site) call(method, path, body string, out any, headers ...string) int {
+func (s *site) call(method, path, body string, out any) int {
+	s.Helper()
+	return s.callWith(nil, method, path, body, out)
+}
+
+func (s *site) callWith(headers map[string]string, method, path, body string, out any) int {
 	s.Helper()
 	r := httptest.NewRequestWithContext(s.Context(), method, "http://127.0.0.1:18380"+path, strings.NewReader(body))
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-		if headers[i] == "Host" {
-			r.Host = headers[i+1]
-		}
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
+	if host := headers["Host"]; host != "" {
+		r.Host = host
 	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
@@ -100,25 +105,25 @@ func TestForeignPagesAreRefused(t *testing.T) {
 	s := newSite(t, Options{ConsoleHosts: []string{"core.test"}})
 	for _, tt := range []struct {
 		name    string
-		headers []string
+		headers map[string]string
 		want    int
 	}{
 		{"a program", nil, 200},
-		{"the console", []string{"Origin", "http://127.0.0.1:18380", "Sec-Fetch-Site", "same-origin"}, 200},
-		{"another page", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		{"another page, older browser", []string{"Origin", "http://evil.test"}, 403},
-		{"another port of this machine", []string{"Origin", "http://127.0.0.1:9999"}, 403},
-		{"a form", []string{"Content-Type", "text/plain"}, 415},
-		{"another name for this machine", []string{"Host", "evil.test"}, 403},
-		{"a configured name", []string{"Host", "core.test:18380"}, 200},
+		{"the console", map[string]string{"Origin": "http://127.0.0.1:18380", "Sec-Fetch-Site": "same-origin"}, 200},
+		{"another page", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"another page, older browser", map[string]string{"Origin": "http://evil.test"}, 403},
+		{"another port of this machine", map[string]string{"Origin": "http://127.0.0.1:9999"}, 403},
+		{"a form", map[string]string{"Content-Type": "text/plain"}, 415},
+		{"another name for this machine", map[string]string{"Host": "evil.test"}, 403},
+		{"a configured name", map[string]string{"Host": "core.test:18380"}, 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := s.call("POST", "/api/drop", "{}", nil, tt.headers...); got != tt.want {
+			if got := s.callWith(tt.headers, "POST", "/api/drop", "{}", nil); got != tt.want {
 				t.Errorf("status %d, want %d", got, tt.want)
 			}
 		})
 	}
-	if got := s.call("GET", "/api/chats", "", nil, "Host", "evil.test"); got != 403 {
+	if got := s.callWith(map[string]string{"Host": "evil.test"}, "GET", "/api/chats", "", nil); got != 403 {
 		t.Errorf("reading by another name: status %d", got)
 	}
 }

@@ -31,12 +31,11 @@ type Core struct {
 
 	fenced, taken, said atomic.Int64
 
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
 	running sync.WaitGroup // Serve calls
 
 	mu      sync.RWMutex
 	closed  bool
+	stops   []context.CancelFunc // one for each Serve
 	conns   map[uint64]*conn
 	ports   map[portKey]*port
 	signals map[string]simprot.Signal // by Port
@@ -62,11 +61,9 @@ type port struct {
 // agent's side works already.
 func New(o Options) *Core {
 	o = o.withDefaults()
-	ctx, cancel := context.WithCancel(context.Background())
 	c := &Core{
 		opts: o, store: o.Store, agentID: uuid.New(),
 		offences: newOffenceBook(), faults: newFaultScript(o.FaultSeed), hub: newHub(), log: o.Logger,
-		ctx: ctx, cancel: cancel,
 		conns: map[uint64]*conn{}, ports: map[portKey]*port{}, signals: map[string]simprot.Signal{}, signal: o.Signal,
 	}
 	c.server = simprot.NewServer(simprot.ServerConfig{
@@ -91,23 +88,29 @@ func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 		_ = l.Close()
 		return err
 	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !c.begin(cancel) {
 		_ = l.Close()
 		return ErrClosed
 	}
-	c.running.Add(1)
-	c.mu.Unlock()
 	defer c.running.Done()
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
 	if err := c.server.Serve(ctx, l); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("refcore: serve: %w", err)
 	}
 	return nil
+}
+
+// begin counts a Serve in, unless the Core is closed.
+func (c *Core) begin(stop context.CancelFunc) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.running.Add(1)
+	c.stops = append(c.stops, stop)
+	return true
 }
 
 // Close ends every Serve, every connection and every subscription, and waits
@@ -115,8 +118,10 @@ func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 func (c *Core) Close() error {
 	c.mu.Lock()
 	c.closed = true
+	for _, stop := range c.stops {
+		stop()
+	}
 	c.mu.Unlock()
-	c.cancel()
 	c.running.Wait()
 	c.hub.close()
 	return nil

@@ -104,7 +104,7 @@ func (m *MemoryStore) Latest(a Address) (Chat, error) {
 // List implements Store.
 func (m *MemoryStore) List(peer, port string, all bool) ([]Chat, error) {
 	m.mu.RLock()
-	order := m.order[:len(m.order):len(m.order)]
+	order := slices.Clip(m.order)
 	m.mu.RUnlock()
 	chats := []Chat{}
 	for _, r := range order {

@@ -19,7 +19,7 @@ const (
 	OffenceTrackingIDCharacters Offence = "tracking_id_characters"  // outside [0-9a-z:_.|+@-], or "_" not followed by two hex digits
 	OffencePartyNameTooLong     Offence = "party_name_too_long"     // above 160 characters
 	OffenceRemoteAddressTooLong Offence = "remote_address_too_long" // above 250 characters
-	OffenceUserTokenTooLong     Offence = "user_token_too_long"     // above 320 characters
+	OffenceUserTokenTooLong     Offence = "user_token_too_long"     //nolint:gosec // a name, no credential; above 320 characters
 	OffencePeerMissing          Offence = "peer_missing"            // the Peer of the login is taken
 	OffencePeerWrong            Offence = "peer_wrong"              // another Peer than the login's; thrown away
 	OffencePortUnknown          Offence = "port_unknown"            // not among Options.Ports

@@ -32,8 +32,10 @@ func TestOffences(t *testing.T) {
 	other := func(s *simprot.ChatServiceInfo) { s.TrackingId = "78|omnichannel" }
 	tests := map[Offence][]func(b *bench, g *gateway){
 		OffenceWrongDirection: {func(_ *bench, g *gateway) { g.tell(simprot.CodeChatSentence, sentence("m1", "x")) }},
-		OffencePayloadMissing: {func(_ *bench, g *gateway) { g.tell(simprot.CodeChatStart, nil) },
-			func(_ *bench, g *gateway) { g.tell(simprot.CodeChatSentenceIn, (*simprot.ChatSentenceInfo)(nil)) }},
+		OffencePayloadMissing: {
+			func(_ *bench, g *gateway) { g.tell(simprot.CodeChatStart, nil) },
+			func(_ *bench, g *gateway) { g.tell(simprot.CodeChatSentenceIn, (*simprot.ChatSentenceInfo)(nil)) },
+		},
 		OffencePeerMissing: {said(func(s *simprot.ChatSentenceInfo) { s.Peer = "" })},
 		OffencePeerWrong:   {said(func(s *simprot.ChatSentenceInfo) { s.Peer = "@another" })},
 		OffencePortUnknown: {func(_ *bench, g *gateway) { g.tell(simprot.CodeChatResync, resyncOf("nowhere")) }},
@@ -41,7 +43,8 @@ func TestOffences(t *testing.T) {
 		OffenceIDTooLong:   {said(func(s *simprot.ChatSentenceInfo) { s.ID = long(simprot.MaxID + 1) })},
 		OffencePartyNameTooLong: {
 			said(func(s *simprot.ChatSentenceInfo) { s.PartyName = long(simprot.MaxPartyName + 1) }),
-			started(func(s *simprot.ChatServiceInfo) { s.PartyName = long(simprot.MaxPartyName + 1) })},
+			started(func(s *simprot.ChatServiceInfo) { s.PartyName = long(simprot.MaxPartyName + 1) }),
+		},
 		OffenceRemoteAddressTooLong: {started(func(s *simprot.ChatServiceInfo) { s.RemoteAddress = long(simprot.MaxRemoteAddress + 1) })},
 		OffenceUserTokenTooLong:     {started(func(s *simprot.ChatServiceInfo) { s.UserToken = long(simprot.MaxUserToken + 1) })},
 		OffenceTrackingIDMissing: {func(_ *bench, g *gateway) {
@@ -50,7 +53,8 @@ func TestOffences(t *testing.T) {
 		OffenceTrackingIDTooLong: {started(func(s *simprot.ChatServiceInfo) { s.TrackingId = strings.Repeat("a", simprot.MaxTrackingID+1) })},
 		OffenceTrackingIDCharacters: {
 			started(func(s *simprot.ChatServiceInfo) { s.TrackingId = "77|Omnichannel" }),
-			started(func(s *simprot.ChatServiceInfo) { s.TrackingId = "77_" })},
+			started(func(s *simprot.ChatServiceInfo) { s.TrackingId = "77_" }),
+		},
 		OffenceAskMissing: {func(_ *bench, g *gateway) {
 			g.core.onPacket(g, simprot.Packet{Code: simprot.CodeChatStatusAsk, Payload: askStatus()})
 		}},
@@ -77,7 +81,8 @@ func TestOffences(t *testing.T) {
 		OffenceSentenceMarked: {
 			said(func(s *simprot.ChatSentenceInfo) { s.IsOutbound = true }),
 			said(func(s *simprot.ChatSentenceInfo) { s.Counter = 1 }),
-			said(func(s *simprot.ChatSentenceInfo) { s.ConfirmedTime = new(time.Time) })},
+			said(func(s *simprot.ChatSentenceInfo) { s.ConfirmedTime = new(time.Time) }),
+		},
 		OffenceConfirmUnknown: {func(_ *bench, g *gateway) { g.tell(simprot.CodeChatConfirmIn, cmd("nothing")) }},
 		OffenceConfirmInbound: {func(_ *bench, g *gateway) {
 			g.tell(simprot.CodeChatSentenceIn, sentence("m1", "x"))

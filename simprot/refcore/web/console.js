@@ -229,8 +229,8 @@ function drawSentence(s, mark) {
 
 $("composer").addEventListener("submit", async (e) => {
   e.preventDefault();
-  const text = $("text").value;
-  if (!text.trim() || !current) return;
+  const text = $("text").value.trim();
+  if (!text || !current) return;
   stopTyping();
   $("text").value = "";
   if (!(await act("api/say", { chat: current, text }))) $("text").value = text;
