@@ -166,7 +166,12 @@ func accept(t *testing.T, n *pipeNet) *script {
 	return newScript(t, nc)
 }
 
+// newScript plays one end of nc. Its deadline makes a script that waits in vain
+// fail: in a bubble with timers it would wait for ever.
 func newScript(t *testing.T, nc net.Conn) *script {
+	if err := nc.SetDeadline(time.Now().Add(24 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	return &script{t: t, nc: nc, frames: NewFrameReader(nc, DefaultMaxFrame)}
 }
 
