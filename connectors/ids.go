@@ -67,6 +67,7 @@ func plain(s string) bool {
 // others alone, so it stands twice; a test in test/arch holds the two together.
 func TrackingID(parts ...string) string {
 	var b strings.Builder
+	b.Grow(MaxTrackingID / 2) // most are shorter
 	for i, part := range parts {
 		if i > 0 {
 			b.WriteByte('|')

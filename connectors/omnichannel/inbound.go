@@ -133,9 +133,13 @@ func (c *Connector) customer(in *reader, kind connectors.Kind, chat string) conn
 	} else {
 		v = in.visitor()
 	}
+	name := first(v.name, v.login)
+	if name == "" {
+		name = "New contact " + c.channel + "-" + v.id
+	}
 	return connectors.Customer{
 		RemoteAddress: first(v.phone, v.email, v.login, v.id),
-		PartyName:     first(v.name, v.login, "New contact "+c.channel+"-"+v.id),
+		PartyName:     name,
 		UserToken:     v.token(),
 	}
 }

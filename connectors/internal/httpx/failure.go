@@ -38,15 +38,13 @@ func failure(ctx context.Context, err error, p *progress) *connectors.SendError 
 			Hint: "If the target is meant, list its range in egress.allow.",
 		}
 	case reason != "":
-	case outcome == connectors.NotSent:
-		reason = connectors.ReasonConnect
 	case p.answered.Load():
 		reason, text = connectors.ReasonAnswer, "answer is not HTTP"
 	default:
 		reason = connectors.ReasonCut
 	}
-	if outcome == connectors.NotSent && reason == connectors.ReasonCut {
-		reason = connectors.ReasonConnect
+	if outcome == connectors.NotSent && reason != connectors.ReasonCanceled {
+		reason = connectors.ReasonConnect // the text says how it failed
 	}
 	return &connectors.SendError{Outcome: outcome, Reason: reason, Err: cause(text)}
 }

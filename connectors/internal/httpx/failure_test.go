@@ -31,7 +31,7 @@ func TestFailure(t *testing.T) {
 	}{
 		{"no such host", &net.DNSError{Name: "x-secret", IsNotFound: true}, false, false, sent, connectors.ReasonConnect, "no such host"},
 		{"name server", &net.DNSError{Name: "x-secret"}, false, false, sent, connectors.ReasonConnect, "name server failed"},
-		{"dial time-out", os.ErrDeadlineExceeded, false, false, sent, connectors.ReasonTimeout, "no answer in time"},
+		{"dial time-out", os.ErrDeadlineExceeded, false, false, sent, connectors.ReasonConnect, "no answer in time"},
 		{"kernel time-out", syscall.ETIMEDOUT, true, false, unknown, connectors.ReasonTimeout, "no answer in time"},
 		{"reset while dialling", syscall.ECONNRESET, false, false, sent, connectors.ReasonConnect, "connection reset"},
 		{"reset after the request", syscall.ECONNRESET, true, false, unknown, connectors.ReasonCut, "connection reset"},

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -163,43 +164,63 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
+// silent is a network that takes every request and never answers, over pipes:
+// so a bubble's clock can run. arrived hears of each request.
+func silent(arrived chan<- struct{}) *http.Transport {
+	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			readRequest(theirs)
+			arrived <- struct{}{}
+			_, _ = io.Copy(io.Discard, theirs) // until the client leaves
+			_ = theirs.Close()
+		}()
+		return ours, nil
+	}}
+}
+
 func TestTimeAndCancel(t *testing.T) {
-	arrived := make(chan struct{}, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see the client leave
-		arrived <- struct{}{}
-		<-r.Context().Done()
-	}))
-	t.Cleanup(server.Close)
-	t.Run("own limit", func(t *testing.T) {
-		c := client(t, config.Egress{Allow: loopback}, Options{Timeout: 30 * time.Millisecond})
-		_, err := c.Do(t.Context(), post(t, server.URL))
-		if se := connectors.AsSendError(err); se.Outcome != connectors.Unknown || se.Reason != connectors.ReasonTimeout {
-			t.Errorf("%v", se)
-		}
-		<-arrived
-	})
-	t.Run("caller's deadline", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		defer cancel()
-		_, err := local(t).Do(ctx, post(t, server.URL))
-		if se := connectors.AsSendError(err); se.Outcome != connectors.Unknown || se.Reason != connectors.ReasonTimeout {
-			t.Errorf("%v", se)
-		}
-		<-arrived
-	})
-	t.Run("canceled in flight", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-arrived; cancel() }()
-		_, err := local(t).Do(ctx, post(t, server.URL))
-		if se := connectors.AsSendError(err); se.Outcome != connectors.Unknown || se.Reason != connectors.ReasonCanceled {
-			t.Errorf("%v", se)
-		}
-	})
+	for _, tc := range []struct {
+		name    string
+		context func(context.Context) (context.Context, context.CancelFunc)
+		after   time.Duration
+		reason  connectors.Reason
+	}{
+		{"own limit", context.WithCancel, TotalTimeout, connectors.ReasonTimeout},
+		{"caller's deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, time.Second, connectors.ReasonTimeout},
+		{"canceled in flight", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(2*time.Second, cancel)
+			return ctx, cancel
+		}, 2 * time.Second, connectors.ReasonCanceled},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				arrived := make(chan struct{}, 1)
+				c, err := New(connectors.Dependencies{Transport: silent(arrived)}, Options{Trusted: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := tc.context(t.Context())
+				defer cancel()
+				start := time.Now()
+				_, err = c.Do(ctx, post(t, "http://network"))
+				if se := connectors.AsSendError(err); se.Outcome != connectors.Unknown || se.Reason != tc.reason {
+					t.Errorf("%v, want unknown: %s", se, tc.reason)
+				}
+				if took := time.Since(start); took != tc.after {
+					t.Errorf("took %v, want %v", took, tc.after)
+				}
+				<-arrived
+			})
+		})
+	}
 	t.Run("canceled before", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := local(t).Do(ctx, post(t, server.URL))
+		_, err := local(t).Do(ctx, post(t, "http://127.0.0.1:9"))
 		if se := connectors.AsSendError(err); se.Outcome != connectors.NotSent || se.Reason != connectors.ReasonCanceled {
 			t.Errorf("%v", se)
 		}
