@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -98,28 +99,34 @@ func processUsage(pid int) usage {
 	}
 	// After the name in brackets: state is field 3, utime 14, stime 15.
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	var ticks [2]int64
 	if fields := strings.Fields(rest); len(fields) > 13 {
-		fmt.Sscan(fields[11], &ticks[0])
-		fmt.Sscan(fields[12], &ticks[1])
+		const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux Go runs on
+		u.cpu = time.Duration(number(fields[11])+number(fields[12])) * tick
 	}
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux Go runs on
-	u.cpu = time.Duration(ticks[0]+ticks[1]) * tick
 	u.resident = 1024 * numberAfter(dir+"status", "VmHWM:")
 	u.written = numberAfter(dir+"io", "write_bytes:")
 	return u
 }
 
 func numberAfter(file, label string) int64 {
-	var n int64
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, label); ok {
-			fmt.Sscan(rest, &n)
+		rest, ok := strings.CutPrefix(line, label)
+		if fields := strings.Fields(rest); ok && len(fields) > 0 {
+			return number(fields[0])
 		}
+	}
+	return 0
+}
+
+// number reads a decimal; 0 when it is none.
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
 	}
 	return n
 }

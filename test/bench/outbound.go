@@ -130,9 +130,16 @@ func coreHere(ctx context.Context) (core *refcore.Core, address string, stop fun
 	core = refcore.New(refcore.Options{
 		Account: "bench", Secret: coreSecret, Fences: true, Asks: true, KeepSentences: 2 * outMessages / outChats,
 	})
-	served := make(chan error, 1)
-	go func() { served <- core.Serve(ctx, l) }()
-	return core, l.Addr().String(), func() { _ = core.Close(); <-served }, nil
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = core.Serve(ctx, l) // a core that does not serve shows as a gateway that does not come up
+	}()
+	stop = func() {
+		_ = core.Close()
+		<-served
+	}
+	return core, l.Addr().String(), stop, nil
 }
 
 // outboundRun lets the agents write outMessages and waits until each is

@@ -1,0 +1,4 @@
+// Package kill holds the promise to account: it kills the real gateway process
+// with SIGKILL at random moments, drops its connection to the core as well, and
+// counts at both ends.
+package kill

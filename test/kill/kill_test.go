@@ -1,0 +1,265 @@
+package kill
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// run is what one test does to the stage.
+type run struct {
+	chats, each  int // conversations, messages each way in each
+	kills, drops int
+	unknown      string // the channel's policy
+}
+
+// TestKillNine kills the gateway 20 times within 10,000 messages each way and
+// drops the core's connection as well. Every customer message is at the core
+// exactly once and in order; every answer at the network in order by first
+// appearance, and repeated at most once per kill for a conversation that had a
+// send in flight.
+func TestKillNine(t *testing.T) {
+	r := run{chats: 50, each: 200, kills: 20, drops: 10, unknown: "resend"}
+	s := newStage(t, r.unknown)
+	s.play(r)
+	s.checkCore(r)
+	s.checkNetwork(r, nil)
+	s.checkLedger(r)
+}
+
+// TestKillNineReport: with policy report nothing is repeated, and what is not
+// known to have arrived has its tech note.
+func TestKillNineReport(t *testing.T) {
+	r := run{chats: 20, each: 100, kills: 6, drops: 3, unknown: "report"}
+	s := newStage(t, r.unknown)
+	s.play(r)
+	s.checkCore(r)
+	if repeats := s.checkNetwork(r, s.noted()); repeats != 0 {
+		t.Errorf("%d repeats under policy report", repeats)
+	}
+	s.checkLedger(r)
+}
+
+// play sends everything while gateway and link are cut at random moments, and
+// waits until nothing is left to do.
+func (s *stage) play(r run) {
+	s.Helper()
+	seed := uint64(time.Now().UnixNano())
+	dice := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // dice, no secret
+	s.Logf("seed %d", seed)
+	var sent atomic.Int64
+	var work sync.WaitGroup
+	failures := make(chan error, 2*r.chats)
+	for chat := 1; chat <= r.chats; chat++ {
+		work.Go(func() { failures <- s.customer(r, chat, &sent) })
+		work.Go(func() { failures <- s.agent(r, chat, &sent) })
+	}
+	total := int64(2 * r.chats * r.each)
+	moments := make([]moment, 0, r.kills+r.drops)
+	for i := range r.kills + r.drops {
+		moments = append(moments, moment{at: total/100 + dice.Int64N(total*95/100), kill: i < r.kills})
+	}
+	slices.SortFunc(moments, func(a, b moment) int { return int(a.at - b.at) })
+	for _, m := range moments {
+		s.until(fmt.Sprintf("%d messages are on their way", m.at), 3*time.Minute, func() bool { return sent.Load() >= m.at || s.Failed() })
+		if m.kill {
+			s.kill()
+		} else if err := s.core(http.MethodPost, "/api/drop", struct{}{}, nil); err != nil {
+			s.Errorf("drop: %v", err)
+		}
+	}
+	work.Wait()
+	close(failures)
+	for err := range failures {
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.until("nothing is pending", 3*time.Minute, func() bool {
+		return s.ledger("in")["pending"] == 0 && s.ledger("out")["pending"] == 0 && s.unconfirmed() == 0
+	})
+	if s.kills != r.kills {
+		s.Errorf("%d kills, want %d", s.kills, r.kills)
+	}
+}
+
+// moment is when something is cut, in messages sent so far.
+type moment struct {
+	at   int64
+	kill bool
+}
+
+func (s *stage) customer(r run, chat int, sent *atomic.Int64) error {
+	for n := range r.each {
+		if err := s.post(chat, n); err != nil {
+			return err
+		}
+		sent.Add(1)
+	}
+	return nil
+}
+
+func (s *stage) agent(r run, chat int, sent *atomic.Int64) error {
+	for n := range r.each {
+		for {
+			err := s.core(http.MethodPost, "/api/say", map[string]string{
+				"port": channel, "tracking_id": tracking(chat), "id": answerID(chat, n), "text": fmt.Sprint("answer ", n),
+			}, nil)
+			if err == nil {
+				break
+			}
+			if !strings.Contains(err.Error(), "404") { // the customer's first message has not come yet
+				return err
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+		sent.Add(1)
+	}
+	return nil
+}
+
+func tracking(chat int) string    { return fmt.Sprintf("%d|omnichannel", chat) }
+func answerID(chat, n int) string { return fmt.Sprintf("answer-%d-%d", chat, n) }
+
+// sentence is one row of the core's list.
+type sentence struct {
+	Chat       string `json:"chat"`
+	TrackingID string `json:"tracking_id"`
+	ID         string `json:"id"`
+	Counter    int    `json:"counter"`
+	Outbound   bool   `json:"outbound"`
+	Confirmed  bool   `json:"confirmed"`
+	Model      int    `json:"model"`
+}
+
+func (s *stage) sentences() []sentence {
+	s.Helper()
+	var all []sentence
+	if err := s.core(http.MethodGet, "/api/sentences?port="+channel, nil, &all); err != nil {
+		s.Fatal(err)
+	}
+	return all
+}
+
+// unconfirmed counts answers the core has neither a confirmation nor a tech
+// note for.
+func (s *stage) unconfirmed() (n int) {
+	noted := s.noted()
+	for _, x := range s.sentences() {
+		if x.Outbound && !x.Confirmed && !noted[x.ID] {
+			n++
+		}
+	}
+	return n
+}
+
+// noted lists the answers a tech note speaks of.
+func (s *stage) noted() map[string]bool {
+	s.Helper()
+	ids := map[string]bool{}
+	for _, x := range s.sentences() {
+		if id, ok := strings.CutPrefix(x.ID, "note:"); ok && x.Model == 2 {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
+// checkCore: every customer message exactly once and in order.
+func (s *stage) checkCore(r run) {
+	s.Helper()
+	got := map[string][]string{}
+	for _, x := range s.sentences() {
+		if !x.Outbound && x.Model == 0 {
+			got[x.TrackingID] = append(got[x.TrackingID], x.ID)
+		}
+	}
+	for chat := 1; chat <= r.chats; chat++ {
+		ids := got[tracking(chat)]
+		if len(ids) != r.each {
+			s.Errorf("conversation %d: %d messages at the core, want %d", chat, len(ids), r.each)
+			continue
+		}
+		for n, id := range ids {
+			if !strings.Contains(id, fmt.Sprintf("m-%d-%d", chat, n)) {
+				s.Errorf("conversation %d: message %d at the core is %s", chat, n, id)
+				break
+			}
+		}
+	}
+	var offences struct {
+		Total map[string]int `json:"total"`
+	}
+	if err := s.core(http.MethodGet, "/api/offences", nil, &offences); err != nil {
+		s.Fatal(err)
+	}
+	s.Logf("offences: %v", offences.Total)
+	for _, name := range []string{"sentence_twice", "sentence_without_start", "sentence_before_resync"} {
+		if n := offences.Total[name]; n != 0 {
+			s.Errorf("offence %s: %d", name, n)
+		}
+	}
+}
+
+// checkNetwork: every answer (but those noted) in order by first appearance;
+// per kill and conversation at most one repeat.
+func (s *stage) checkNetwork(r run, noted map[string]bool) (repeats int) {
+	s.Helper()
+	s.network.mu.Lock()
+	defer s.network.mu.Unlock()
+	for chat := 1; chat <= r.chats; chat++ {
+		var first []string
+		perKill := map[int]int{}
+		for _, a := range s.network.got[fmt.Sprint(chat)] {
+			if slices.Contains(first, a.id) {
+				repeats++
+				perKill[a.epoch]++
+				continue
+			}
+			first = append(first, a.id)
+		}
+		for kill, n := range perKill {
+			if n > 1 || kill == 0 {
+				s.Errorf("conversation %d: %d repeats after kill %d", chat, n, kill)
+			}
+		}
+		last := -1
+		for _, id := range first {
+			var c, n int
+			if _, err := fmt.Sscanf(id, "answer-%d-%d", &c, &n); err != nil || c != chat || n <= last {
+				s.Errorf("conversation %d: %s came after answer %d", chat, id, last)
+				break
+			}
+			last = n
+		}
+		for n := range r.each {
+			id := answerID(chat, n)
+			if !slices.Contains(first, id) && !noted[id] {
+				s.Errorf("conversation %d: answer %d was lost", chat, n)
+			}
+		}
+	}
+	s.Logf("%d kills, %d repeats", s.kills, repeats)
+	return repeats
+}
+
+// checkLedger: in balance, and what was taken is what there was.
+func (s *stage) checkLedger(r run) {
+	s.Helper()
+	for _, direction := range []string{"in", "out"} {
+		l := s.ledger(direction)
+		s.Logf("ledger %s: %v", direction, l)
+		if l["accepted"]+l["requeued"] != l["done"]+l["dead"]+l["pending"] {
+			s.Errorf("the ledger of %s is not in balance: %v", direction, l)
+		}
+		if want := int64(r.chats * r.each); l["accepted"] < want {
+			s.Errorf("%s: %d accepted, want at least %d", direction, l["accepted"], want)
+		}
+	}
+}

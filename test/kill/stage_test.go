@@ -1,0 +1,333 @@
+package kill
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	channel      = "shop"
+	hookToken    = "token-of-the-kill-test"
+	coreSecret   = "secret-of-the-kill-test"
+	startPatient = 30 * time.Second
+)
+
+// build makes the programs under test, as `make build` does.
+func build(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/", "servicelink/cmd/servicelink", "servicelink/cmd/refcore")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// stage is a core process, a network in this process, and the gateway between
+// them that is killed and started again.
+type stage struct {
+	*testing.T
+	bin, dir        string
+	config          string
+	public, private string
+	console         string
+	network         *network
+	client          *http.Client
+
+	mu      sync.Mutex
+	gateway *exec.Cmd
+	log     *os.File
+	kills   int
+}
+
+func newStage(t *testing.T, unknown string) *stage {
+	t.Helper()
+	s := &stage{
+		T: t, bin: build(t), dir: t.TempDir(),
+		public: freeAddress(t), private: freeAddress(t),
+		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}
+	t.Cleanup(s.client.CloseIdleConnections)
+	s.network = newNetwork(t)
+	core := s.startCore()
+	s.config = filepath.Join(s.dir, "gateway.yaml")
+	s.write(s.config, fmt.Sprintf(`
+core:    { address: %q, account: servicelink, secret: %q }
+journal: { path: %q }
+public:  { listen: %q, url: "http://%s" }
+private: { listen: %q }
+egress:  { allow: ["127.0.0.0/8"] }
+log:     { level: warn }
+texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
+channels:
+  - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: %q } }
+`, core, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, unknown, hookToken, s.network.URL))
+	var err error
+	if s.log, err = os.Create(filepath.Join(s.dir, "gateway.log")); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	t.Cleanup(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = s.gateway.Process.Kill()
+		_ = s.gateway.Wait()
+		_ = s.log.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(s.log.Name())
+			t.Logf("the end of the gateway's log:\n%s", text[max(0, len(text)-4000):])
+		}
+	})
+	return s
+}
+
+func (s *stage) write(path, text string) {
+	s.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) startCore() (simprot string) {
+	s.Helper()
+	cmd := exec.CommandContext(s.Context(), filepath.Join(s.bin, "refcore"), "-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error")
+	cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		s.Fatal(err)
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = cmd.Wait() })
+	var line struct{ Console, Simprot string }
+	text, err := bufio.NewReader(out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(text, &line)
+	}
+	if err != nil {
+		s.Fatalf("the core's address: %v", err)
+	}
+	s.console = strings.TrimSuffix(line.Console, "/")
+	return line.Simprot
+}
+
+// start starts the gateway and waits until it is ready.
+func (s *stage) start() {
+	s.Helper()
+	cmd := exec.Command(filepath.Join(s.bin, "servicelink"), "run", "--config", s.config) //nolint:noctx // ended by kill and by Cleanup
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.mu.Lock()
+	s.gateway = cmd
+	s.mu.Unlock()
+	s.until("the gateway is ready", startPatient, func() bool {
+		resp, err := s.client.Get("http://" + s.private + "/readyz") //nolint:noctx // the client has a time-out
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// kill ends the gateway with SIGKILL and starts it again.
+func (s *stage) kill() {
+	s.Helper()
+	s.mu.Lock()
+	cmd := s.gateway
+	s.mu.Unlock()
+	if err := cmd.Process.Kill(); err != nil {
+		s.Fatalf("kill: %v (the gateway had ended by itself)", err)
+	}
+	_ = cmd.Wait()
+	s.kills++
+	s.network.epoch.Add(1)
+	s.start()
+}
+
+// until waits for a condition of another process.
+func (s *stage) until(what string, patience time.Duration, ok func() bool) {
+	s.Helper()
+	end := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(end) {
+			s.Fatalf("not within %v: %s", patience, what)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-s.Context().Done():
+			s.Fatal("stopped")
+		}
+	}
+}
+
+// core calls the core's HTTP interface. It waits while the core's chat is not
+// there yet.
+func (s *stage) core(method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(s.Context(), method, s.console+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
+	}
+	if out == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+// post sends a customer's message until the gateway takes it, as the network
+// would: a refused connection, a cut answer and a 500 are tried again.
+func (s *stage) post(chat, n int) error {
+	body := fmt.Sprintf(`{"event":"new_message","chat_id":%d,"visitor":{"id":"v%d","fields":{"name":"Customer %d"}},"message":{"id":"m-%d-%d","kind":"visitor","text":"message %d"}}`,
+		chat, chat, chat, chat, n, n)
+	url := "http://" + s.public + "/connector/omnichannel/omnichannel_message/" + hookToken + "/bot_api_webhook"
+	for {
+		if err := s.Context().Err(); err != nil {
+			return err
+		}
+		req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := s.client.Do(req)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			switch resp.StatusCode {
+			case http.StatusOK:
+				return nil
+			case http.StatusInternalServerError, http.StatusServiceUnavailable:
+			default:
+				return fmt.Errorf("webhook: %s", resp.Status)
+			}
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// ledger reads servicelink_ledger of the channel and one direction.
+func (s *stage) ledger(direction string) map[string]int64 {
+	s.Helper()
+	resp, err := s.client.Get("http://" + s.private + "/metrics") //nolint:noctx // the client has a time-out
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	counts := map[string]int64{}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		line := lines.Text()
+		if !strings.HasPrefix(line, "servicelink_ledger{") || !strings.Contains(line, `channel="`+channel+`"`) ||
+			!strings.Contains(line, `direction="`+direction+`"`) {
+			continue
+		}
+		_, rest, _ := strings.Cut(line, `state="`)
+		state, value, _ := strings.Cut(rest, `"} `)
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			s.Fatalf("%q: %v", line, err)
+		}
+		counts[state] = int64(n)
+	}
+	if len(counts) != 5 {
+		s.Fatalf("the ledger has %v", counts)
+	}
+	return counts
+}
+
+// network is the other end of the channel: it takes what the gateway sends.
+type network struct {
+	*httptest.Server
+	epoch epoch
+	mu    sync.Mutex
+	got   map[string][]arrival // by chat
+	count int
+}
+
+// arrival is one request the network accepted, and how many kills came before.
+type arrival struct {
+	id    string
+	epoch int
+}
+
+type epoch struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (e *epoch) Add(n int) { e.mu.Lock(); e.n += n; e.mu.Unlock() }
+func (e *epoch) Load() int { e.mu.Lock(); defer e.mu.Unlock(); return e.n }
+
+func newNetwork(t *testing.T) *network {
+	n := &network{got: make(map[string][]arrival)}
+	n.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var msg struct {
+			ChatID  json.Number `json:"chat_id"`
+			Message struct {
+				ID string `json:"id"`
+			} `json:"message"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&msg); err != nil {
+			return // cut by a kill: not accepted
+		}
+		n.mu.Lock()
+		n.got[msg.ChatID.String()] = append(n.got[msg.ChatID.String()], arrival{msg.Message.ID, n.epoch.Load()})
+		n.count++
+		n.mu.Unlock()
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(n.Close)
+	return n
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
