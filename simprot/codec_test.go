@@ -1,6 +1,7 @@
 package simprot
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/vmihailenco/msgpack/v5"
 	"pgregory.net/rapid"
 )
 
@@ -120,6 +122,9 @@ func TestStringsThatAreNoUTF8(t *testing.T) {
 		frame, err := AppendFrame(nil, Packet{Code: CodePing, Payload: &Ping{Token: "a\xff\xfeb\xc3"}}, enc)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !bytes.Contains(frame, []byte("a\uFFFDb\uFFFD")) {
+			t.Errorf("%v: written as %q", enc, frame)
 		}
 		p, err := DecodePacket(frame[lengthSize:])
 		if err != nil {
@@ -261,6 +266,10 @@ func TestObjectsAreBounded(t *testing.T) {
 	if n := len(p.Payload.(ChatStatusList)); n != MaxObjects {
 		t.Fatalf("%d items", n)
 	}
+	nulls := bytes.ReplaceAll(body, []byte{0x80}, []byte{0xc0})
+	if p, err = DecodePacket(nulls); err != nil || cap(p.Payload.(ChatStatusList)) > maxPrepared {
+		t.Errorf("room for %d items was made for a list of nulls: %v", cap(p.Payload.(ChatStatusList)), err)
+	}
 	body[len("\x92\xacSE_CHAT_LIST\xdd\x00\x01\x00\x00")-1] = 1
 	if _, err = DecodePacket(append(body, '\x80')); !errors.Is(err, errObjects) {
 		t.Errorf("one more: %v", err)
@@ -328,6 +337,45 @@ func TestParseEncoding(t *testing.T) {
 	}
 	if _, err := ParseEncoding("xml"); err == nil {
 		t.Error("xml is taken for an encoding")
+	}
+}
+
+// TestTextHeads: the head of a string is the library's, at each of its sizes.
+func TestTextHeads(t *testing.T) {
+	for _, size := range []int{0, 1, 31, 32, 255, 256, 65535, 65536} {
+		text := strings.Repeat("x", size)
+		want, err := msgpack.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := append(appendTextHeader(nil, size), text...); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes begin with % x, want % x", size, got[:5], want[:5])
+		}
+		if got := insertTextHeader([]byte("before"+text), len("before")); string(got) != "before"+string(want) {
+			t.Errorf("%d bytes: the head is not inserted well", size)
+		}
+	}
+}
+
+// TestWholeNumbers: numbers that a float holds exactly, and no others.
+func TestWholeNumbers(t *testing.T) {
+	for _, test := range []struct {
+		token token
+		want  int64
+		err   error
+	}{
+		{token{kind: kindFloat, f: 1 << 53}, 1 << 53, nil},
+		{token{kind: kindFloat, f: -(1 << 53)}, -(1 << 53), nil},
+		{token{kind: kindFloat, f: 1<<53 + 2}, 0, errRange},
+		{token{kind: kindFloat, f: math.Inf(-1)}, 0, errRange},
+		{token{kind: kindNumber, b: []byte("1.5e1")}, 15, nil},
+		{token{kind: kindNumber, b: []byte("1e999")}, 0, errRange},
+		{token{kind: kindInt, n: math.MinInt64}, math.MinInt64, nil},
+		{token{kind: kindBool, n: 1}, 0, errKind},
+	} {
+		if got, err := toInt64(test.token); got != test.want || !errors.Is(err, test.err) {
+			t.Errorf("%+v: %d, %v; want %d, %v", test.token, got, err, test.want, test.err)
+		}
 	}
 }
 
