@@ -273,3 +273,28 @@ func TestPrivateListener(t *testing.T) {
 		}
 	}
 }
+
+// Certificates are read when the file is checked, not at the first handshake.
+func TestCertificates(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "text.pem")
+	if err := os.WriteFile(text, []byte("no certificate\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Parse(fmt.Appendf(nil, `
+core: { address: "a:1", login: false, tls: { ca: %[1]q } }
+public: { tls: { cert: %[1]q, key: %[1]q } }
+egress: { ca: %[1]q }
+channels: []
+`, text), "x")
+	want := `x:2:50: core.tls.ca: holds no certificate in PEM
+x:3:24: public.tls.cert: and key are not a certificate and its key in PEM
+x:4:15: egress.ca: holds no certificate in PEM`
+	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	cfg, err := Parse([]byte(`{ core: { address: "a:1", login: false, tls: {} }, public: { tls: ~ }, channels: [] }`), "x")
+	if err != nil || cfg.Core.TLS == nil || cfg.Public.TLS != nil {
+		t.Errorf("an empty map turns TLS on, nothing leaves it off: %+v, %v", cfg, err)
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -247,5 +248,30 @@ func TestBytesText(t *testing.T) {
 		if got, err := parseBytes(text); err == nil {
 			t.Errorf("%q is read as %d", text, got)
 		}
+	}
+}
+
+func TestSettingsOtherTypes(t *testing.T) {
+	settings, err := ParseSettings("address: 192.0.2.1\nbad: nowhere\nempty:\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Address netip.Addr `yaml:"address"`
+		Bad     netip.Addr `yaml:"bad"`
+		Empty   []string   `yaml:"empty,required"`
+	}
+	want := "2:6: bad: is not valid\n3:1: empty: is missing"
+	if err := settings.Decode(&got); fmt.Sprint(err) != want || got.Address.String() != "192.0.2.1" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := ParseSettings("- a\n"); fmt.Sprint(err) != "1:1: the top must be a map of keys" {
+		t.Errorf("a list gives %v", err)
+	}
+	if _, err := ParseSettings("a: [\n"); err == nil {
+		t.Error("broken YAML is accepted")
+	}
+	if out, err := json.Marshal(Channel{Settings: settings}); err != nil || strings.Contains(string(out), "192.0.2.1") {
+		t.Errorf("as JSON: %s, %v", out, err)
 	}
 }
