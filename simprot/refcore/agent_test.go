@@ -225,6 +225,9 @@ func TestRestart(t *testing.T) {
 			case !keep && (!s.Status.Closed() || len(s.Sentences) != 0):
 				t.Errorf("without its data: %+v", s)
 			}
+			// No claim is left to fence anybody off.
+			next.send(simprot.CodeChatStart, service())
+			one(t, next.send(simprot.CodeChatSentenceIn, sentence("m3", "x")), simprot.CodeChatSentence)
 		})
 	}
 }

@@ -1,12 +1,14 @@
 package refcore
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"servicelink/simprot"
 )
@@ -345,5 +347,80 @@ func TestConfirmFindsOlderChats(t *testing.T) {
 			t.Fatalf("%v %+v", err, state)
 		}
 		b.noOffence()
+	})
+}
+
+func TestTrackingIDs(t *testing.T) {
+	for id, well := range map[string]bool{
+		"77|omnichannel":         true,
+		"whatsapp:_49_44.7":      true,
+		"+420777123456":          true,
+		"a-b@c.d:e":              true,
+		"_5f":                    true,
+		"_5F":                    false,
+		"_5":                     false,
+		"_":                      false,
+		"_zz":                    false,
+		"_c5_99":                 true,
+		"Upper":                  false,
+		"white space":            false,
+		"ř":                      false,
+		simprot.EscapeID("Ř_ x"): true,
+	} {
+		if got := trackingIDWell(id); got != well {
+			t.Errorf("%q: %t, want %t", id, got, well)
+		}
+	}
+}
+
+// brokenStore refuses to write.
+type brokenStore struct{ Store }
+
+var errDisk = errors.New("disk full")
+
+func (brokenStore) Create(Chat) error { return errDisk }
+
+func (brokenStore) Append(uuid.UUID, *simprot.ChatSentenceInfo, time.Time) (Chat, int, error) {
+	return Chat{}, 0, errDisk
+}
+
+// TestWhatIsNotStoredIsNotAnswered: the echo promises that the sentence is kept.
+func TestWhatIsNotStoredIsNotAnswered(t *testing.T) {
+	kept := NewMemoryStore(0)
+	inBubble(t, Options{Store: kept}, func(b *bench) { b.opened() })
+	inBubble(t, Options{Store: brokenStore{kept}}, func(b *bench) {
+		g := b.connect()
+		none(t, g.send(simprot.CodeChatSentenceIn, sentence("m1", "x")))
+		another := service()
+		another.TrackingId = "78|omnichannel"
+		none(t, g.send(simprot.CodeChatStart, another))
+		if _, err := b.core.Say(mustFind(b), "x"); !errors.Is(err, errDisk) {
+			t.Errorf("say: %v", err)
+		}
+		one(t, g.read(), simprot.CodeChatStatus) // the agent did answer
+		if n := len(g.status().Sentences); n != 0 {
+			t.Errorf("%d sentences", n)
+		}
+	})
+}
+
+// TestOmitChatID: the core of the source does not name the chat in sentences.
+func TestOmitChatID(t *testing.T) {
+	inBubble(t, Options{OmitChatID: true}, func(b *bench) {
+		g, chat := b.opened()
+		g.send(simprot.CodeChatSentenceIn, sentence("m1", "x"))
+		if _, err := b.core.Say(chat, "y"); err != nil {
+			t.Fatal(err)
+		}
+		g.read()
+		status := g.status()
+		if status.ChatId != chat || len(status.Sentences) != 2 {
+			t.Fatalf("%+v", status)
+		}
+		for _, s := range status.Sentences {
+			if s.ChatId != uuid.Nil {
+				t.Errorf("%s names the chat", s.ID)
+			}
+		}
 	})
 }
