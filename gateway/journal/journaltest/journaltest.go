@@ -61,7 +61,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, fresh(t)) })
 	}
-	t.Run("model", func(t *testing.T) { testModel(t, fresh) })
+	t.Run("model", func(t *testing.T) { RunModel(t, fresh) })
 }
 
 // clock is a wall clock that moves when told.

@@ -23,9 +23,9 @@ type model struct {
 	steps  int
 }
 
-// testModel drives the journal at random and compares it with the model after
-// every step.
-func testModel(t *testing.T, fresh func(testing.TB) Driver) {
+// RunModel drives journals at random, reopening them now and then, and compares
+// them with a model after every step. Run includes it.
+func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := fresh(t)
 		h := &harness{t: t, d: d, clock: newClock()}

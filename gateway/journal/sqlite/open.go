@@ -49,7 +49,7 @@ func dsn(path, mode string, pragmas []string) string {
 }
 
 // open does what Open says. What it made is undone when a later step fails.
-func open(ctx context.Context, path string, o journal.Options) (j *Journal, err error) {
+func open(ctx context.Context, path string, o journal.Options, tune tuning) (j *Journal, err error) {
 	if o.OnCommit == nil {
 		return nil, errors.New("OnCommit is required")
 	}
@@ -86,11 +86,11 @@ func open(ctx context.Context, path string, o journal.Options) (j *Journal, err 
 		return nil, err
 	}
 	made = append(made, db)
-	s := &store{o: o, path: path, c: c, readers: db, lock: lock}
+	s := &store{o: o, path: path, c: c, readers: db, lock: lock, seen: seen{tuning: tune}}
 	if s.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.prepare()); err != nil {
+	if err := s.prepare(); err != nil {
 		return nil, err
 	}
 	if err := s.load(); err != nil {

@@ -85,7 +85,7 @@ func (j *Journal) Find(ctx context.Context, lane journal.Lane, keys ...journal.I
 
 // find looks where the id may be: in memory, then on disk.
 func (j *Journal) find(ctx context.Context, lane int64, k journal.IDHash) (*journal.Row, error) {
-	hash := hashOf(j.s.seen.keyBytes(nil, lane, k.ID, k.TextHash))
+	hash := j.s.seen.hashOf(j.s.seen.keyBytes(nil, lane, k.ID, k.TextHash))
 	seqs, parts := j.s.seen.snapshot(hash)
 	for _, seq := range seqs {
 		if r, err := j.match(ctx, seq, lane, k); r != nil || err != nil {

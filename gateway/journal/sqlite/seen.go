@@ -11,13 +11,18 @@ import (
 )
 
 const (
-	hashBits = 48
-	partBits = 20 // a partition has 1<<20 rows
-	// tableSize is how many ids are gathered in memory before they go to disk.
-	tableSize = 1 << 15
-	// flushRow is how many ids one statement writes.
-	flushRow = 16
+	hashBits = 48 // of a key in the B-tree
+	flushRow = 16 // ids one statement writes
 )
+
+// tuning holds what tests make small.
+type tuning struct {
+	table int   // ids gathered in memory before they go to disk
+	part  uint  // a partition has 1<<part rows
+	mask  int64 // of hashes
+}
+
+var defaultTuning = tuning{table: 1 << 15, part: 20, mask: 1<<hashBits - 1}
 
 // seen knows the ids of all rows: the index that makes a repeat a repeat.
 //
@@ -29,6 +34,7 @@ const (
 //
 // The writer's goroutine changes it; mu lets readers see the tables meanwhile.
 type seen struct {
+	tuning
 	salt []byte // keeps outsiders from making ids that collide
 	buf  []byte // the writer's
 
@@ -138,7 +144,7 @@ func (s *seen) load(c *conn, floor int64) error {
 // hash is the same for the same key for the life of the file.
 func (s *seen) hash(lane int64, entryID string, textHash uint64) int64 {
 	s.buf = s.keyBytes(s.buf[:0], lane, entryID, textHash)
-	return hashOf(s.buf)
+	return s.hashOf(s.buf)
 }
 
 func (s *seen) keyBytes(b []byte, lane int64, entryID string, textHash uint64) []byte {
@@ -148,9 +154,9 @@ func (s *seen) keyBytes(b []byte, lane int64, entryID string, textHash uint64) [
 	return append(b, entryID...)
 }
 
-func hashOf(b []byte) int64 {
+func (s *seen) hashOf(b []byte) int64 {
 	sum := sha256.Sum256(b)
-	return int64(binary.LittleEndian.Uint64(sum[:]) & (1<<hashBits - 1))
+	return int64(binary.LittleEndian.Uint64(sum[:])) & s.mask
 }
 
 // snapshot gives a reader the rows in memory and the partitions on disk where
@@ -280,15 +286,15 @@ func (s *seen) committed() {
 		s.floor = s.top + 1
 		s.frozen, s.order, s.pos, s.synced = newTable(), nil, 0, 0
 	}
-	if s.active.size() < tableSize || len(s.order) > 0 {
+	if s.active.size() < s.table || len(s.order) > 0 {
 		return
 	}
 	s.frozen, s.active = s.active, newTable()
 	s.order = make([]id, 0, s.frozen.size())
 	for hash, seq := range s.frozen.one {
-		s.order = append(s.order, id{key(hash, seq), seq})
+		s.order = append(s.order, id{s.key(hash, seq), seq})
 		for _, seq := range s.frozen.more[hash] {
-			s.order = append(s.order, id{key(hash, seq), seq})
+			s.order = append(s.order, id{s.key(hash, seq), seq})
 		}
 	}
 	s.top = 0
@@ -299,7 +305,7 @@ func (s *seen) committed() {
 }
 
 // key is where an id belongs in the B-tree.
-func key(hash, seq int64) int64 { return (seq>>partBits&0x7fff)<<hashBits | hash }
+func (s *seen) key(hash, seq int64) int64 { return (seq>>s.part&0x7fff)<<hashBits | hash }
 
 // rolledBack undoes what the transaction added.
 func (s *seen) rolledBack() {

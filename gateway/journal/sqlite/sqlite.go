@@ -56,7 +56,7 @@ func (j *Journal) Size() int64 { return j.s.size.Load() }
 // directory. The errors name the path and say what can be done; ErrLocked is
 // one of them.
 func Open(ctx context.Context, path string, o journal.Options) (*Journal, error) {
-	j, err := open(ctx, path, writer.WithDefaults(o))
+	j, err := open(ctx, path, writer.WithDefaults(o), defaultTuning)
 	if err != nil {
 		return nil, openError(path, err)
 	}

@@ -2,6 +2,8 @@ package sqlite_test
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,6 +15,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(childPath); path != "" {
+		if err := child(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	// Under the race detector SQLite is thirty times slower; -rapid.checks asks
 	// for more.
 	if err := flag.Set("rapid.checks", "15"); err != nil {
@@ -30,3 +39,11 @@ func driver(t testing.TB) journaltest.Driver {
 }
 
 func TestContract(t *testing.T) { journaltest.Run(t, driver) }
+
+func TestModelWithCollidingHashes(t *testing.T) {
+	journaltest.RunModel(t, func(t testing.TB) journaltest.Driver {
+		d, path := driver(t), filepath.Join(t.TempDir(), "tiny.db")
+		d.Open = func(o journal.Options) (journal.Journal, error) { return sqlite.OpenTiny(t.Context(), path, o) }
+		return d
+	})
+}

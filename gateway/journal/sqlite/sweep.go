@@ -180,7 +180,7 @@ func (s *store) sweepStraggler(seq int64, now time.Time) error {
 // sweepSeen erases a piece of a partition of ids all of whose rows are gone.
 func (s *store) sweepSeen(time.Time) (int, error) {
 	for _, p := range s.seen.parts {
-		from, to := p<<partBits, (p+1)<<partBits-1
+		from, to := p<<s.seen.part, (p+1)<<s.seen.part-1
 		if to >= s.seen.floor || to > s.sweep.rows {
 			continue
 		}

@@ -13,12 +13,16 @@ type group struct {
 	repeats int
 }
 
-// doGroup writes steps, after what was kept, in one transaction; tells who
-// waits; and keeps the changes when the storage is away.
+// doGroup writes steps in one transaction and tells who waits. What was kept is
+// written before, in groups of its own; as long as it cannot be, nothing else
+// is tried.
 func (w *Writer) doGroup(steps []*step) {
-	if len(w.kept) > 0 {
-		steps = append(w.kept, steps...)
-		w.kept = nil
+	if err := w.writeKept(); err != nil {
+		w.away(steps, err)
+		return
+	}
+	if len(steps) == 0 {
+		return
 	}
 	full := w.store.Full()
 	g := &group{steps: steps}
@@ -29,9 +33,41 @@ func (w *Writer) doGroup(steps []*step) {
 	}
 	if away := w.store.Away(err); away != nil {
 		w.away(steps, away)
+		// Without the accepts the changes may still fit.
+		if len(w.kept) < len(steps) && errors.Is(away, journal.ErrFull) && w.writeKept() == nil {
+			w.setHealth(away)
+		}
 		return
 	}
 	w.doSingly(steps, full)
+}
+
+// writeKept writes the changes that were kept, in order; it returns why the
+// storage is still away.
+func (w *Writer) writeKept() error {
+	for len(w.kept) > 0 {
+		n := w.fit(w.kept)
+		steps, rest := w.kept[:n:n], w.kept[n:]
+		g := &group{steps: steps}
+		err := w.try(g, nil)
+		if err == nil {
+			w.kept = rest
+			w.finish(g)
+			continue
+		}
+		if away := w.store.Away(err); away != nil {
+			w.setHealth(away)
+			return away
+		}
+		w.kept = nil
+		w.doSingly(steps, nil)
+		if len(w.kept) > 0 {
+			w.kept = append(w.kept, rest...)
+			return w.Health()
+		}
+		w.kept = rest
+	}
+	return nil
 }
 
 // try runs a group's transaction. A step that fails by its own fault without
@@ -172,8 +208,7 @@ func (g *group) dropFinished() {
 	g.rows = rows
 }
 
-// away fails a group's steps because the storage cannot be written; changes
-// are kept. Without the accepts they may still fit, so that is tried at once.
+// away fails steps because the storage cannot be written; changes are kept.
 func (w *Writer) away(steps []*step, cause error) {
 	w.setHealth(cause)
 	for _, s := range steps {
@@ -183,15 +218,5 @@ func (w *Writer) away(steps []*step, cause error) {
 		}
 		s.res = result{err: cause}
 		s.finish()
-	}
-	if len(w.kept) == 0 || len(w.kept) == len(steps) || !errors.Is(cause, journal.ErrFull) {
-		return
-	}
-	g := &group{steps: w.kept}
-	if w.try(g, cause) == nil {
-		w.kept = nil
-		for _, s := range g.steps {
-			s.finish()
-		}
 	}
 }

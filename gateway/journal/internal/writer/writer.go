@@ -190,14 +190,20 @@ func (w *Writer) work(steps []*step) {
 			steps = steps[1:]
 			continue
 		}
-		n, room := 0, groupLimit
-		for n < len(steps) && room > 0 && steps[n].kind != kindRefill {
-			room -= steps[n].weight()
-			n++
-		}
+		n := w.fit(steps)
 		w.doGroup(steps[:n])
 		steps = steps[n:]
 	}
+}
+
+// fit is how many of the steps make the next group. A Refill ends a group.
+func (w *Writer) fit(steps []*step) int {
+	n, room := 0, groupLimit
+	for n < len(steps) && room > 0 && steps[n].kind != kindRefill {
+		room -= steps[n].weight()
+		n++
+	}
+	return n
 }
 
 func (w *Writer) doRefill(s *step) {
