@@ -24,7 +24,7 @@ type conversation struct {
 	// chatID is the chat the Counters below belong to.
 	chatID     string
 	counter    int32   // highest Counter seen, either direction
-	missing    []int32 // Counters below it that have not come, ascending; bounded
+	missing    []gap // Counters below it that have not come, ascending
 	released   int32   // highest outbound Counter handed to the out lane
 	closedText time.Time
 	// open tells that generation openGen's core holds the chat open.
@@ -167,24 +167,42 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 	return nil
 }
 
-// maxMissing bounds the Counters that are waited for; an answer tells of more.
-const maxMissing = 64
+// gap is a run of Counters, both ends included.
+type gap struct{ from, to int32 }
+
+// maxGaps bounds what is kept; beyond it neighbours are merged, which only
+// makes an answer be asked for more often.
+const maxGaps = 64
 
 // saw notes a Counter of a live sentence or echo. fresh is false for one that
 // was seen, or passed over, before. c.mu is held.
-func (c *conversation) saw(chat string, n int32, asked bool) (fresh bool) {
+func (c *conversation) saw(chat string, n int32) (fresh bool) {
 	if n <= 0 || chat != "" && chat != c.chatID {
 		return n <= 0
 	}
 	if n > c.counter {
-		for m := c.counter + 1; asked && m < n && len(c.missing) < maxMissing; m++ {
-			c.missing = append(c.missing, m)
+		if n > c.counter+1 {
+			c.missing = append(c.missing, gap{c.counter + 1, n - 1})
+		}
+		if last := len(c.missing) - 1; last >= maxGaps {
+			c.missing[last-1].to = c.missing[last].to
+			c.missing = c.missing[:last]
 		}
 		c.counter = n
 		return true
 	}
-	if i, ok := slices.BinarySearch(c.missing, n); ok {
-		c.missing = slices.Delete(c.missing, i, i+1)
+	for i, m := range c.missing {
+		if n < m.from || n > m.to {
+			continue
+		}
+		var rest []gap
+		if m.from < n {
+			rest = append(rest, gap{m.from, n - 1})
+		}
+		if n < m.to {
+			rest = append(rest, gap{n + 1, m.to})
+		}
+		c.missing = slices.Replace(c.missing, i, i+1, rest...)
 		return true
 	}
 	return false
@@ -194,11 +212,17 @@ func (c *conversation) saw(chat string, n int32, asked bool) (fresh bool) {
 // shown. c.mu is held.
 func (c *conversation) answered(highest int32) {
 	c.counter = max(c.counter, highest)
-	c.missing = slices.DeleteFunc(c.missing, func(m int32) bool { return m <= highest })
+	for len(c.missing) > 0 && c.missing[0].from <= highest {
+		if c.missing[0].to > highest {
+			c.missing[0].from = highest + 1
+			return
+		}
+		c.missing = c.missing[1:]
+	}
 }
 
 // whole tells that no Counter below n is missing. c.mu is held.
-func (c *conversation) whole(n int32) bool { return len(c.missing) == 0 || c.missing[0] >= n }
+func (c *conversation) whole(n int32) bool { return len(c.missing) == 0 || c.missing[0].from >= n }
 
 // asked tells that session s has answered for this conversation. c.mu is held.
 func (c *conversation) asked(s *simprot.Session) bool {

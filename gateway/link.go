@@ -61,13 +61,13 @@ func (g *Gateway) lookUp(port, tracking string) (*channel, *conversation) {
 
 // echo settles the event that waits for it; any other echo is counted.
 func (g *Gateway) echo(sn *simprot.ChatSentenceInfo) {
-	ch, c := g.lookUp(sn.Port, sn.TrackingId)
+	_, c := g.lookUp(sn.Port, sn.TrackingId)
 	if c == nil {
 		g.metrics.strayEcho()
 		return
 	}
 	c.mu.Lock()
-	c.saw(idText(sn.ChatId), sn.Counter, c.asked(ch.port.current()))
+	c.saw(idText(sn.ChatId), sn.Counter)
 	it := c.waiting
 	if len(c.out.rows) > 0 || len(c.missing) > 0 {
 		g.freeOut(c) // it may have closed a gap, or shown one

@@ -69,7 +69,7 @@ func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (r
 		e.ChatID = c.chatID // it belongs to the chat of the last STATUS
 	}
 	c.tick++
-	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter, c.asked(c.ch.port.current()))}
+	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter)}
 	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
 	for _, k := range c.out.recent {
 		reused = reused || k.ID == key.ID && k.TextHash != key.TextHash
@@ -132,7 +132,7 @@ func (g *Gateway) freeOut(c *conversation) {
 	if len(l.ready) > 0 && !l.running {
 		g.startOut(c)
 	}
-	if s == nil || l.asking || stuck == nil && len(c.missing) == 0 {
+	if s == nil || l.asking || stuck == nil && (!asked || len(c.missing) == 0) {
 		return
 	}
 	patience := time.Duration(0)
