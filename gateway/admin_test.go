@@ -95,9 +95,9 @@ func TestDeadList(t *testing.T) {
 	} {
 		rig := newPrivateRig("")
 		res := rig.call("GET", "/api/v1/dead"+tc.query)
-		body := strings.TrimSpace(text(t, res))
-		if res.StatusCode != tc.status || body != tc.body {
-			t.Errorf("%s:\ngot  %d %s\nwant %d %s", tc.query, res.StatusCode, body, tc.status, tc.body)
+		body := strings.TrimSpace(res.Body.String())
+		if res.Code != tc.status || body != tc.body {
+			t.Errorf("%s:\ngot  %d %s\nwant %d %s", tc.query, res.Code, body, tc.status, tc.body)
 		}
 		if rig.journal.asked != tc.asked {
 			t.Errorf("%s: the journal was asked for %+v, want %+v", tc.query, rig.journal.asked, tc.asked)
@@ -109,7 +109,7 @@ func TestDeadListEmpty(t *testing.T) {
 	t.Parallel()
 	rig := newPrivateRig("")
 	rig.journal.rows = nil
-	if body := text(t, rig.call("GET", "/api/v1/dead?limit=1")); body != "{\"dead\":[]}\n" {
+	if body := rig.call("GET", "/api/v1/dead?limit=1").Body.String(); body != "{\"dead\":[]}\n" {
 		t.Errorf("an empty list is %s", body)
 	}
 }
@@ -141,9 +141,9 @@ func TestDeadActions(t *testing.T) {
 			rig := newPrivateRig("")
 			rig.journal.fail = tc.fail
 			res := rig.call("POST", "/api/v1/dead/"+tc.seq+"/"+action)
-			body := strings.TrimSpace(text(t, res))
-			if res.StatusCode != tc.status || body != tc.body {
-				t.Errorf("%s %s: %d %s, want %d %s", action, tc.seq, res.StatusCode, body, tc.status, tc.body)
+			body := strings.TrimSpace(res.Body.String())
+			if res.Code != tc.status || body != tc.body {
+				t.Errorf("%s %s: %d %s, want %d %s", action, tc.seq, res.Code, body, tc.status, tc.body)
 			}
 			done := map[string][]int64{"requeue": rig.journal.requeued, "discard": rig.journal.discarded}
 			if tc.result == "" {

@@ -61,11 +61,11 @@ func TestHealth(t *testing.T) {
 			rig := newPrivateRig(rigToken)
 			rig.health = tc.health
 			res := rig.call("GET", tc.target, "Authorization", tc.authorization)
-			body := strings.TrimSpace(text(t, res))
-			if res.StatusCode != tc.status || body != tc.body {
-				t.Errorf("got  %d %s\nwant %d %s", res.StatusCode, body, tc.status, tc.body)
+			body := strings.TrimSpace(res.Body.String())
+			if res.Code != tc.status || body != tc.body {
+				t.Errorf("got  %d %s\nwant %d %s", res.Code, body, tc.status, tc.body)
 			}
-			if ct := res.Header.Get("Content-Type"); ct != "application/json" {
+			if ct := res.Header().Get("Content-Type"); ct != "application/json" {
 				t.Errorf("content type %q", ct)
 			}
 		})

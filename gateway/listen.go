@@ -16,22 +16,16 @@ import (
 	"servicelink/config"
 )
 
-// serverLimits bounds what one listener gives to its callers.
-type serverLimits struct {
-	header  time.Duration // to send the header
-	read    time.Duration // to send header and body
-	write   time.Duration // from the header's end to the answer's
-	idle    time.Duration // between two calls on one connection
-	headers int           // bytes of the header; net/http adds 4 KiB
-	conns   int           // connections at once; further ones wait to be accepted
-}
-
-// The limits of both listeners. The write limit leaves room for the longest
-// webhook patience and for a 60 s profile.
-var listenerLimits = serverLimits{
-	header: 5 * time.Second, read: 15 * time.Second, write: 2 * time.Minute, idle: 75 * time.Second,
-	headers: 16 << 10, conns: 4096,
-}
+// What one listener gives to its callers. The limit for answers leaves room
+// for the longest webhook patience and for a profile of a minute.
+const (
+	headerTime  = 5 * time.Second  // for the header to arrive
+	readTime    = 15 * time.Second // for header and body
+	writeTime   = 2 * time.Minute  // from the header's end to the answer's
+	idleTime    = 75 * time.Second // between two calls on one connection
+	headerBytes = 16 << 10         // of a header; net/http adds 4 KiB
+	connections = 4096             // at once; further ones wait to be accepted
+)
 
 // httpServer is one HTTP listener of the gateway: Listen, then Serve until
 // Shutdown. It speaks HTTP/1.1 only, as the networks do, so that the limit of
@@ -40,7 +34,7 @@ type httpServer struct {
 	name   string
 	listen string
 	tls    *config.ServerTLS
-	limits serverLimits
+	conns  int // at once
 	log    *slog.Logger
 	server *http.Server
 	ln     net.Listener
@@ -49,9 +43,14 @@ type httpServer struct {
 // newHTTPServer prepares a server; name says in errors and logs which one it is.
 func newHTTPServer(name, listen string, tls *config.ServerTLS, h http.Handler, log *slog.Logger) *httpServer {
 	log = log.With(slog.String("listener", name))
-	s := &httpServer{name: name, listen: listen, tls: tls, limits: listenerLimits, log: log}
+	s := &httpServer{name: name, listen: listen, tls: tls, conns: connections, log: log}
 	s.server = &http.Server{
 		Handler:                      h,
+		ReadHeaderTimeout:            headerTime,
+		ReadTimeout:                  readTime,
+		WriteTimeout:                 writeTime,
+		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               headerBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is no webhook
 		ErrorLog:                     slog.NewLogLogger(serverLog{log.Handler()}, slog.LevelWarn),
 		Protocols:                    new(http.Protocols),
@@ -63,9 +62,6 @@ func newHTTPServer(name, listen string, tls *config.ServerTLS, h http.Handler, l
 // Listen binds the address and reads the certificate, so that a mistake in
 // either stops the start. Callers wait in the queue until Serve.
 func (s *httpServer) Listen() error {
-	s.server.ReadHeaderTimeout, s.server.ReadTimeout = s.limits.header, s.limits.read
-	s.server.WriteTimeout, s.server.IdleTimeout = s.limits.write, s.limits.idle
-	s.server.MaxHeaderBytes = s.limits.headers
 	var keys *certificate
 	if s.tls != nil {
 		var err error
@@ -77,7 +73,7 @@ func (s *httpServer) Listen() error {
 	if err != nil {
 		return fmt.Errorf("%s listener: %w", s.name, err)
 	}
-	s.ln = &limitListener{Listener: ln, free: make(chan struct{}, s.limits.conns), closed: make(chan struct{})}
+	s.ln = &limitListener{Listener: ln, free: make(chan struct{}, s.conns), closed: make(chan struct{})}
 	if keys != nil {
 		s.ln = tls.NewListener(s.ln, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: keys.get})
 	}

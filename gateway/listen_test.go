@@ -41,7 +41,7 @@ func listening(t *testing.T, h http.Handler, change func(*httpServer)) *httpServ
 	done := make(chan error, 1)
 	go func() { done <- s.Serve() }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
 		defer cancel()
 		_ = s.Shutdown(ctx) // some tests have done it
 		if err := <-done; err != nil {
@@ -110,9 +110,9 @@ func TestServedHostileCalls(t *testing.T) {
 			s := listening(t, rig.handler, func(s *httpServer) {
 				switch tc.name { // the others must not meet a limit on a busy machine
 				case "slow header", "silence":
-					s.limits.header = 50 * time.Millisecond
+					s.server.ReadHeaderTimeout = 50 * time.Millisecond
 				case "slow body", "slow chunk":
-					s.limits.read = time.Second
+					s.server.ReadTimeout = time.Second
 				}
 			})
 			answer := talk(t, s, tc.raw)
@@ -146,7 +146,7 @@ func TestServedPatience(t *testing.T) {
 		}
 	}
 	rig.remount(t)
-	s := listening(t, rig.handler, func(s *httpServer) { s.limits.header, s.limits.read = limit, limit })
+	s := listening(t, rig.handler, func(s *httpServer) { s.server.ReadHeaderTimeout, s.server.ReadTimeout = limit, limit })
 	c := dial(t, s)
 	answers := bufio.NewReader(c)
 	for n := range 2 {
@@ -220,7 +220,7 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 	}
 	<-started
 	stopped := make(chan error, 1)
-	go func() { stopped <- s.Shutdown(context.Background()) }()
+	go func() { stopped <- s.Shutdown(t.Context()) }()
 	awaitRefusal(t, s)
 	close(finish)
 	answer, err := io.ReadAll(c)
@@ -267,7 +267,7 @@ func TestShutdownHasAnEnd(t *testing.T) {
 // TestConnectionLimit: connections above the limit wait until one is closed.
 func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
-	s := listening(t, http.NotFoundHandler(), func(s *httpServer) { s.limits.conns = 1 })
+	s := listening(t, http.NotFoundHandler(), func(s *httpServer) { s.conns = 1 })
 	first, second := dial(t, s), dial(t, s)
 	const call = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 	ask := func(c net.Conn) *bufio.Reader {

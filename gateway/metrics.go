@@ -16,7 +16,7 @@ type metricChannel struct{ Name, Network string }
 
 // noChannel stands in the labels channel and network for what belongs to no
 // configured channel, so that neither the core nor a caller can make series.
-const noChannel = "-"
+const noChannel = unknownChannel
 
 // other stands for a label value outside its closed list.
 const other = "other"
@@ -29,10 +29,15 @@ var (
 		string(simprot.CodeChatResync), string(simprot.CodeChatRequest),
 		string(simprot.CodeChatStart), string(simprot.CodeChatStatusAsk), other,
 	}
-	questionOutcomes = []string{"answered", "repeated", "no_answer", "gone", other}
-	badPacketKinds   = []string{"unknown_code", "decode", "oversize", "unasked_answer", "late_answer", other}
-	noteKinds        = []string{"failed", "unknown", "changed", "stray", "event", other}
-	resyncOutcomes   = []string{"done", "failed"}
+	questionOutcomes = []string{
+		simprot.QuestionAnswered, simprot.QuestionRepeated, simprot.QuestionNoAnswer, simprot.QuestionGone, other,
+	}
+	badPacketKinds = []string{
+		string(simprot.BadUnknownCode), string(simprot.BadDecode), string(simprot.BadOversize), string(simprot.BadUnaskedAnswer),
+		string(simprot.BadLateAnswer), string(simprot.BadUnexpectedCode), other,
+	}
+	noteKinds      = []string{"failure", "unknown_outbound", "downgrade", other}
+	resyncOutcomes = []string{"done", "failed"}
 )
 
 // Buckets in seconds. Latencies inside the process and over the link start at
@@ -104,13 +109,13 @@ func (m *metrics) registerLink(reg prometheus.Registerer) {
 	m.strayEchoes = counter(reg, "core_stray_echoes_total", "Echoes nothing waited for: a second one, or of another process' sentence.")
 	m.badPackets = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "servicelink_core_bad_packets_total",
-		Help: "Packets of the core that were skipped, by kind: unknown_code, decode (unreadable), oversize, unasked_answer, late_answer, other.",
+		Help: "Packets of the core that were skipped, by kind: unknown_code, decode (unreadable), oversize, unasked_answer, late_answer, unexpected (session control), other.",
 	}, []string{"kind"})), badPacketKinds)
 	m.unknownSignals = counter(reg, "core_unknown_signals_total", "Answers of the core with a Signal outside Free, Busy, Closed and Hidden.")
 	m.scenarios = counter(reg, "core_scenarios_ignored_total", "Forms (ScenarioModel) the core offered and this version does not show.")
 	m.notes = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "servicelink_tech_notes_total",
-		Help: "Tech notes written for agents, by kind: failed, unknown (fate of a send), changed (content), stray (found at the core, not sent), event, other.",
+		Help: "Tech notes written for agents, by kind: failure (a message that was not delivered), unknown_outbound (sentences at the core whose fate is unknown), downgrade (what the network cannot show), other.",
 	}, []string{"kind"})), noteKinds)
 }
 
@@ -162,8 +167,8 @@ func (m *metrics) roundtrip(d time.Duration) { m.roundtrips.Observe(d.Seconds())
 func (m *metrics) echoTimeout()              { m.echoTimeouts.Inc() }
 func (m *metrics) lateEcho()                 { m.lateEchoes.Inc() }
 func (m *metrics) strayEcho()                { m.strayEchoes.Inc() }
-func (m *metrics) badPacket(kind string)     { m.badPackets.add(kind, 1) }
-func (m *metrics) note(kind string)          { m.notes.add(kind, 1) }
+func (m *metrics) badPacket(kind string)     { m.badPackets.inc(kind) }
+func (m *metrics) note(kind string)          { m.notes.inc(kind) }
 func (m *metrics) unknownSignal()            { m.unknownSignals.Inc() }
 func (m *metrics) scenarioIgnored()          { m.scenarios.Inc() }
 
@@ -180,7 +185,7 @@ func (m *metrics) question(code, outcome string, d time.Duration) {
 		c = m.questions[[2]string{code, other}]
 	}
 	c.Inc()
-	if outcome == questionOutcomes[0] {
+	if outcome == simprot.QuestionAnswered {
 		m.questionTimes[code].Observe(d.Seconds())
 	}
 }
@@ -231,12 +236,12 @@ func newClosedCounter(vec *prometheus.CounterVec, values []string) closedCounter
 	return c
 }
 
-func (c closedCounter) add(value string, n int) {
+func (c closedCounter) inc(value string) {
 	child, ok := c.children[value]
 	if !ok {
 		child = c.rest
 	}
-	child.Add(float64(n))
+	child.Inc()
 }
 
 // reasonNames lists reasons as label values; the bug reason comes last, since

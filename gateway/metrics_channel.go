@@ -141,7 +141,7 @@ func (m *channelMetrics) dir(d journal.Direction) *directionMetrics {
 func (m *channelMetrics) accepted(d journal.Direction)            { m.dir(d).accepted.Inc() }
 func (m *channelMetrics) duplicate(d journal.Direction)           { m.dir(d).duplicates.Inc() }
 func (m *channelMetrics) done(d journal.Direction)                { m.dir(d).done.Inc() }
-func (m *channelMetrics) dead(d journal.Direction, reason string) { m.dir(d).dead.add(reason, 1) }
+func (m *channelMetrics) dead(d journal.Direction, reason string) { m.dir(d).dead.inc(reason) }
 
 // taken records what the journal did with entries.
 func (m *channelMetrics) taken(d journal.Direction, entries []journal.Entry, verdicts []journal.Verdict) {
@@ -183,19 +183,20 @@ func (m *channelMetrics) attempt(outcome, reason string) {
 	if !ok {
 		c, reason = m.attempts[connectors.Unknown.String()], string(connectors.ReasonBug)
 	}
-	c.add(reason, 1)
+	c.inc(reason)
 }
 
 func (m *channelMetrics) webhookResult(r connectors.Result)   { m.results[r].Inc() }
-func (m *channelMetrics) webhookRefused(reason string)        { m.refused.add(reason, 1) }
+func (m *channelMetrics) webhookRefused(reason string)        { m.refused.inc(reason) }
 func (m *channelMetrics) webhookSeconds(took time.Duration)   { m.webhook.Observe(took.Seconds()) }
 func (m *channelMetrics) ignored(reason string, n int)        { m.ignoredBy.child(reason).Add(float64(n)) }
 func (m *channelMetrics) reusedID()                           { m.reused.Inc() }
-func (m *channelMetrics) resync(outcome string)               { m.resyncs.add(outcome, 1) }
+func (m *channelMetrics) resync(outcome string)               { m.resyncs.inc(outcome) }
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {
 	m.dir(d).behind.Add(float64(delta))
 }
+
 func (m *channelMetrics) laneHeld(d journal.Direction, delta int) { m.dir(d).held.Add(float64(delta)) }
 
 // Limits of openCounter.

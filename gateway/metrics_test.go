@@ -223,7 +223,7 @@ func TestMetricsCounts(t *testing.T) {
 		{"core_questions_total", "ES_CHAT_START no_answer", func() { m.question("ES_CHAT_START", "no_answer", 0) }},
 		{"core_bad_packets_total", "decode", func() { m.badPacket("decode") }},
 		{"core_bad_packets_total", "other", func() { m.badPacket("?") }},
-		{"tech_notes_total", "failed", func() { m.note("failed") }},
+		{"tech_notes_total", "failure", func() { m.note("failure") }},
 		{"core_echo_timeouts_total", "", m.echoTimeout},
 		{"core_late_echoes_total", "", m.lateEcho},
 		{"core_stray_echoes_total", "", m.strayEcho},

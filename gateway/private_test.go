@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -44,8 +44,8 @@ func newPrivateRig(token string) *privateRig {
 }
 
 // call asks for target at localhost; header pairs follow.
-func (rig *privateRig) call(method, target string, header ...string) *http.Response {
-	r := httptest.NewRequest(method, target, nil)
+func (rig *privateRig) call(method, target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, target, nil)
 	r.Host = "localhost:9090"
 	for i := 0; i < len(header); i += 2 {
 		if header[i] == "Host" {
@@ -56,16 +56,7 @@ func (rig *privateRig) call(method, target string, header ...string) *http.Respo
 	}
 	w := httptest.NewRecorder()
 	rig.handler.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func text(t *testing.T, res *http.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return w
 }
 
 // everyPath is what the private listener serves.
@@ -112,10 +103,10 @@ func TestPrivateToken(t *testing.T) {
 			if !tc.allowed && !p.open {
 				want = http.StatusUnauthorized
 			}
-			if res.StatusCode != want {
-				t.Errorf("%s %s, token %s: status %d, want %d", p.method, p.target, tc.name, res.StatusCode, want)
+			if res.Code != want {
+				t.Errorf("%s %s, token %s: status %d, want %d", p.method, p.target, tc.name, res.Code, want)
 			}
-			if want == http.StatusUnauthorized && (res.Header.Get("WWW-Authenticate") == "" || text(t, res) != `{"error":"unauthorized"}`+"\n") {
+			if want == http.StatusUnauthorized && (res.Header().Get("WWW-Authenticate") == "" || res.Body.String() != `{"error":"unauthorized"}`+"\n") {
 				t.Errorf("%s %s, token %s: the refusal has another form", p.method, p.target, tc.name)
 			}
 			if strings.Contains(rig.logs.String(), "PLANTED") {
@@ -141,8 +132,8 @@ func TestPrivateHost(t *testing.T) {
 			if !allowed {
 				want = http.StatusForbidden
 			}
-			if res.StatusCode != want {
-				t.Errorf("host %q, %s %s: status %d, want %d", host, p.method, p.target, res.StatusCode, want)
+			if res.Code != want {
+				t.Errorf("host %q, %s %s: status %d, want %d", host, p.method, p.target, res.Code, want)
 			}
 		}
 	}
@@ -170,8 +161,8 @@ func TestPrivateCrossSite(t *testing.T) {
 		for _, token := range []string{"", rigToken} {
 			rig := newPrivateRig(token)
 			res := rig.call(tc.method, "/api/v1/dead/7/requeue", append(tc.header, "Authorization", "Bearer "+rigToken)...)
-			if res.StatusCode != tc.status {
-				t.Errorf("%s, token %q: status %d, want %d", tc.name, token, res.StatusCode, tc.status)
+			if res.Code != tc.status {
+				t.Errorf("%s, token %q: status %d, want %d", tc.name, token, res.Code, tc.status)
 			}
 			if tc.status != 200 && len(rig.journal.requeued) != 0 {
 				t.Errorf("%s, token %q: the row was requeued", tc.name, token)
@@ -200,12 +191,12 @@ func TestPrivateRoutes(t *testing.T) {
 		{"POST", "/debug/pprof/heap", 405, `{"error":"method not allowed"}`, "GET"},
 	} {
 		res := newPrivateRig("").call(tc.method, tc.target)
-		body := strings.TrimSpace(text(t, res))
-		if res.StatusCode != tc.status || body != tc.body || res.Header.Get("Allow") != tc.allow {
-			t.Errorf("%s %s: %d %s, Allow %q", tc.method, tc.target, res.StatusCode, body, res.Header.Get("Allow"))
+		body := strings.TrimSpace(res.Body.String())
+		if res.Code != tc.status || body != tc.body || res.Header().Get("Allow") != tc.allow {
+			t.Errorf("%s %s: %d %s, Allow %q", tc.method, tc.target, res.Code, body, res.Header().Get("Allow"))
 		}
-		if res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s %s: headers %v", tc.method, tc.target, res.Header)
+		if res.Header().Get("Cache-Control") != "no-store" || res.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: headers %v", tc.method, tc.target, res.Header())
 		}
 	}
 }
@@ -213,7 +204,7 @@ func TestPrivateRoutes(t *testing.T) {
 func TestPrivateMetrics(t *testing.T) {
 	t.Parallel()
 	res := newPrivateRig("").call("GET", "/metrics")
-	body := text(t, res)
+	body := res.Body.String()
 	for _, line := range []string{
 		`servicelink_build_info{goversion=`, `servicelink_accepted_total{channel="shop",direction="in",network="omnichannel"} 0`,
 		`# HELP servicelink_core_link_up `, "go_goroutines ",

@@ -78,7 +78,7 @@ func BenchmarkWebhookHandler(b *testing.B) {
 	for name, h := range map[string]http.Handler{"bare": http.HandlerFunc(bareHandler), "pipeline": pipelineHandler(b)} {
 		b.Run(name, func(b *testing.B) {
 			body := strings.Repeat("x", 500)
-			r := httptest.NewRequest("POST", "/hook/0123456789abcdef/in", nil)
+			r := httptest.NewRequestWithContext(b.Context(), "POST", "/hook/0123456789abcdef/in", nil)
 			r.Header.Set("X-Signature", benchSign([]byte(body)))
 			r.ContentLength = int64(len(body))
 			w := &quietWriter{header: http.Header{}}

@@ -43,10 +43,10 @@ func newPublicHandler(cfg config.Public, channels []hookChannel, strays *channel
 	p := &publicHandler{mux: http.NewServeMux(), callers: newCallers(cfg), strays: strays, log: log}
 	paths := make(map[string]*hookPath)
 	var errs []error
-	for i := range channels {
-		for _, w := range channels[i].Hooks {
-			if err := p.collect(paths, &hook{Webhook: w, channel: &channels[i]}); err != nil {
-				errs = append(errs, fmt.Errorf("channel %s: webhook %s %q: %w", channels[i].Name, w.Method, w.Path, err))
+	for _, c := range channels {
+		for _, w := range c.Hooks {
+			if err := p.collect(paths, &hook{Webhook: w, channel: &c}); err != nil {
+				errs = append(errs, fmt.Errorf("channel %s: webhook %s %q: %w", c.Name, w.Method, w.Path, err))
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func checkWebhook(w connectors.Webhook) error {
 	case w.MaxBody < 1 || w.MaxBody > maxBodyLimit:
 		return fmt.Errorf("largest body must be 1 to %d bytes", maxBodyLimit)
 	case w.Verify == nil || w.Parse == nil || w.Reply == nil:
-		return errors.New("Verify, Parse and Reply are required")
+		return errors.New("one of Verify, Parse and Reply is missing")
 	default:
 		return nil
 	}

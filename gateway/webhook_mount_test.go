@@ -44,9 +44,9 @@ func TestPublicHandlerRefusesContradictions(t *testing.T) {
 		{"subtree", hook(func(w *connectors.Webhook) { w.Path = "/b/" }), "path must be"},
 		{"no limit", hook(func(w *connectors.Webhook) { w.MaxBody = 0 }), "largest body"},
 		{"absurd limit", hook(func(w *connectors.Webhook) { w.MaxBody = 1 << 40 }), "largest body"},
-		{"no Verify", hook(func(w *connectors.Webhook) { w.Verify = nil }), "required"},
-		{"no Parse", hook(func(w *connectors.Webhook) { w.Parse = nil }), "required"},
-		{"no Reply", hook(func(w *connectors.Webhook) { w.Reply = nil }), "required"},
+		{"no Verify", hook(func(w *connectors.Webhook) { w.Verify = nil }), "is missing"},
+		{"no Parse", hook(func(w *connectors.Webhook) { w.Parse = nil }), "is missing"},
+		{"no Reply", hook(func(w *connectors.Webhook) { w.Reply = nil }), "is missing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -75,13 +75,13 @@ func TestPublicHandlerMethods(t *testing.T) {
 	get.Reply = func(connectors.Verdict) connectors.Reply { return connectors.Reply{Status: 204} }
 	rig.channels[0].Hooks = append(rig.channels[0].Hooks, get)
 	rig.remount(t)
-	if res := rig.call("GET", rigTarget, "s1", `[]`); res.StatusCode != 204 {
-		t.Errorf("GET: status %d, want 204", res.StatusCode)
+	if res := rig.call("GET", rigTarget, "s1", `[]`); res.Code != 204 {
+		t.Errorf("GET: status %d, want 204", res.Code)
 	}
-	if res := rig.call("POST", rigTarget, "s1", `[]`); res.StatusCode != 200 {
-		t.Errorf("POST: status %d, want 200", res.StatusCode)
+	if res := rig.call("POST", rigTarget, "s1", `[]`); res.Code != 200 {
+		t.Errorf("POST: status %d, want 200", res.Code)
 	}
-	if res := rig.call("PUT", rigTarget, "s1", `[]`); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, POST" {
-		t.Errorf("PUT: status %d, Allow %q", res.StatusCode, res.Header.Get("Allow"))
+	if res := rig.call("PUT", rigTarget, "s1", `[]`); res.Code != 405 || res.Header().Get("Allow") != "GET, POST" {
+		t.Errorf("PUT: status %d, Allow %q", res.Code, res.Header().Get("Allow"))
 	}
 }

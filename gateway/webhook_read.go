@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,9 +167,8 @@ func (c *callers) client(r *http.Request) string {
 	if len(c.proxies) == 0 || !c.trusted(host) {
 		return host
 	}
-	lines := r.Header["X-Forwarded-For"]
-	for i := len(lines) - 1; i >= 0; i-- {
-		for rest := lines[i]; rest != ""; {
+	for _, line := range slices.Backward(r.Header["X-Forwarded-For"]) {
+		for rest := line; rest != ""; {
 			var hop string
 			rest, hop = cutLast(rest)
 			addr, ok := hopAddress(hop)

@@ -147,11 +147,11 @@ func TestWebhookUnread(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			rig := newHookRig(t, rigChannel{name: "shop", secret: "s1"})
-			r := httptest.NewRequest("POST", rigTarget, strings.NewReader(`["a"]`))
+			r := httptest.NewRequestWithContext(t.Context(), "POST", rigTarget, strings.NewReader(`["a"]`))
 			r.Header.Set("Secret", "s1")
 			tc.change(rig, r)
-			if res := rig.do(r); res.StatusCode != tc.status {
-				t.Errorf("status %d, want %d", res.StatusCode, tc.status)
+			if res := rig.do(r); res.Code != tc.status {
+				t.Errorf("status %d, want %d", res.Code, tc.status)
 			}
 			if tc.reason == "" {
 				return

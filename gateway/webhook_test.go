@@ -166,18 +166,18 @@ func (rig *hookRig) deliver(ctx context.Context, channel string, events []connec
 }
 
 // call posts body and gives the answer.
-func (rig *hookRig) call(method, target, secret, body string) *http.Response {
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
+func (rig *hookRig) call(method, target, secret, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body))
 	if secret != "" {
 		r.Header.Set("Secret", secret)
 	}
 	return rig.do(r)
 }
 
-func (rig *hookRig) do(r *http.Request) *http.Response {
+func (rig *hookRig) do(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	rig.handler.ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 // moved gives the webhook counters that are not zero, short:
@@ -227,15 +227,18 @@ func TestWebhookPipeline(t *testing.T) {
 			counts{"requests shop accepted": 1, "seconds shop": 1},
 		},
 		{
-			"nothing to take", one, "POST", rigTarget, "s1", `["SKIP","SKIP"]`, errors.New("never asked"), 200, texts{},
+			"nothing to take", one, "POST", rigTarget, "s1", `["SKIP","SKIP"]`, errors.New("never asked"), 200,
+			texts{},
 			counts{"requests shop accepted": 1, "ignored shop file_not_ready": 2, "seconds shop": 1},
 		},
 		{
-			"forged", one, "POST", rigTarget, "x", `["a"]`, nil, 400, texts{},
+			"forged", one, "POST", rigTarget, "x", `["a"]`, nil, 400,
+			texts{},
 			counts{"requests shop refused": 1, "refused shop forged": 1, "seconds shop": 1},
 		},
 		{
-			"not mine", one, "POST", rigTarget, "", `["a"]`, nil, 400, texts{},
+			"not mine", one, "POST", rigTarget, "", `["a"]`, nil, 400,
+			texts{},
 			counts{"requests shop refused": 1, "refused shop no_channel": 1, "seconds shop": 1},
 		},
 		{
@@ -249,15 +252,18 @@ func TestWebhookPipeline(t *testing.T) {
 			counts{"requests shop accepted": 1, "requests desk accepted": 1, "seconds shop": 1},
 		},
 		{
-			"nobody's of two", two, "POST", rigTarget, "", `["a"]`, nil, 400, texts{},
+			"nobody's of two", two, "POST", rigTarget, "", `["a"]`, nil, 400,
+			texts{},
 			counts{"requests - refused": 1, "refused - no_channel": 1, "seconds -": 1},
 		},
 		{
-			"forged for two", two, "POST", rigTarget, "x", `["a"]`, nil, 400, texts{},
+			"forged for two", two, "POST", rigTarget, "x", `["a"]`, nil, 400,
+			texts{},
 			counts{"requests - refused": 1, "refused - forged": 1, "seconds -": 1},
 		},
 		{
-			"disabled channel's", off, "POST", rigTarget, "s1", `["a"]`, nil, 400, texts{},
+			"disabled channel's", off, "POST", rigTarget, "s1", `["a"]`, nil, 400,
+			texts{},
 			counts{"requests shop refused": 1, "refused shop no_channel": 1, "seconds shop": 1},
 		},
 		{
@@ -266,39 +272,48 @@ func TestWebhookPipeline(t *testing.T) {
 			counts{"requests desk accepted": 1, "seconds desk": 1},
 		},
 		{
-			"malformed", one, "POST", rigTarget, "s1", `["a"`, nil, 422, texts{},
+			"malformed", one, "POST", rigTarget, "s1", `["a"`, nil, 422,
+			texts{},
 			counts{"requests shop malformed": 1, "refused shop syntax": 1, "seconds shop": 1},
 		},
 		{
-			"parse fails without a reason", one, "POST", rigTarget, "s1", `["ODD"]`, nil, 422, texts{},
+			"parse fails without a reason", one, "POST", rigTarget, "s1", `["ODD"]`, nil, 422,
+			texts{},
 			counts{"requests shop malformed": 1, "refused shop syntax": 1, "seconds shop": 1},
 		},
 		{
-			"journal away", one, "POST", rigTarget, "s1", `["a"]`, connectors.ErrUnavailable, 503, texts{},
+			"journal away", one, "POST", rigTarget, "s1", `["a"]`, connectors.ErrUnavailable, 503,
+			texts{},
 			counts{"requests shop unavailable": 1, "refused shop unavailable": 1, "seconds shop": 1},
 		},
 		{
-			"journal away, ignored parts come again", one, "POST", rigTarget, "s1", `["a","SKIP"]`, errors.New("x"), 503, texts{},
+			"journal away, ignored parts come again", one, "POST", rigTarget, "s1", `["a","SKIP"]`, errors.New("x"), 503,
+			texts{},
 			counts{"requests shop unavailable": 1, "refused shop unavailable": 1, "seconds shop": 1},
 		},
 		{
-			"verify panics", one, "POST", rigTarget, "panic", `["a"]`, nil, 503, texts{},
+			"verify panics", one, "POST", rigTarget, "panic", `["a"]`, nil, 503,
+			texts{},
 			counts{"requests shop unavailable": 1, "refused shop bug": 1, "seconds shop": 1},
 		},
 		{
-			"parse panics", one, "POST", rigTarget, "s1", `["PANIC"]`, nil, 503, texts{},
+			"parse panics", one, "POST", rigTarget, "s1", `["PANIC"]`, nil, 503,
+			texts{},
 			counts{"requests shop unavailable": 1, "refused shop bug": 1, "seconds shop": 1},
 		},
 		{
-			"deliver panics", one, "POST", rigTarget, "s1", `["BOOM"]`, nil, 503, texts{},
+			"deliver panics", one, "POST", rigTarget, "s1", `["BOOM"]`, nil, 503,
+			texts{},
 			counts{"requests shop unavailable": 1, "refused shop bug": 1, "seconds shop": 1},
 		},
 		{
-			"too large", one, "POST", rigTarget, "s1", `["` + strings.Repeat("a", 200) + `"]`, nil, 413, texts{},
+			"too large", one, "POST", rigTarget, "s1", `["` + strings.Repeat("a", 200) + `"]`, nil, 413,
+			texts{},
 			counts{"requests shop too_large": 1, "refused shop too_large": 1, "seconds shop": 1},
 		},
 		{
-			"empty body", one, "POST", rigTarget, "s1", "", nil, 422, texts{},
+			"empty body", one, "POST", rigTarget, "s1", "", nil, 422,
+			texts{},
 			counts{"requests shop malformed": 1, "refused shop syntax": 1, "seconds shop": 1},
 		},
 		{"wrong path", one, "POST", "/hook/tok-PLANTED/out", "s1", `["a"]`, nil, 404, texts{}, counts{"refused - not_found": 1}},
@@ -315,8 +330,8 @@ func TestWebhookPipeline(t *testing.T) {
 			rig := newHookRig(t, tc.channels...)
 			rig.fail = tc.fail
 			res := rig.call(tc.method, tc.target, tc.secret, tc.body)
-			if res.StatusCode != tc.status {
-				t.Errorf("status %d, want %d", res.StatusCode, tc.status)
+			if res.Code != tc.status {
+				t.Errorf("status %d, want %d", res.Code, tc.status)
 			}
 			if diff := cmp.Diff(tc.delivered, rig.delivered); diff != "" {
 				t.Error(diff)
@@ -331,18 +346,15 @@ func TestWebhookPipeline(t *testing.T) {
 
 // assertNoSecrets: neither the log nor the answer holds a token of the path, a
 // secret, or what was written.
-func assertNoSecrets(t *testing.T, rig *hookRig, res *http.Response) {
+func assertNoSecrets(t *testing.T, rig *hookRig, res *httptest.ResponseRecorder) {
 	t.Helper()
-	var answer bytes.Buffer
-	if err := res.Write(&answer); err != nil {
-		t.Fatal(err)
-	}
+	answer := fmt.Sprint(res.Header(), res.Body)
 	for _, text := range []string{"PLANTED", "PANIC", "BOOM", "verify: ", "s1", "s2", `"a"`} {
 		if strings.Contains(rig.logs.String(), text) {
 			t.Errorf("the log holds %q: %s", text, rig.logs)
 		}
-		if strings.Contains(answer.String(), text) {
-			t.Errorf("the answer holds %q: %s", text, answer.String())
+		if strings.Contains(answer, text) {
+			t.Errorf("the answer holds %q: %s", text, answer)
 		}
 	}
 }
@@ -378,8 +390,8 @@ func TestWebhookOneChannelsFailure(t *testing.T) {
 				tc.spoil(&rig.channels[i])
 				rig.remount(t)
 				res := rig.call("POST", rigTarget, "s", `["a"]`)
-				if res.StatusCode != tc.status {
-					t.Errorf("status %d, want %d", res.StatusCode, tc.status)
+				if res.Code != tc.status {
+					t.Errorf("status %d, want %d", res.Code, tc.status)
 				}
 				healthy := fmt.Sprintf("c%d", 1-i)
 				if diff := cmp.Diff(map[string][]string{healthy: {"a"}}, rig.delivered); diff != "" {
@@ -421,8 +433,8 @@ func TestWebhookReplyGuard(t *testing.T) {
 			rig.channels[0].Hooks[0].Reply = reply
 			rig.remount(t)
 			rig.fail = errors.New("journal away")
-			if res := rig.call("POST", rigTarget, "s1", `["a"]`); res.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("status %d, want 503", res.StatusCode)
+			if res := rig.call("POST", rigTarget, "s1", `["a"]`); res.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", res.Code)
 			}
 			if got := rig.moved(t)["refused shop bug"]; got != 1 {
 				t.Errorf("counted as bug %v times, want 1", got)
@@ -442,37 +454,39 @@ func TestWebhookAnswerHeaders(t *testing.T) {
 	}{
 		{
 			"accepted", "POST", rigTarget, "s1", "[]", nil,
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"application/json"}}, "{}",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"application/json"}},
+			"{}",
 		},
 		{
 			"no content type", "POST", rigTarget, "x", "[]", nil,
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil}, "refused",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil},
+			"refused",
 		},
 		{
 			"retry after is rounded up", "POST", rigTarget, "s1", `["a"]`, errors.New("full"),
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil, "Retry-After": {"2"}}, "",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil, "Retry-After": {"2"}},
+			"",
 		},
 		{
 			"too large hangs up", "POST", rigTarget, "s1", strings.Repeat("x", 201), nil,
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil, "Connection": {"close"}}, "",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": nil, "Connection": {"close"}},
+			"",
 		},
 		{
 			"not found", "POST", "/other", "", "", nil,
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"text/plain; charset=utf-8"}}, "not found\n",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"text/plain; charset=utf-8"}},
+			"not found\n",
 		},
 		{
 			"method", "PUT", rigTarget, "", "", nil,
-			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"text/plain; charset=utf-8"}, "Allow": {"POST"}}, "method not allowed\n",
+			http.Header{"X-Content-Type-Options": {"nosniff"}, "Content-Type": {"text/plain; charset=utf-8"}, "Allow": {"POST"}},
+			"method not allowed\n",
 		},
 	} {
 		rig.fail = tc.fail
 		res := rig.call(tc.method, tc.target, tc.secret, tc.body)
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(tc.want, res.Header); diff != "" || string(text) != tc.text {
-			t.Errorf("%s: %q, want %q; headers %s", tc.name, text, tc.text, diff)
+		if diff := cmp.Diff(tc.want, res.Header()); diff != "" || res.Body.String() != tc.text {
+			t.Errorf("%s: %q, want %q; headers %s", tc.name, res.Body, tc.text, diff)
 		}
 	}
 }
@@ -523,8 +537,8 @@ func TestWebhookConcurrent(t *testing.T) {
 				text := fmt.Sprintf("%d-%d", caller, n)
 				secret := fmt.Sprintf("s%d", caller%2)
 				body := fmt.Sprintf(`["%s"%s]`, text, strings.Repeat(" ", n))
-				if res := rig.call("POST", "/hook/"+text+"/in", secret, body); res.StatusCode != 200 {
-					t.Errorf("%s: status %d", text, res.StatusCode)
+				if res := rig.call("POST", "/hook/"+text+"/in", secret, body); res.Code != 200 {
+					t.Errorf("%s: status %d", text, res.Code)
 				}
 			}
 		})
