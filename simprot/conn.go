@@ -56,6 +56,7 @@ type Conn struct {
 	closing  bool        // no more frames; the writer flushes and ends
 	dead     bool        // done is closed, or about to be
 	err      error       // the first cause of the end
+	writeErr error       // what a write failed with; the reader may know better
 	closer   *time.Timer // bounds an orderly end
 	flushed  bool        // our direction has ended in order
 
@@ -216,10 +217,11 @@ func callMarks(marks []mark, sent int) []mark {
 }
 
 // writeFailed ends our direction after a failed write. What the other side
-// said before it went, a farewell above all, is still read.
+// said before it went, a farewell or a TLS alert, is still read.
 func (c *Conn) writeFailed(err error) {
 	c.mu.Lock()
-	c.shut(err)
+	c.writeErr = err
+	c.shut(nil)
 	c.mu.Unlock()
 	_ = c.nc.SetReadDeadline(time.Now().Add(drainWithin))
 }
@@ -309,5 +311,8 @@ func (c *Conn) Done() <-chan struct{} { return c.done }
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.err == nil {
+		return c.writeErr
+	}
 	return c.err
 }

@@ -71,23 +71,22 @@ func skippable(err error) bool {
 }
 
 // finish ends a connection whose reading ended with err, waits for its writer
-// and returns the first cause. A farewell read late tells more than the failed
-// write before it. In an orderly end the writer flushes first.
+// and returns the first cause; of a failed write and what was read after it,
+// the latter. In an orderly end the writer flushes first.
 func (c *Conn) finish(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("simprot: the other side closed: %w", err)
 	}
 	c.mu.Lock()
 	orderly := c.closer != nil
+	if c.writeErr != nil && isTimeout(err) { // nothing more was to be read
+		err = c.writeErr
+	}
 	c.mu.Unlock()
 	if orderly {
 		<-c.writerEnd
 	}
 	c.end(err)
 	<-c.writerEnd
-	var bye *ByeError
-	if errors.As(err, &bye) {
-		return err
-	}
 	return c.Err()
 }

@@ -26,8 +26,8 @@ func typing(id string) Packet {
 	return Packet{Code: CodeChatTypingIn, Payload: &ChatCommandInfo{TrackingId: id}}
 }
 
-// big is a packet whose frame is a little longer than size.
-func big(size int) Packet {
+// bulky is a packet whose frame is a little longer than size.
+func bulky(size int) Packet {
 	return Packet{Code: CodeChatSentenceIn, Payload: &ChatSentenceInfo{Text: strings.Repeat("x", size)}}
 }
 
@@ -77,7 +77,7 @@ func TestWrittenFollowsTheFlush(t *testing.T) {
 		_ = c.Send(typing("first"), nil) // holds the writer while the others come together
 		synctest.Wait()
 		_ = c.Send(typing("small"), mark("small"))
-		_ = c.Send(big(3*writeChunk), mark("big"))
+		_ = c.Send(bulky(3*writeChunk), mark("big"))
 		_ = c.Send(typing("last"), mark("last"))
 		// Every read of the pipe takes what one write offers, at most.
 		buf := make([]byte, writeChunk)
@@ -98,7 +98,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 		sent := make(chan error, 100)
 		go func() {
 			for range 20 {
-				sent <- c.Send(big(1<<20), nil)
+				sent <- c.Send(bulky(1<<20), nil)
 			}
 			sent <- c.Send(typing("x"), nil)
 		}()
@@ -121,7 +121,7 @@ func TestSendersAreFreedByTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := pipeConn(t)
 		for range 8 {
-			_ = c.Send(big(1<<20), nil)
+			_ = c.Send(bulky(1<<20), nil)
 		}
 		waiting := later(func() (struct{}, error) { return struct{}{}, c.Send(typing("x"), nil) })
 		wantPending(t, waiting)
@@ -143,7 +143,7 @@ func TestFrameAboveTheOthersLimit(t *testing.T) {
 		c, far := pipeConn(t)
 		c.setMaxFrame(1000)
 		called := false
-		err := c.Send(big(1000), func(time.Time) { called = true })
+		err := c.Send(bulky(1000), func(time.Time) { called = true })
 		if !errors.Is(err, ErrFrameTooLong) {
 			t.Errorf("got %v", err)
 		}
@@ -263,7 +263,7 @@ func TestCloseFlushes(t *testing.T) {
 	reader.Go(func() { _ = c.finish(c.read(receive(func(Packet) {}))) })
 	const frames = 2000
 	for i := range frames {
-		if err := c.Send(big(i), nil); err != nil {
+		if err := c.Send(bulky(i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -147,7 +147,7 @@ func (s *Server) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {
 	defer cancel()
 	secure := tls.Server(nc, s.cfg.TLS)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		reset(nc)
+		_ = nc.Close() // no reset: it would outrun the alert that says why
 		return nil, err
 	}
 	return secure, nil
