@@ -24,6 +24,9 @@ type awaitedSentence struct {
 // notePrefix begins the ID of the tech note about a sentence that failed for good.
 const notePrefix = "note:"
 
+// shortPrefix begins an ID that was shortened to a hash.
+const shortPrefix = "h:"
+
 func (a *awaited) add(trackingID, id string, due time.Time) {
 	if a.open == nil {
 		a.open = map[awaitedKey]int{}
@@ -55,7 +58,10 @@ func (a *awaited) noted(trackingID, noteID string) {
 		a.settle(trackingID, id)
 		return
 	}
-	for k := range a.open { // the note's ID was shortened: only its hash is left
+	if !strings.HasPrefix(noteID, shortPrefix) {
+		return // a note about something else
+	}
+	for k := range a.open { // only the hash is left: try what is owed
 		if k.trackingID == trackingID && simprot.ShortenID(notePrefix+k.id, simprot.MaxID) == noteID {
 			a.settle(trackingID, k.id)
 			return
