@@ -45,7 +45,11 @@ func load(path string) (*config.Config, error) {
 	inFile := config.Flatten(err)
 	problems := inFile
 	if cfg != nil {
-		for _, found := range config.Flatten(gateway.Check(cfg, all.All())) {
+		trial := *cfg
+		if len(inFile) > 0 {
+			trial.Egress = config.Egress{} // what is wrong there is said once, not by every channel
+		}
+		for _, found := range config.Flatten(gateway.Check(&trial, all.All())) {
 			known := func(p config.Problem) bool { return p.Path == found.Path }
 			if !slices.ContainsFunc(inFile, known) {
 				problems = append(problems, found)

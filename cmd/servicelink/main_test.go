@@ -105,6 +105,9 @@ func TestCheckSurvivesWrongFiles(t *testing.T) {
 		if code := execute([]string{"check", "--config", path}, &stdout, &stderr); code != exitUsage {
 			t.Errorf("%s: exit code %d\n%s", path, code, stderr.String())
 		}
+		if strings.Count(stderr.String(), "egress.ca") > 1 {
+			t.Errorf("%s: a wrong file is repeated for every channel:\n%s", path, stderr.String())
+		}
 	}
 }
 

@@ -52,6 +52,8 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 		return &failure{exitUsage, config.Flatten(err)}
 	}
 
+	g.ConfigRead(true)
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	received := make(chan os.Signal, 4)
@@ -64,7 +66,7 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 		watch(watching, received, handlers{
 			stop:   cancel,
 			abort:  func() { os.Exit(exitFailed) },
-			reload: func() { reloadLevel(path, level, log) },
+			reload: func() { g.ConfigRead(reloadLevel(path, level, log)) },
 		})
 	}()
 	err = g.Run(ctx)
@@ -105,17 +107,18 @@ func watch(end <-chan struct{}, received <-chan os.Signal, do handlers) {
 }
 
 // reloadLevel reads the log level again. A file that became wrong changes
-// nothing.
-func reloadLevel(path string, level *slog.LevelVar, log *slog.Logger) {
+// nothing and gives false.
+func reloadLevel(path string, level *slog.LevelVar, log *slog.Logger) bool {
 	cfg, err := config.Load(path)
 	if err != nil {
 		for _, problem := range config.Flatten(err) {
 			log.Error("configuration not read again", "problem", problem.Error())
 		}
-		return
+		return false
 	}
 	setLevel(level, cfg.Log.Level)
 	log.Info("log level read again", "level", level.Level().String())
+	return true
 }
 
 // setLevel takes a level that the configuration has checked.
