@@ -23,9 +23,9 @@ type conversation struct {
 	party  journal.Party
 	// chatID is the chat the Counters below belong to.
 	chatID     string
-	counter    int32   // highest Counter seen, either direction
+	counter    int32 // highest Counter seen, either direction
 	missing    []gap // Counters below it that have not come, ascending
-	released   int32   // highest outbound Counter handed to the out lane
+	released   int32 // highest outbound Counter handed to the out lane
 	closedText time.Time
 	// open tells that generation openGen's core holds the chat open.
 	open    bool
@@ -91,6 +91,8 @@ func (r *registry) get(ch *channel, tracking string) *conversation {
 	c := s.convs[k]
 	if c == nil {
 		c = &conversation{ch: ch, tracking: tracking, asking: make(chan struct{}, 1), lastUsed: time.Now()}
+		c.in.metrics, c.in.dir = ch.metrics, journal.In
+		c.out.metrics, c.out.dir = ch.metrics, journal.Out
 		s.convs[k] = c
 	}
 	return c

@@ -59,6 +59,7 @@ type Gateway struct {
 	held        atomic.Int64 // rows in lanes
 	starved     atomic.Bool  // a lane was left to the journal for want of room
 	parkedLanes atomic.Int64
+	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
 	renewed     atomic.Int64 // when a connection was last renewed, Unix nanoseconds
 
 	// lanesCtx ends when no new step may begin; hardCtx when even what is in

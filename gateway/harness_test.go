@@ -51,10 +51,14 @@ type house struct {
 
 type houseOption func(*house, *refcore.Options)
 
-func volatile(h *house, _ *refcore.Options)      { h.disk.volatile = true }
-func oldJournal(h *house, _ *refcore.Options)    { h.disk.age = 365 * 24 * time.Hour }
-func plainCore(_ *house, o *refcore.Options)     { o.Fences, o.Asks, o.Bare, o.OmitChatID = false, false, true, true }
-func withoutLogin(h *house, o *refcore.Options)  { o.NoLogin, o.Fences, o.Asks, h.cfg.Core.Login = true, false, false, false }
+func volatile(h *house, _ *refcore.Options)   { h.disk.volatile = true }
+func oldJournal(h *house, _ *refcore.Options) { h.disk.age = 365 * 24 * time.Hour }
+func plainCore(_ *house, o *refcore.Options) {
+	o.Fences, o.Asks, o.Bare, o.OmitChatID = false, false, true, true
+}
+func withoutLogin(h *house, o *refcore.Options) {
+	o.NoLogin, o.Fences, o.Asks, h.cfg.Core.Login = true, false, false, false
+}
 func answerClosed(h *house, _ *refcore.Options)  { h.cfg.Channels[0].WhenClosed = config.Answer }
 func reportUnknown(h *house, _ *refcore.Options) { h.cfg.Channels[0].Unknown = config.Report }
 
@@ -319,10 +323,10 @@ type fakeNetwork struct {
 }
 
 var (
-	_ connectors.Connector  = (*fakeNetwork)(nil)
-	_ connectors.Webhooker  = (*fakeNetwork)(nil)
-	_ connectors.Typer      = (*fakeNetwork)(nil)
-	errFakeNetwork          = errors.New("fake network")
+	_              connectors.Connector = (*fakeNetwork)(nil)
+	_              connectors.Webhooker = (*fakeNetwork)(nil)
+	_              connectors.Typer     = (*fakeNetwork)(nil)
+	errFakeNetwork                      = errors.New("fake network")
 )
 
 func (f *fakeNetwork) Webhooks() []connectors.Webhook {

@@ -65,7 +65,7 @@ func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
 
 // startIn starts the lane's goroutine. c.mu is held.
 func (g *Gateway) startIn(c *conversation) {
-	c.in.running = g.spawn(func() { g.runIn(c) })
+	c.in.setRunning(g.spawn(func() { g.runIn(c) }))
 }
 
 // runIn works a lane until it is empty, one event at a time: the next is
@@ -86,7 +86,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 		c.mu.Lock()
 		switch {
 		case g.lanesCtx.Err() != nil:
-			c.in.running = false
+			c.in.setRunning(false)
 			c.mu.Unlock()
 			return nil
 		case len(c.in.rows) > 0:
@@ -94,7 +94,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 			c.mu.Unlock()
 			return row
 		case !c.in.behind || g.full():
-			c.in.running = false
+			c.in.setRunning(false)
 			c.answer = nil
 			c.mu.Unlock()
 			return nil

@@ -28,10 +28,12 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 		waits = g.waits.add(entries)
 		defer g.waits.remove(waits)
 	}
+	began := time.Now()
 	verdicts, err := g.journal.Accept(ctx, entries...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
 	}
+	g.metrics.journalCommit(time.Since(began))
 	ch.metrics.taken(journal.In, entries, verdicts)
 	for i, w := range waits {
 		if err := g.awaitDone(ctx, w, verdicts[i]); err != nil {

@@ -28,6 +28,36 @@ type laneState struct {
 	// finished is the highest Seq that has ended here. A repeat may be handed
 	// over between a row's end and the commit of its end.
 	finished int64
+	// metrics of the channel and direction.
+	metrics *channelMetrics
+	dir     journal.Direction
+}
+
+// setBehind is called with the conversation's mutex held, as is add.
+func (l *laneState) setBehind(behind bool) {
+	if l.behind != behind {
+		l.behind = behind
+		l.metrics.laneBehind(l.dir, change(behind))
+	}
+}
+
+func (l *laneState) setRunning(running bool) {
+	if l.running != running {
+		l.running = running
+		l.metrics.lane(l.dir, change(running))
+	}
+}
+
+func change(on bool) int {
+	if on {
+		return 1
+	}
+	return -1
+}
+
+func (l *laneState) add(h *held) {
+	l.rows = append(l.rows, h)
+	l.metrics.laneHeld(l.dir, 1)
 }
 
 // held is a pending row in memory.
@@ -86,12 +116,12 @@ func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit i
 	case row.Repeat && row.Seq <= l.finished:
 		return nil // were it pending all the same, the tick would find it
 	case len(l.rows) >= limit || !g.take(1):
-		l.behind = true
+		l.setBehind(true)
 		return nil
 	}
 	c.tick++
 	h := &held{Row: *row, tick: c.tick}
-	l.rows = append(l.rows, h)
+	l.add(h)
 	if (row.Repeat || row.Loaded) && len(l.rows) > 1 {
 		slices.SortFunc(l.rows, func(a, b *held) int { return cmp.Compare(a.Seq, b.Seq) })
 	}
@@ -118,9 +148,9 @@ func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState, lan
 		}
 		for i := range rows {
 			c.tick++
-			l.rows = append(l.rows, &held{Row: rows[i], tick: c.tick})
+			l.add(&held{Row: rows[i], tick: c.tick})
 		}
-		l.behind = more
+		l.setBehind(more)
 		done <- nil
 	})
 	select {
@@ -139,6 +169,7 @@ func (g *Gateway) pop(l *laneState, seq int64) {
 	}
 	l.rows = slices.Delete(l.rows, i, i+1)
 	l.finished = max(l.finished, seq)
+	l.metrics.laneHeld(l.dir, -1)
 	g.release(1)
 }
 
@@ -162,13 +193,13 @@ func (g *Gateway) wakeLane(c *conversation, dir journal.Direction) {
 	defer c.mu.Unlock()
 	if dir == journal.In {
 		if !c.in.running && !c.in.refilling && len(c.in.rows) == 0 {
-			c.in.behind = true
+			c.in.setBehind(true)
 			g.startIn(c)
 		}
 		return
 	}
 	if !c.out.running && !c.out.refilling && len(c.out.rows) == 0 {
-		c.out.behind = true
+		c.out.setBehind(true)
 		g.startOut(c)
 	}
 }

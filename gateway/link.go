@@ -3,7 +3,6 @@ package gateway
 import (
 	"github.com/google/uuid"
 
-	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
@@ -164,26 +163,3 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 		ch.metrics.taken(journal.Out, []journal.Entry{e}, v)
 	})
 }
-
-// foreign keeps a sentence for a Port that nobody here serves: dead, so that
-// an operator sees it.
-func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
-	e := journal.Entry{
-		Lane: journal.Lane{
-			Channel: unknownChannel, Direction: journal.Out,
-			TrackingID: simprot.ShortenID(sn.Port+"|"+sn.TrackingId, simprot.MaxTrackingID),
-		},
-		ID: outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
-		Content:    encodeContent(outContent{Text: sn.Text, Model: sn.Model}),
-		DeadReason: string(connectors.ReasonNoChannel),
-	}
-	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {
-		if err == nil {
-			g.metrics.channel(unknownChannel).taken(journal.Out, []journal.Entry{e}, v)
-		}
-	})
-}
-
-// unknownChannel is the name dead letters of unserved Ports are kept under; no
-// configured channel can have it.
-const unknownChannel = "-"

@@ -117,7 +117,21 @@ func (g *Gateway) prologue(ctx context.Context, c *conversation, s *simprot.Sess
 	case aerr != nil:
 		return "", nil, aerr
 	}
+	g.noteSignal(resp)
 	return resp.Signal, a, nil
+}
+
+// noteSignal counts what is not understood: an unknown signal accepts, a form
+// to fill in is ignored until forms are there.
+func (g *Gateway) noteSignal(resp *simprot.ChatServiceInfo) {
+	switch resp.Signal {
+	case simprot.SignalFree, simprot.SignalBusy, simprot.SignalClosed, simprot.SignalHidden:
+	default:
+		g.metrics.unknownSignal()
+	}
+	if resp.ScenarioModel != nil {
+		g.metrics.scenarioIgnored()
+	}
 }
 
 // service is the ChatServiceInfo of a conversation.

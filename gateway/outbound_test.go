@@ -360,10 +360,14 @@ func TestSentenceForAForeignPortIsDead(t *testing.T) {
 		if _, err := h.core.Say(chat.ID, "hello"); err != nil {
 			t.Fatal(err)
 		}
-		h.waits(time.Minute)
+		h.waits(2 * time.Minute)
 		h.wantGot()
 		if got := h.dead(); !slices.Equal(got, []string{string(connectors.ReasonNoChannel)}) {
 			t.Errorf("dead letters %v", got)
+		}
+		_, sentences, err := h.core.Chat(chat.ID)
+		if err != nil || len(sentences) != 2 || sentences[1].Model != simprot.ModelTechNote {
+			t.Errorf("the agent was not told: %v, %v", sentences, err)
 		}
 	})
 }

@@ -16,11 +16,11 @@ import (
 
 // startOut starts the lane's goroutine. c.mu is held.
 func (g *Gateway) startOut(c *conversation) {
-	c.out.running = g.spawn(func() {
+	c.out.setRunning(g.spawn(func() {
 		for h := g.nextOut(c); h != nil; h = g.nextOut(c) {
 			g.sendOut(g.lanesCtx, c, h)
 		}
-	})
+	}))
 }
 
 // nextOut gives the next freed row, or nil when the goroutine shall end.
@@ -29,7 +29,7 @@ func (g *Gateway) nextOut(c *conversation) *held {
 		c.mu.Lock()
 		switch {
 		case g.lanesCtx.Err() != nil:
-			c.out.running = false
+			c.out.setRunning(false)
 			c.mu.Unlock()
 			return nil
 		case len(c.out.ready) > 0:
@@ -37,7 +37,7 @@ func (g *Gateway) nextOut(c *conversation) *held {
 			c.mu.Unlock()
 			return h
 		case len(c.out.rows) > 0 || !c.out.behind || g.full():
-			c.out.running = false
+			c.out.setRunning(false)
 			c.mu.Unlock()
 			return nil
 		}
