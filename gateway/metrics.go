@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,7 +79,9 @@ type metrics struct {
 }
 
 // newMetrics registers everything with reg, which must not hold it already.
+// What belongs to no channel has its series whether or not it is listed.
 func newMetrics(reg prometheus.Registerer, channels []metricChannel, version string) *metrics {
+	channels = slices.DeleteFunc(slices.Clone(channels), func(c metricChannel) bool { return c.Name == noChannel })
 	reg.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := &metrics{channels: make(map[string]*channelMetrics, len(channels))}
