@@ -228,14 +228,13 @@ func (c *Conn) writeFailed(err error) {
 
 // endWriting ends our direction after an orderly flush.
 func (c *Conn) endWriting() {
-	select {
-	case <-c.done:
-		return
-	default:
-	}
 	c.mu.Lock()
-	c.flushed = true
+	c.flushed = !c.dead
+	orderly := c.flushed
 	c.mu.Unlock()
+	if !orderly {
+		return // a reset must not be preceded by an orderly end
+	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(drainWithin))
 	if !closeWrite(c.nc) {
 		c.end(ErrClosed)

@@ -24,6 +24,7 @@ type keepAlive struct {
 
 	mu      sync.Mutex
 	on      bool
+	stopped bool // for good: start may come after the connection's end
 	sent    uint64
 	waiting string // token of the ping that is out; empty: none
 	silence *time.Timer
@@ -40,10 +41,8 @@ func (k *keepAlive) start(every, within time.Duration) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	select {
-	case <-k.c.done:
+	if k.stopped {
 		return
-	default:
 	}
 	k.every, k.within, k.on = every, within, true
 	k.silence = time.AfterFunc(every, k.check)
@@ -125,7 +124,7 @@ func (k *keepAlive) expire(token string) {
 func (k *keepAlive) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.on = false
+	k.on, k.stopped = false, true
 	for _, t := range []*time.Timer{k.silence, k.late} {
 		if t != nil {
 			t.Stop()

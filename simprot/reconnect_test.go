@@ -225,7 +225,7 @@ func TestOrderOfCallbacks(t *testing.T) {
 				t.Fatalf("%q while %s: %v", line, state, e.all())
 			}
 		}
-		if e.count("up ") < 5 || e.count("down ") != e.count("up ") || written == 0 {
+		if e.count("up ") < 3 || e.count("down ") != e.count("up ") || written == 0 {
 			t.Errorf("ups, downs or writes are missing: %v", e.all())
 		}
 	})

@@ -216,7 +216,14 @@ func TestSlowReader(t *testing.T) {
 	bubble(t, func(t *testing.T, n *pipeNet, e *events) {
 		conns := make(chan *ServerConn, 2)
 		cfg := openServer(e)
-		cfg.OnLogin = func(c *ServerConn) { conns <- c }
+		const limit = 4 << 20
+		cfg.OnLogin = func(c *ServerConn) {
+			if c.conn.limit != serverQueued {
+				t.Errorf("%d bytes may wait", c.conn.limit)
+			}
+			c.conn.limit = limit // the real one takes seconds to fill
+			conns <- c
+		}
 		var end ending
 		cfg.OnClose = func(_ *ServerConn, err error) { end.set(err) }
 		runServer(t, n, cfg)
@@ -228,7 +235,7 @@ func TestSlowReader(t *testing.T) {
 		start := time.Now()
 		var err error
 		for i := 0; err == nil; i++ {
-			if i > serverQueued>>20+1 {
+			if i > limit>>20+1 {
 				t.Fatalf("%d MiB are queued", i)
 			}
 			err = slow.Send(Packet{Code: CodeChatSentence, Payload: &ChatSentenceInfo{Text: strings.Repeat("x", 1<<20)}})

@@ -36,7 +36,8 @@ type ServerConn struct {
 // ID numbers the connections of a server: 1, 2, ...
 func (c *ServerConn) ID() uint64 { return c.id }
 
-// Login is what the gateway said; the zero value without session control.
+// Login is what the gateway said, without the secret; the zero value without
+// session control.
 func (c *ServerConn) Login() Login { return c.login }
 
 // RemoteAddr is the gateway's network address.
@@ -122,6 +123,7 @@ func (c *ServerConn) authenticate() error {
 	if c.login.Version == Version {
 		reason = cfg.Authenticate(c.login)
 	}
+	c.login.Secret = "" // nobody needs it any more
 	if reason == "" {
 		return nil
 	}
