@@ -24,7 +24,7 @@ func TestWrongFiles(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			data, err := os.ReadFile(file) //nolint:gosec // this package's testdata
+			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func golden(t *testing.T, file, got string) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // this package's testdata
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +121,9 @@ func TestHostileFiles(t *testing.T) {
 }
 
 func TestByteOrderMarkAndLineEnds(t *testing.T) {
-	text := "\ufeffcore: { address: \"a:1\", login: false }\r\nlog:\r\n  level: loud\r\nchannels: []\r\n"
+	text := "\ufeffcore: { address: \"a:1\", login: false } # comment\r\n# comment\r\nlog:\r\n  level: loud\r\nchannels: []\r\n"
 	_, err := Parse([]byte(text), "x")
-	if want := "x:3:10: log.level: must be debug, info, warn or error"; fmt.Sprint(err) != want {
+	if want := "x:4:10: log.level: must be debug, info, warn or error"; fmt.Sprint(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

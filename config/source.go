@@ -62,6 +62,8 @@ func (s *source) at(tk *token.Token, path, message, hint string) Problem {
 // syntax, or every use of what is not supported.
 func parseYAML(data []byte, src *source) (ast.Node, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	// The library counts the CR LF behind a comment as two line ends.
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	if problem, bad := unreadable(data); bad {
 		problem.File = src.file
 		return nil, Problems{problem}
@@ -149,7 +151,6 @@ func unreadable(data []byte) (Problem, bool) {
 			switch {
 			case r == utf8.RuneError && size == 1:
 				return at(i, "the file is not UTF-8 here", "save it as UTF-8")
-			case r == '\r' && i+1 < len(line) && line[i+1] == '\n':
 			case r < ' ' && r != '\t' && r != '\n', r == 0x7f:
 				return at(i, "there is a control character here", "")
 			}

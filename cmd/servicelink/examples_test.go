@@ -33,7 +33,7 @@ func TestExamplesPassCheck(t *testing.T) {
 	cert, key := selfSigned(t)
 	for _, file := range append(files, embedded) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file) //nolint:gosec // an example of this project
+			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
