@@ -133,6 +133,31 @@ func TestReplacedWaits(t *testing.T) {
 	})
 }
 
+// Over TCP the farewell must survive the reset right behind it.
+func TestReplacedOverTCP(t *testing.T) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runServer(t, l, openServer(newEvents()))
+	ups, ends := make(chan struct{}, 1), make(chan error, 1)
+	cfg := ClientConfig{
+		Address: l.Addr().String(), Peer: "@peer", Instance: "same", Login: true,
+		OnUp:   func(*Session) { ups <- struct{}{} },
+		OnDown: func(_ *Session, err error) { ends <- err },
+	}
+	runClient(t, cfg)
+	<-ups
+	cfg.OnDown = nil
+	runClient(t, cfg)
+	<-ups
+	var bye *ByeError
+	if err := <-ends; !errors.As(err, &bye) || bye.Reason != ByeReplaced {
+		t.Errorf("the first one ended with %v", err)
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	bubble(t, func(t *testing.T, n *pipeNet, e *events) {
 		runClient(t, testConfig(n, e))
