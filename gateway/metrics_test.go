@@ -23,7 +23,7 @@ var testChannels = []metricChannel{{"shop", "omnichannel"}, {"desk", "telegram"}
 func testMetrics(t *testing.T) (*metrics, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	return newMetrics(reg, append(testChannels[:len(testChannels):len(testChannels)], metricChannel{noChannel, noChannel}), "1.2.3"), reg
+	return newMetrics(reg, append(slices.Clip(testChannels), metricChannel{noChannel, noChannel}), "1.2.3"), reg
 }
 
 // ours gathers the families of this project, by name.
