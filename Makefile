@@ -25,6 +25,7 @@ help: ## list these targets
 
 .PHONY: run
 run: ## start gateway, reference core and a demonstration channel; open the printed addresses
+	@[ -e bin/playground ] || echo 'building; the first time takes a minute or two'
 	@go build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/playground
 	@exec bin/playground $(ARGS)
 

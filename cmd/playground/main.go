@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -21,22 +22,22 @@ var version = "unknown"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:])
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
 // run gives the exit code: 0 fine, 1 failed, 2 wrong usage.
-func run(ctx context.Context, args []string) int {
-	o, err := parseFlags(args)
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
-	case err != nil: // the flag package has said what is wrong
+	case err != nil: // parseFlags has said what is wrong
 		return 2
 	}
-	if err := play(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "playground:", err)
+	if err := play(ctx, o, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, "playground:", err)
 		return 1
 	}
 	return 0
@@ -49,7 +50,7 @@ type options struct {
 	level                                slog.Level
 }
 
-func parseFlags(args []string) (*options, error) {
+func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := &options{
 		page:    address{value: "127.0.0.1:8081"},
 		console: address{value: "127.0.0.1:8082"},
@@ -59,6 +60,7 @@ func parseFlags(args []string) (*options, error) {
 		level:   slog.LevelWarn,
 	}
 	flags := flag.NewFlagSet("playground", flag.ContinueOnError)
+	flags.SetOutput(stderr)
 	flags.Var(&o.page, "page", "`address` of the customers' page; a default that is taken gives way to a free port")
 	flags.Var(&o.console, "console", "`address` of the agent's console")
 	flags.Var(&o.public, "public", "`address` of the gateway's public listener, for webhooks")
@@ -71,7 +73,7 @@ func parseFlags(args []string) (*options, error) {
 	}
 	if flags.NArg() > 0 {
 		err := fmt.Errorf("%q is not a flag", flags.Arg(0))
-		fmt.Fprintln(os.Stderr, "playground:", err)
+		fmt.Fprintln(stderr, "playground:", err)
 		return nil, err
 	}
 	return o, nil

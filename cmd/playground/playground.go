@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -98,12 +99,12 @@ func (h *house) webhookURL() string {
 // play runs all three parts until ctx ends or one of them fails. They stop in
 // the direction messages walk: the gateway first, while the core can still
 // confirm what is under way, then the rest.
-func play(ctx context.Context, o *options) error {
+func play(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	h, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.level}))
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
 
 	ready := make(chan struct{})
 	cfg, err := h.configuration()
@@ -142,7 +143,7 @@ func play(ctx context.Context, o *options) error {
 	group.Go(func() error {
 		select {
 		case <-ready:
-			fmt.Print(h.welcome())
+			fmt.Fprint(stdout, h.welcome())
 			network.run(rest, newPoster(h.webhookURL()))
 		case <-rest.Done():
 		}
