@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"servicelink/config"
@@ -365,6 +365,12 @@ func (f *fakeNetwork) Send(ctx context.Context, p connectors.Part) (connectors.R
 	return connectors.Receipt{NetworkID: fmt.Sprint("net-", len(f.sent))}, nil
 }
 
+// Address reads "NAME|fake".
+func (f *fakeNetwork) Address(trackingID string) (connectors.Address, bool) {
+	name, ok := strings.CutSuffix(trackingID, "|fake")
+	return connectors.Address{TrackingID: trackingID, RemoteAddress: name}, ok
+}
+
 func (f *fakeNetwork) Typing(_ context.Context, _ connectors.Address, on bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -530,5 +536,3 @@ func (c *cutJournal) Refill(l journal.Lane, n int, fn func([]journal.Row, bool, 
 	}
 	c.Journal.Refill(l, n, fn)
 }
-
-func chatID(s string) uuid.UUID { return uuid.MustParse(s) }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"github.com/google/uuid"
 
+	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
@@ -161,5 +162,18 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 			return
 		}
 		ch.metrics.taken(journal.Out, []journal.Entry{e}, v)
+		if v[0] == journal.Refused {
+			g.spawn(func() { g.tellUndeliverable(c, &e) })
+		}
 	})
+}
+
+// tellUndeliverable tells the agent of a sentence that was dead on arrival.
+func (g *Gateway) tellUndeliverable(c *conversation, e *journal.Entry) {
+	reason := connectors.Reason(e.DeadReason)
+	if reason == "" {
+		reason = connectors.ReasonRefused
+	}
+	text := "Message " + e.ID + " was not delivered: " + reasonText(reason) + "."
+	_ = g.note(g.hardCtx, c, e.ID, text) // stopped: the dead letter tells of it
 }

@@ -412,3 +412,23 @@ func TestRequeuedDeadLetterIsSent(t *testing.T) {
 		}
 	})
 }
+
+func TestUnreadableAddressIsReported(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(5 * time.Second)
+		a := refcore.Address{Peer: testPeer, Port: testChannel, TrackingID: "unreadable"}
+		chat, err := h.core.Begin(a, "X")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.core.Say(chat, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantGot()
+		_, sentences, err := h.core.Chat(chat)
+		if err != nil || len(sentences) != 2 || sentences[1].Model != simprot.ModelTechNote {
+			t.Errorf("the agent was not told: %v, %v", sentences, err)
+		}
+	})
+}

@@ -86,6 +86,7 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 		g.finishOut(d, verdict{state: journal.Done, reason: reasonNotShown})
 		return
 	}
+	d.rebase(g.cfg.Limits.Deadline)
 	g.split(ctx, d)
 	for i := range d.parts {
 		if d.states[i].State == journal.PartSent {
@@ -178,6 +179,14 @@ func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) 
 		return late, nil
 	}
 	return notYet, err
+}
+
+// rebase bounds a deadline that an earlier process stored by a clock that may
+// have been wrong.
+func (d *delivery) rebase(limit time.Duration) {
+	if latest := deadlineFrom(time.Now(), limit); !latest.IsZero() && d.row.Deadline.After(latest) {
+		d.row.Deadline = latest
+	}
 }
 
 func (d *delivery) expired(now time.Time) bool {
