@@ -136,6 +136,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	if err := g.openListeners(); err != nil {
 		return err
 	}
+	g.log.Info("gateway listens", "public", g.PublicAddr(), "private", g.PrivateAddr())
 	return g.work(ctx, g.public, g.private)
 }
 
