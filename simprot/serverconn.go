@@ -164,7 +164,6 @@ func (c *ServerConn) admit() bool {
 // the end of its callbacks: nothing of it is handled after its successor's
 // SP_WELCOME.
 func (c *ServerConn) evict() {
-	c.conn.deaf.Store(true)
 	told := make(chan struct{})
 	c.farewell(ByeReplaced, 0, func(time.Time) { close(told) })
 	timer := time.NewTimer(evictWithin)
@@ -188,7 +187,8 @@ func (c *ServerConn) leave(err error) {
 }
 
 // closeAfter ends a connection whose reading ended with err. After a refusal
-// or the gateway's farewell what is queued still goes out.
+// or the gateway's farewell what is queued still goes out, and what comes in is
+// read away: unread bytes would turn the close into a reset that outruns it.
 func (c *ServerConn) closeAfter(err error) error {
 	var refused *RefusedError
 	var bye *ByeError
