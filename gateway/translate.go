@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,17 +29,17 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 		ID:   ev.ID,
 		Content: encodeContent(inContent{
 			Kind:         string(ev.Kind),
-			Text:         strings.ToValidUTF8(text, "\uFFFD"),
+			Text:         valid(text),
 			Model:        model,
-			PartyName:    simprot.Truncate(ev.Customer.PartyName, simprot.MaxPartyName),
+			PartyName:    simprot.Truncate(valid(ev.Customer.PartyName), simprot.MaxPartyName),
 			ReturnChatID: ev.ReturnChatID,
 			Payload:      buttonPayload(ev.Button),
 		}),
 		SentAt: ev.SentAt,
 		Party: &journal.Party{
-			RemoteAddress: ev.Customer.RemoteAddress,
-			PartyName:     simprot.Truncate(ev.Customer.PartyName, simprot.MaxPartyName),
-			UserToken:     simprot.Truncate(ev.Customer.UserToken, simprot.MaxUserToken),
+			RemoteAddress: valid(ev.Customer.RemoteAddress),
+			PartyName:     simprot.Truncate(valid(ev.Customer.PartyName), simprot.MaxPartyName),
+			UserToken:     simprot.Truncate(valid(ev.Customer.UserToken), simprot.MaxUserToken),
 			Culture:       culture,
 		},
 	}
@@ -50,6 +52,9 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 	}
 	return e
 }
+
+// valid makes text fit for packets, which carry UTF-8 only.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func buttonPayload(b *connectors.Button) string {
 	if b == nil {
@@ -132,29 +137,31 @@ func withCaption(text, caption string) string {
 
 // buttonLine is how an agent writes a button: one "[[text|payload]]" a line at
 // the end of the sentence; the payload may be left out.
-var buttonLine = regexp.MustCompile(`^\[\[([^|\]\n]+)(?:\|([^\]\n]*))?\]\]$`)
+var buttonLine = regexp.MustCompile(`^\[\[(\s*[^|\]\s][^|\]]*)(?:\|([^\]]*))?\]\]$`)
 
-// splitButtons takes the button lines off the end of a sentence.
+// splitButtons takes the button lines off the end of a sentence. Blank lines
+// among and after them say nothing.
 func splitButtons(text string) (string, []connectors.Button) {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	first := len(lines)
+	lines := strings.Split(text, "\n")
 	var buttons []connectors.Button
-	for first > 0 {
-		m := buttonLine.FindStringSubmatch(strings.TrimSpace(lines[first-1]))
+	last := len(lines)
+	for ; last > 0; last-- {
+		line := strings.TrimSpace(lines[last-1])
+		if line == "" {
+			continue
+		}
+		m := buttonLine.FindStringSubmatch(line)
 		if m == nil {
 			break
 		}
-		b := connectors.Button{Text: strings.TrimSpace(m[1]), ID: m[2]}
-		if b.ID == "" {
-			b.ID = b.Text
-		}
-		buttons = append([]connectors.Button{b}, buttons...)
-		first--
+		title := strings.TrimSpace(m[1])
+		buttons = append(buttons, connectors.Button{Text: title, ID: cmp.Or(m[2], title)})
 	}
 	if len(buttons) == 0 {
 		return text, nil
 	}
-	return strings.TrimRight(strings.Join(lines[:first], "\n"), "\n"), buttons
+	slices.Reverse(buttons)
+	return strings.TrimRight(strings.Join(lines[:last], "\n"), "\r\n"), buttons
 }
 
 // toParts splits a sentence into what the network can carry. The result is
@@ -163,10 +170,7 @@ func splitButtons(text string) (string, []connectors.Button) {
 func toParts(id, text string, to connectors.Address, caps connectors.Capabilities) (parts []connectors.Part, changed string) {
 	body, buttons := splitButtons(text)
 	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps.ButtonTitle)) {
-		for _, b := range buttons {
-			body += "\n- " + b.Text
-		}
-		body, buttons = strings.TrimLeft(body, "\n"), nil
+		body, buttons = strings.TrimLeft(body+listed(buttons), "\n"), nil
 		changed = "buttons were written as text"
 	}
 	texts := splitText(body, caps.TextLimit, caps.TextUnit)
@@ -178,6 +182,15 @@ func toParts(id, text string, to connectors.Address, caps connectors.Capabilitie
 		parts = append(parts, p)
 	}
 	return parts, changed
+}
+
+// listed is how buttons look on a network that has none.
+func listed(buttons []connectors.Button) string {
+	var list strings.Builder
+	for _, b := range buttons {
+		list.WriteString("\n- " + b.Text)
+	}
+	return list.String()
 }
 
 func tooLong(buttons []connectors.Button, limit int) bool {
@@ -196,72 +209,100 @@ func partID(id string, i int) string {
 	return id + "#" + strconv.Itoa(i+1)
 }
 
-// splitText cuts text into pieces of at most limit units, at a paragraph, line
-// or space where there is one in the second half, never inside a grapheme
-// unless the grapheme alone is over the limit.
+// splitText cuts text into pieces of at most limit units, at a line or space
+// where there is one in the second half, never inside a grapheme unless the
+// grapheme alone is over the limit. White space at a cut is left out.
 func splitText(text string, limit int, unit connectors.TextUnit) []string {
 	if limit <= 0 || units(text, unit) <= limit {
 		return []string{text}
 	}
 	var parts []string
-	for text != "" {
-		n := cutAt(text, limit, unit)
-		part := text[:n]
-		text = text[n:]
-		if text != "" {
-			part = strings.TrimRight(part, " \n")
-			text = strings.TrimLeft(text, " \n")
+	for rest := text; rest != ""; {
+		at := cutAt(rest, limit, unit)
+		if at.end == len(rest) {
+			at.solid = at.end // not a cut: the text's own end stays as it is
 		}
-		if part != "" {
-			parts = append(parts, part)
+		if at.solid > 0 {
+			parts = append(parts, rest[:at.solid])
 		}
+		rest = trimBlank(rest[at.end:])
+	}
+	if len(parts) == 0 { // nothing but white space: still one message
+		return []string{text[:cutAt(text, limit, unit).end]}
 	}
 	return parts
 }
 
-// cutAt gives the length in bytes of the next piece, at least one character.
-func cutAt(text string, limit int, unit connectors.TextUnit) int {
-	end, used := 0, 0
-	line, space := 0, 0
-	rest, state := text, -1
-	for rest != "" {
+// cut is a place to cut a text, in bytes: what is before solid makes a part,
+// the white space from there to end is left out.
+type cut struct{ solid, end int }
+
+// cutAt finds the end of the next piece, after at least one character.
+func cutAt(text string, limit int, unit connectors.TextUnit) cut {
+	var at, line, space cut
+	used := 0
+	for rest, state := text, -1; rest != ""; {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		n := units(cluster, unit)
-		if used+n > limit {
-			break
+		used += units(cluster, unit)
+		fits := used <= limit
+		if fits {
+			at.end += len(cluster)
 		}
-		used += n
-		end += len(cluster)
-		switch cluster {
-		case "\n", "\r\n":
-			line = end
-		case " ":
-			space = end
+		switch {
+		case cluster == " ":
+			space = at // also when it alone does not fit any more
+		case blank(cluster):
+			line = at
+		case fits:
+			at.solid = at.end
+		}
+		if !fits {
+			break
 		}
 	}
 	switch {
-	case end == len(text):
-		return end
-	case end == 0: // one grapheme alone is over the limit: cut inside it
-		return cutRunes(text, limit, unit)
-	case line > end/2:
+	case at.end == len(text):
+		return at
+	case at.end == 0: // one grapheme alone is over the limit: cut inside it
+		end := cutRunes(text, limit, unit)
+		return cut{end, end}
+	case line.end > at.end/2:
 		return line
-	case space > end/2:
+	case space.end > at.end/2:
 		return space
 	}
-	return end
+	return at
 }
 
-func cutRunes(text string, limit int, unit connectors.TextUnit) int {
-	end, used := 0, 0
-	for i, r := range text {
-		n := units(string(r), unit)
-		if used+n > limit && i > 0 {
+// blank tells that a whole grapheme is white space; a space that carries an
+// accent is not.
+func blank(cluster string) bool {
+	return cluster == " " || cluster == "\n" || cluster == "\r\n"
+}
+
+// trimBlank drops the white space at the beginning.
+func trimBlank(text string) string {
+	for text != "" {
+		cluster, rest, _, _ := uniseg.FirstGraphemeClusterInString(text, -1)
+		if !blank(cluster) {
 			break
 		}
-		used += n
-		end = i + utf8.RuneLen(r)
+		text = rest
+	}
+	return text
+}
+
+// cutRunes gives the length of as many characters as fit, at least one.
+func cutRunes(text string, limit int, unit connectors.TextUnit) int {
+	end, used := 0, 0
+	for end < len(text) {
+		_, size := utf8.DecodeRuneInString(text[end:])
+		used += units(text[end:end+size], unit)
+		if used > limit && end > 0 {
+			break
+		}
+		end += size
 	}
 	return end
 }
