@@ -259,7 +259,7 @@ func testEdges(t *testing.T, d Driver) {
 		{Lane: laneIn("nul\x00in"), ID: "a\x00b", ChatID: "\xff\xfe"},
 		{Lane: laneIn("nul\x00in"), ID: "a"},
 		{Lane: laneIn(""), ID: "", Content: []byte{}},
-		{Lane: laneIn("big"), ID: "big", Content: make([]byte, 100<<10)},
+		{Lane: laneIn("big"), ID: "big", Content: make([]byte, 20<<10)},
 		{Lane: laneIn("counter"), ID: "c", Counter: math.MinInt32, TextHash: 1 << 63},
 		{Lane: laneIn("old"), ID: "old", SentAt: time.Unix(-62135596800, 1000).UTC(), Deadline: time.Unix(0, 0).UTC()},
 	} {

@@ -3,6 +3,8 @@ package journaltest
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func bench(b *testing.B, d Driver, rows int, onCommit func(journal.Journal, []jo
 	body := make([]byte, benchBody)
 	b.SetParallelism(benchAccepters / 2)
 	b.ReportAllocs()
-	start := cpuTime()
+	start, written := cpuTime(), bytesWritten(b)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -80,6 +82,7 @@ func bench(b *testing.B, d Driver, rows int, onCommit func(journal.Journal, []jo
 	})
 	b.StopTimer()
 	b.ReportMetric(float64((cpuTime()-start).Nanoseconds())/1000/float64(b.N), "cpu-us/op")
+	b.ReportMetric(float64(bytesWritten(b)-written)/1024/float64(b.N), "KB-written/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
@@ -119,4 +122,19 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// bytesWritten is what the process has written to files so far.
+func bytesWritten(b *testing.B) (n int64) {
+	data, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		b.Skipf("needs Linux: %v", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if _, err := fmt.Sscanf(line, "wchar: %d", &n); err == nil {
+			return n
+		}
+	}
+	b.Fatal("/proc/self/io has no wchar")
+	return 0
 }

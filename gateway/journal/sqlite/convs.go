@@ -21,7 +21,8 @@ type conv struct {
 	id int64
 	journal.Conversation
 	savedSeen time.Time // LastSeen on disk
-	dirty     bool
+	moved     bool      // progress is to be written
+	renamed   bool      // the party is to be written
 }
 
 // convs holds the conversations in use. All writes pass through it, so it is
@@ -33,14 +34,17 @@ type convs struct {
 	saved      int64   // next, as of the last commit
 	dirty      []*conv // to be written with this transaction
 
-	byKey, insert, update *stmt
+	byKey, insert, insertProgress, saveProgress, saveParty *stmt
 }
 
 func (s *convs) prepare(c *conn) {
-	s.byKey = c.prepare(selectConversation + "WHERE channel = ? AND tracking_id = ?")
-	s.insert = c.prepare(`INSERT INTO conversation (id, channel, tracking_id, counter, released) VALUES (?, ?, ?, 0, 0)`)
-	s.update = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?,
-		chat_id = ?, counter = ?, released = ?, closed_text = ?, started = ?, last_seen = ? WHERE id = ?`)
+	s.byKey = c.prepare(selectConversation + "WHERE c.channel = ? AND c.tracking_id = ?")
+	s.insert = c.prepare("INSERT INTO conversation (id, channel, tracking_id) VALUES (?, ?, ?)")
+	s.insertProgress = c.prepare("INSERT INTO progress (conversation, counter, released) VALUES (?, 0, 0)")
+	s.saveProgress = c.prepare(`UPDATE progress SET counter = ?, released = ?, last_seen = ?, started = ?,
+		closed_text = ?, chat_id = ? WHERE conversation = ?`)
+	s.saveParty = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?
+		WHERE id = ?`)
 }
 
 func (s *convs) load(c *conn) error {
@@ -95,16 +99,28 @@ func (s *convs) getOrNew(channel, trackingID string) (*conv, error) {
 	if _, err := s.insert.exec(c.id, channel, trackingID); err != nil {
 		return nil, err
 	}
+	if _, err := s.insertProgress.exec(c.id); err != nil {
+		return nil, err
+	}
 	s.next++
 	s.keep(convKey{channel, trackingID}, c)
-	s.touch(c)
 	return c, nil
 }
 
-// touch has a conversation written with the transaction.
+// touch has a conversation's progress written with the transaction.
 func (s *convs) touch(c *conv) {
-	if !c.dirty {
-		c.dirty = true
+	s.write(c)
+	c.moved = true
+}
+
+// rename has a conversation's party written with the transaction.
+func (s *convs) rename(c *conv) {
+	s.write(c)
+	c.renamed = true
+}
+
+func (s *convs) write(c *conv) {
+	if !c.moved && !c.renamed {
 		s.dirty = append(s.dirty, c)
 	}
 }
@@ -124,11 +140,18 @@ func (s *convs) seen(c *conv, now time.Time) {
 // flush writes what changed.
 func (s *convs) flush() error {
 	for _, c := range s.dirty {
-		_, err := s.update.exec(text(c.RemoteAddress), text(c.PartyName), text(c.UserToken), text(c.Culture),
-			text(c.ChatID), int64(c.Counter), int64(c.Released), moment(c.ClosedText), moment(c.Started),
-			moment(c.LastSeen), c.id)
-		if err != nil {
-			return err
+		if c.renamed {
+			_, err := s.saveParty.exec(text(c.RemoteAddress), text(c.PartyName), text(c.UserToken), text(c.Culture), c.id)
+			if err != nil {
+				return err
+			}
+		}
+		if c.moved {
+			_, err := s.saveProgress.exec(int64(c.Counter), int64(c.Released), moment(c.LastSeen), moment(c.Started),
+				moment(c.ClosedText), text(c.ChatID), c.id)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -136,7 +159,10 @@ func (s *convs) flush() error {
 
 func (s *convs) committed() {
 	for i, c := range s.dirty {
-		c.dirty, c.savedSeen = false, c.LastSeen
+		if c.moved {
+			c.savedSeen = c.LastSeen
+		}
+		c.moved, c.renamed = false, false
 		s.dirty[i] = nil
 	}
 	s.dirty = s.dirty[:0]

@@ -28,7 +28,7 @@ var migrations embed.FS
 const (
 	// applicationID marks the file as ours: "SLJ1".
 	applicationID = 0x534c4a31
-	pageSize      = 4096
+	pageSize      = 8192
 	readerCount   = 4
 )
 
@@ -37,14 +37,19 @@ const (
 // writer, so the timeout is for checkpoints only.
 var (
 	writerPragmas = []string{
-		"busy_timeout(100)", fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(FULL)",
+		"busy_timeout(100)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)",
 		"wal_autocheckpoint(2000)", "journal_size_limit(16777216)", "cache_size(-32768)", "temp_store(MEMORY)",
 	}
 	readerPragmas = []string{"busy_timeout(1000)", "query_only(1)", "cache_size(-2048)", "temp_store(MEMORY)"}
 )
 
+// dsn names a connection. The log is switched on by its own parameter, which
+// the driver applies after the pragmas: it fixes the page size.
 func dsn(path, mode string, pragmas []string) string {
 	q := url.Values{"mode": {mode}, "_pragma": pragmas}
+	if mode == "rw" {
+		q.Set("_journal_mode", "WAL")
+	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 

@@ -148,7 +148,7 @@ func (j *Journal) Conversation(ctx context.Context, channel, trackingID string) 
 	err = each(ctx, j.db, conversationColumns, func(v []driver.Value) error {
 		c, ok = decodeConversation(v), true
 		return nil
-	}, selectConversation+"WHERE channel = ? AND tracking_id = ?", channel, trackingID)
+	}, selectConversation+"WHERE c.channel = ? AND c.tracking_id = ?", channel, trackingID)
 	return c, ok, fail(ctx, err)
 }
 
@@ -158,7 +158,7 @@ func (j *Journal) Conversations(ctx context.Context, channel string, since time.
 	err = each(ctx, j.db, conversationColumns, func(v []driver.Value) error {
 		convs = append(convs, decodeConversation(v))
 		return nil
-	}, selectConversation+"WHERE channel = ? AND last_seen >= ?", channel, since.Add(-lastSeenStep).UnixMicro())
+	}, selectConversation+"WHERE c.channel = ? AND p.last_seen >= ?", channel, since.Add(-lastSeenStep).UnixMicro())
 	return convs, fail(ctx, err)
 }
 

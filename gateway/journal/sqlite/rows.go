@@ -51,7 +51,7 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 	}
 	now := s.now()
 	if writer.MergeParty(&c.Party, e.Party) {
-		s.convs.touch(c)
+		s.convs.rename(c)
 	}
 	s.convs.seen(c, now)
 	r := journal.Row{

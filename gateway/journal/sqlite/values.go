@@ -131,8 +131,9 @@ func direction(lane int64) journal.Direction {
 	return journal.In + journal.Direction(lane&1)
 }
 
-const selectConversation = `SELECT id, channel, tracking_id, remote_address, party_name, user_token, culture,
- chat_id, counter, released, closed_text, started, last_seen FROM conversation `
+const selectConversation = `SELECT c.id, c.channel, c.tracking_id, c.remote_address, c.party_name, c.user_token,
+ c.culture, p.chat_id, p.counter, p.released, p.closed_text, p.started, p.last_seen
+ FROM conversation c JOIN progress p ON p.conversation = c.id `
 
 const conversationColumns = 13
 

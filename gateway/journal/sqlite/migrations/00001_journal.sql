@@ -14,13 +14,19 @@ CREATE TABLE conversation (
     party_name     TEXT,
     user_token     TEXT,
     culture        TEXT,
-    chat_id        TEXT,
-    counter        INTEGER NOT NULL,
-    released       INTEGER NOT NULL,
-    closed_text    INTEGER,
-    started        INTEGER,
-    last_seen      INTEGER,
     UNIQUE (channel, tracking_id)
+);
+
+-- What moves with every message, apart from the long texts that do not: one
+-- page holds many.
+CREATE TABLE progress (
+    conversation INTEGER PRIMARY KEY,
+    counter      INTEGER NOT NULL,
+    released     INTEGER NOT NULL,
+    last_seen    INTEGER,
+    started      INTEGER,
+    closed_text  INTEGER,
+    chat_id      TEXT
 );
 
 CREATE TABLE message (
@@ -78,5 +84,6 @@ DROP TABLE ledger;
 DROP TABLE straggler;
 DROP TABLE seen;
 DROP TABLE message;
+DROP TABLE progress;
 DROP TABLE conversation;
 DROP TABLE meta;
