@@ -38,7 +38,7 @@ const (
 var (
 	writerPragmas = []string{
 		"busy_timeout(100)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)",
-		"wal_autocheckpoint(2000)", "journal_size_limit(16777216)", "cache_size(-32768)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(1000)", "journal_size_limit(16777216)", "cache_size(-32768)", "temp_store(MEMORY)",
 	}
 	readerPragmas = []string{"busy_timeout(1000)", "query_only(1)", "cache_size(-2048)", "temp_store(MEMORY)"}
 )

@@ -43,6 +43,8 @@ type seen struct {
 	frozen table
 	parts  []int64 // partitions in the B-tree
 
+	filters map[int64]filter // of parts; nil = that partition has none
+
 	order  []id  // frozen, by key
 	pos    int   // order[:pos] is written, if the transaction commits
 	synced int   // order[:synced] is committed
@@ -50,7 +52,7 @@ type seen struct {
 	floor  int64 // every row before it is in the B-tree
 	added  []id  // by this transaction
 
-	insert, insertMany, at, saveFloor *stmt
+	insert, insertMany, at, saveFloor, saveFilter *stmt
 }
 
 // id is one known id: where its row is.
@@ -112,6 +114,7 @@ func (s *seen) prepare(c *conn) {
 	s.insertMany = c.prepare("INSERT OR IGNORE INTO seen (k, seq) VALUES " +
 		strings.TrimSuffix(strings.Repeat("(?, ?), ", flushRow), ", "))
 	s.at = c.prepare("SELECT seq FROM seen WHERE k = ?")
+	s.saveFilter = c.prepare("INSERT OR REPLACE INTO seen_filter (part, bits) VALUES (?, ?)")
 	s.saveFloor = c.prepare("UPDATE meta SET value = ? WHERE name = 'floor'")
 }
 
@@ -123,6 +126,7 @@ func (s *seen) load(c *conn, floor int64) error {
 	if c.err != nil {
 		return c.err
 	}
+	s.filters = make(map[int64]filter)
 	for k := int64(0); ; {
 		row, err := next.first(k)
 		if err != nil {
@@ -132,13 +136,45 @@ func (s *seen) load(c *conn, floor int64) error {
 			break
 		}
 		part := asInt(row[0]) >> hashBits
-		s.addPart(part)
+		s.parts = append(s.parts, part)
 		k = (part + 1) << hashBits
+	}
+	if err := s.loadFilters(c); err != nil {
+		return err
 	}
 	return rows.each(func(v []driver.Value) error {
 		s.active.add(s.hash(asInt(v[1]), asText(v[2]), uint64(asInt(v[3]))), asInt(v[0]))
 		return nil
 	}, floor)
+}
+
+// loadFilters reads the filters of the partitions that are complete, and makes
+// the last one's from its ids: half a second for a million of them.
+func (s *seen) loadFilters(c *conn) error {
+	saved, ids := c.prepare("SELECT bits FROM seen_filter WHERE part = ?"), c.prepare("SELECT k FROM seen WHERE k >= ? AND k < ?")
+	if c.err != nil {
+		return c.err
+	}
+	for _, p := range s.parts {
+		row, err := saved.first(p)
+		if err != nil {
+			return err
+		}
+		if row != nil {
+			s.filters[p] = filterOf(asBytes(row[0]), 1<<s.part)
+			continue
+		}
+		f := newFilter(1 << s.part)
+		err = ids.each(func(v []driver.Value) error {
+			f.add(asInt(v[0]) & (1<<hashBits - 1))
+			return nil
+		}, p<<hashBits, (p+1)<<hashBits)
+		if err != nil {
+			return err
+		}
+		s.filters[p] = f
+	}
+	return nil
 }
 
 // hash is the same for the same key for the life of the file.
@@ -182,6 +218,9 @@ func (s *seen) find(hash int64, match func(seq int64) (bool, error)) (bool, erro
 		return ok, err
 	}
 	for _, p := range s.parts {
+		if !s.filters[p].may(hash) {
+			continue
+		}
 		if ok, err := s.probe(p<<hashBits|hash, match); ok || err != nil {
 			return ok, err
 		}
@@ -218,7 +257,7 @@ func (s *seen) flush(n int) error {
 	for n > 0 && s.pos < len(s.order) {
 		piece := s.order[s.pos:min(len(s.order), s.pos+flushRow)]
 		for i, e := range piece {
-			s.addPart(e.k >> hashBits)
+			s.filterFor(e.k >> hashBits).add(e.k & (1<<hashBits - 1))
 			args[2*i], args[2*i+1] = e.k, e.seq
 		}
 		written := int64(0)
@@ -241,8 +280,24 @@ func (s *seen) flush(n int) error {
 	if s.pos < len(s.order) {
 		return nil
 	}
+	if err := s.seal(); err != nil {
+		return err
+	}
 	_, err := s.saveFloor.exec(s.top + 1)
 	return err
+}
+
+// seal saves the filters of partitions that the table just written has left
+// behind: nothing will be added to them.
+func (s *seen) seal() error {
+	for p := s.order[0].k >> hashBits; p < s.order[len(s.order)-1].k>>hashBits; p++ {
+		if f := s.filters[p]; f != nil {
+			if _, err := s.saveFilter.exec(p, f.bytes()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // insertOne writes one id to the first free place from its key on, unless it
@@ -261,18 +316,23 @@ func (s *seen) insertOne(e id) error {
 	}
 }
 
-// addPart makes a partition one that find looks into.
-func (s *seen) addPart(part int64) {
-	if !slices.Contains(s.parts, part) {
-		s.mu.Lock()
-		s.parts = append(s.parts, part)
-		s.mu.Unlock()
+// filterFor makes a partition one that find looks into.
+func (s *seen) filterFor(part int64) filter {
+	if f, ok := s.filters[part]; ok {
+		return f
 	}
+	f := newFilter(1 << s.part)
+	s.filters[part] = f
+	s.mu.Lock()
+	s.parts = append(s.parts, part)
+	s.mu.Unlock()
+	return f
 }
 
 func (s *seen) dropPart(part int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.filters, part)
 	s.parts = slices.DeleteFunc(s.parts, func(p int64) bool { return p == part })
 }
 

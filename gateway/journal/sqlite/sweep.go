@@ -23,7 +23,7 @@ type sweep struct {
 	stragglers, addStraggler, cutStraggler *stmt
 	row, eraseOne, removeOne               *stmt
 	saveMark                               *stmt
-	anyRow, seenEnd, seenCut               *stmt
+	anyRow, seenEnd, seenCut, filterCut    *stmt
 }
 
 func (s *sweep) prepare(c *conn) {
@@ -44,6 +44,7 @@ func (s *sweep) prepare(c *conn) {
 	s.saveMark = c.prepare("UPDATE meta SET value = ? WHERE name = ?")
 	s.anyRow = c.prepare("SELECT 1 FROM message WHERE seq BETWEEN ? AND ? LIMIT 1")
 	s.seenEnd = c.prepare("SELECT k FROM seen WHERE k >= ? AND k < ? ORDER BY k LIMIT 1 OFFSET ?")
+	s.filterCut = c.prepare("DELETE FROM seen_filter WHERE part = ?")
 	s.seenCut = c.prepare("DELETE FROM seen WHERE k >= ? AND k < ?")
 }
 
@@ -199,6 +200,9 @@ func (s *store) sweepSeen(time.Time) (int, error) {
 		if end == 0 {
 			end = hi
 			s.sweep.dropped = append(s.sweep.dropped, p)
+			if _, err := s.sweep.filterCut.exec(p); err != nil {
+				return 0, err
+			}
 		}
 		n, err := s.sweep.seenCut.exec(lo, end)
 		return max(int(n), 1), err

@@ -61,6 +61,12 @@ CREATE TABLE seen (
     seq INTEGER NOT NULL
 );
 
+-- Bloom filters of the partitions that are complete.
+CREATE TABLE seen_filter (
+    part INTEGER PRIMARY KEY,
+    bits BLOB NOT NULL
+);
+
 -- Rows the sweep's marks have passed and that were not due then.
 CREATE TABLE straggler (
     due INTEGER NOT NULL,
@@ -82,6 +88,7 @@ CREATE TABLE ledger (
 -- +goose Down
 DROP TABLE ledger;
 DROP TABLE straggler;
+DROP TABLE seen_filter;
 DROP TABLE seen;
 DROP TABLE message;
 DROP TABLE progress;
