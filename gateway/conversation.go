@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"servicelink/gateway/journal"
@@ -45,7 +47,9 @@ type conversation struct {
 	waiting *inItem
 	// noticed: the agent was told once what this network cannot show.
 	noticed  bool
-	lastUsed time.Time
+	lastUsed time.Time // last traffic
+	// lookedUp is when somebody last got hold of it, Unix nanoseconds.
+	lookedUp atomic.Int64
 
 	in  inLane
 	out outLane
@@ -76,7 +80,11 @@ func (r *registry) find(ch *channel, tracking string) *conversation {
 	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.convs[convKey{ch.cfg.Name, tracking}]
+	c := s.convs[convKey{ch.cfg.Name, tracking}]
+	if c != nil {
+		c.lookedUp.Store(time.Now().UnixNano()) // under the lock, so that evict leaves it to the caller
+	}
+	return c
 }
 
 // get gives the conversation, made if need be.
@@ -95,6 +103,7 @@ func (r *registry) get(ch *channel, tracking string) *conversation {
 		c.out.metrics, c.out.dir = ch.metrics, journal.Out
 		s.convs[k] = c
 	}
+	c.lookedUp.Store(time.Now().UnixNano())
 	return c
 }
 
@@ -116,7 +125,7 @@ func (r *registry) each(ch *channel, f func(*conversation)) {
 	}
 }
 
-// evict forgets conversations that rest since before and hold no work. What
+// evict forgets conversations nobody looked up since before and that hold no work. What
 // they knew is in the journal.
 func (r *registry) evict(before time.Time) {
 	for i := range r.shards {
@@ -136,7 +145,8 @@ func (c *conversation) idleSince(before time.Time) bool {
 		return false
 	}
 	defer c.mu.Unlock()
-	return c.lastUsed.Before(before) && c.waiting == nil && c.in.idle() && c.out.idle() && len(c.asking) == 0
+	return c.lookedUp.Load() < before.UnixNano() && c.waiting == nil && c.in.idle() && c.out.idle() &&
+		len(c.asking) == 0 && !c.out.asking
 }
 
 // load reads the journal's record once.
@@ -186,11 +196,8 @@ func (c *conversation) saw(chat string, n int32) (fresh bool) {
 		if n > c.counter+1 {
 			c.missing = append(c.missing, gap{c.counter + 1, n - 1})
 		}
-		if last := len(c.missing) - 1; last >= maxGaps {
-			c.missing[last-1].to = c.missing[last].to
-			c.missing = c.missing[:last]
-		}
 		c.counter = n
+		c.boundGaps()
 		return true
 	}
 	for i, m := range c.missing {
@@ -205,9 +212,17 @@ func (c *conversation) saw(chat string, n int32) (fresh bool) {
 			rest = append(rest, gap{n + 1, m.to})
 		}
 		c.missing = slices.Replace(c.missing, i, i+1, rest...)
+		c.boundGaps()
 		return true
 	}
 	return false
+}
+
+func (c *conversation) boundGaps() {
+	if last := len(c.missing) - 1; last >= maxGaps {
+		c.missing[last-1].to = c.missing[last].to
+		c.missing = c.missing[:last]
+	}
 }
 
 // answered takes the highest Counter of an answer: what is below has been
@@ -223,8 +238,14 @@ func (c *conversation) answered(highest int32) {
 	}
 }
 
-// whole tells that no Counter below n is missing. c.mu is held.
-func (c *conversation) whole(n int32) bool { return len(c.missing) == 0 || c.missing[0].from >= n }
+// unsaw makes a Counter missing again. c.mu is held.
+func (c *conversation) unsaw(n int32) {
+	if n <= 0 || n > c.counter {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(c.missing, n, func(m gap, n int32) int { return cmp.Compare(m.from, n) })
+	c.missing = slices.Insert(c.missing, at, gap{n, n})
+}
 
 // asked tells that session s has answered for this conversation. c.mu is held.
 func (c *conversation) asked(s *simprot.Session) bool {

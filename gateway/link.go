@@ -154,7 +154,7 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 		ch.metrics.reusedID()
 	}
 	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {
-		c.landed(&e)
+		g.landed(c, &e, err == nil)
 		if err != nil {
 			// Not taken: RESYNC until the journal takes what STATUS shows.
 			ch.port.unjournaled.Store(true)

@@ -33,6 +33,9 @@ type outLane struct {
 type arrival struct {
 	tick  uint64
 	fresh bool // its Counter was not seen or passed over before
+	// chat and counter hold later rows back until the commit hands it over.
+	chat    string
+	counter int32
 }
 
 // recentIDs bounds what is kept to notice that an ID is used for another text.
@@ -69,7 +72,7 @@ func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (r
 		e.ChatID = c.chatID // it belongs to the chat of the last STATUS
 	}
 	c.tick++
-	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter)}
+	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter), chat: e.ChatID, counter: sn.Counter}
 	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
 	for _, k := range c.out.recent {
 		reused = reused || k.ID == key.ID && k.TextHash != key.TextHash
@@ -85,11 +88,33 @@ func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (r
 	return reused
 }
 
-// landed forgets how a sentence came, once its commit has handed it over.
-func (c *conversation) landed(e *journal.Entry) {
+// landed forgets how a sentence came, once its commit has handed it over. One
+// that was not taken is missing again.
+func (g *Gateway) landed(c *conversation, e *journal.Entry, taken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.out.arrivals, journal.IDHash{ID: e.ID, TextHash: e.TextHash})
+	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
+	if a, ok := c.out.arrivals[key]; ok && !taken && a.fresh && a.chat == c.chatID {
+		c.unsaw(a.counter)
+	}
+	delete(c.out.arrivals, key)
+	if len(c.out.rows) > 0 {
+		g.freeOut(c) // some may have waited for it
+	}
+}
+
+// whole tells that no sentence of the latest chat with a Counter below n is
+// missing or on its way into the journal. c.mu is held.
+func (c *conversation) whole(n int32) bool {
+	if len(c.missing) > 0 && c.missing[0].from < n {
+		return false
+	}
+	for _, a := range c.out.arrivals {
+		if a.chat == c.chatID && a.counter < n {
+			return false
+		}
+	}
+	return true
 }
 
 // pushOut puts a handed-over row into its lane.
