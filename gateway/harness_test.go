@@ -263,6 +263,7 @@ func (h *house) waits(d time.Duration) {
 // balanced checks the ledger's equation.
 func (h *house) balanced() {
 	h.Helper()
+	synctest.Wait()
 	ledger, err := h.disk.mem.Ledger(context.Background())
 	if err != nil {
 		h.Fatal(err)
@@ -276,6 +277,7 @@ func (h *house) balanced() {
 
 func (h *house) pending(dir journal.Direction) int64 {
 	h.Helper()
+	synctest.Wait() // changes nobody waits for are on their way
 	ledger, err := h.disk.mem.Ledger(context.Background())
 	if err != nil {
 		h.Fatal(err)
