@@ -17,8 +17,9 @@ var errDeadline = errors.New("deadline before the limits allow a send")
 const (
 	// authStrikes is how many credential errors in a row pause a channel.
 	authStrikes = 3
-	// maxRecipients bounds the recipient buckets held; the idle ones go first.
-	maxRecipients = 10_000
+	// manyRecipients is how many recipient buckets may be held before the idle
+	// ones are looked for.
+	manyRecipients = 10_000
 )
 
 // limits says when a channel may send: account and recipient buckets, the
@@ -28,6 +29,7 @@ type limits struct {
 	perOne     connectors.Rate
 	mu         sync.Mutex
 	recipients map[string]*rate.Limiter
+	sweepAt    int       // how many recipients make the next sweep
 	notBefore  time.Time // the network asked for patience
 	strikes    int       // credential errors in a row
 	change     chan struct{}
@@ -38,7 +40,7 @@ type limits struct {
 }
 
 func newLimits(caps connectors.Capabilities) *limits {
-	l := &limits{perOne: caps.RecipientRate, recipients: make(map[string]*rate.Limiter), change: make(chan struct{})}
+	l := &limits{perOne: caps.RecipientRate, recipients: make(map[string]*rate.Limiter), sweepAt: manyRecipients, change: make(chan struct{})}
 	if caps.AccountRate.PerSecond > 0 {
 		l.account = rate.NewLimiter(rate.Limit(caps.AccountRate.PerSecond), max(1, caps.AccountRate.Burst))
 	}
@@ -60,9 +62,27 @@ func (l *limits) cause() *connectors.SendError {
 
 // wait returns when a send to the recipient is allowed.
 func (l *limits) wait(ctx context.Context, recipient string, deadline time.Time) error {
-	if err := l.waitPatience(ctx, deadline); err != nil {
-		return err
+	for {
+		trial, err := l.waitPatience(ctx, deadline)
+		if err == nil {
+			err = l.waitTurn(ctx, recipient, deadline)
+		}
+		if err != nil || trial || l.free() {
+			return err
+		}
+		// The network asked for patience while this send waited for its turn.
 	}
+}
+
+// free tells that neither the network's own wish nor a pause is in the way.
+func (l *limits) free() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pausedFor == nil && !l.notBefore.After(time.Now())
+}
+
+// waitTurn takes a token from each bucket.
+func (l *limits) waitTurn(ctx context.Context, recipient string, deadline time.Time) error {
 	for _, b := range []*rate.Limiter{l.recipient(recipient), l.account} {
 		if b == nil {
 			continue
@@ -84,27 +104,28 @@ func (l *limits) wait(ctx context.Context, recipient string, deadline time.Time)
 }
 
 // waitPatience waits until the network's own wish and a pause allow an attempt.
-func (l *limits) waitPatience(ctx context.Context, deadline time.Time) error {
+// trial tells that it is the one attempt made in spite of a pause.
+func (l *limits) waitPatience(ctx context.Context, deadline time.Time) (trial bool, err error) {
 	for {
 		l.mu.Lock()
 		now := time.Now()
 		until := l.notBefore
 		switch {
 		case l.pausedFor == nil:
-		case !now.Before(l.nextTrial):
+		case !now.Before(l.nextTrial) && !until.After(now):
 			l.nextTrial = now.Add(paces[connectors.ReasonAuth].first)
 			l.mu.Unlock()
-			return nil
+			return true, nil
 		case l.nextTrial.After(until):
 			until = l.nextTrial
 		}
 		change := l.change
 		l.mu.Unlock()
 		if !until.After(now) {
-			return nil
+			return false, nil
 		}
 		if !deadline.IsZero() && until.After(deadline) {
-			return errDeadline
+			return false, errDeadline
 		}
 		timer := time.NewTimer(until.Sub(now))
 		select {
@@ -114,7 +135,7 @@ func (l *limits) waitPatience(ctx context.Context, deadline time.Time) error {
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }
@@ -161,12 +182,15 @@ func (l *limits) recipient(id string) *rate.Limiter {
 	if b != nil {
 		return b
 	}
-	if len(l.recipients) >= maxRecipients {
+	if len(l.recipients) >= l.sweepAt {
 		for k, old := range l.recipients {
 			if old.Tokens() >= float64(old.Burst()) {
 				delete(l.recipients, k) // full: forgetting it changes nothing
 			}
 		}
+		// Those in use stay: their number is bounded by the account's rate. The
+		// next sweep comes when it pays.
+		l.sweepAt = max(manyRecipients, 2*len(l.recipients))
 	}
 	b = rate.NewLimiter(rate.Limit(l.perOne.PerSecond), max(1, l.perOne.Burst))
 	l.recipients[id] = b

@@ -45,17 +45,17 @@ func reasonText(r connectors.Reason) string {
 
 // outboundNote tells why a sentence did not reach the customer.
 func outboundNote(d *delivery, v verdict) string {
-	what := "Message " + d.row.ID
-	if len(d.parts) > 1 {
-		sent := 0
-		for _, s := range d.states {
-			if s.State == journal.PartSent {
-				sent++
-			}
+	sent := 0
+	for _, s := range d.states {
+		if s.State == journal.PartSent {
+			sent++
 		}
-		what = fmt.Sprintf("Message %s (%d of %d parts were delivered)", d.row.ID, sent, len(d.parts))
 	}
-	return what + " was not delivered: " + reasonText(v.reason) + "."
+	what := "was not delivered"
+	if sent > 0 {
+		what = fmt.Sprintf("was delivered only in part (%d of %d parts)", sent, len(d.parts))
+	}
+	return "Message " + d.row.ID + " " + what + ": " + reasonText(v.reason) + "."
 }
 
 // inboundNote tells that a customer's message could not be shown.

@@ -261,7 +261,7 @@ func (t *gate) since() time.Time {
 }
 
 // pass returns nil when the caller may ask the core now.
-func (t *gate) pass(ctx context.Context, s *simprot.Session, tell func(simprot.Signal) error, policy config.WhenClosed) error {
+func (t *gate) pass(ctx context.Context, s session, tell func(simprot.Signal) error, policy config.WhenClosed) error {
 	t.mu.Lock()
 	if t.signal == "" {
 		t.mu.Unlock()

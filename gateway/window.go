@@ -7,6 +7,9 @@ import (
 	"servicelink/simprot"
 )
 
+// session is what waiting needs of a *simprot.Session: its end.
+type session interface{ Done() <-chan struct{} }
+
 // window bounds how many sentences may be unanswered at the core. Places are
 // given to channels in turn, so that one busy channel cannot starve the others.
 type window struct {
@@ -27,7 +30,7 @@ type waiter struct {
 }
 
 // slot is a place in the window, held for one session.
-type slot struct{ session *simprot.Session }
+type slot struct{ session session }
 
 func newWindow(size int, observe func(limit, used int)) *window {
 	return &window{max: size, limit: size, queues: make(map[*channel][]*waiter), observe: observe}
@@ -35,7 +38,7 @@ func newWindow(size int, observe func(limit, used int)) *window {
 
 // acquire gives it a place for session s, or returns when ctx or s ends. An
 // event that kept its place through a time-out has one already.
-func (w *window) acquire(ctx context.Context, ch *channel, s *simprot.Session, it *inItem) error {
+func (w *window) acquire(ctx context.Context, ch *channel, s session, it *inItem) error {
 	if it.slot != nil {
 		return nil
 	}
@@ -73,6 +76,7 @@ func (w *window) leave(ch *channel, me *waiter) {
 	if me.given {
 		w.used--
 		w.grant()
+		w.report()
 		return
 	}
 	q := w.queues[ch]
@@ -114,7 +118,7 @@ func (w *window) release(it *inItem) {
 
 // forget gives back a place that belonged to an earlier session: the core
 // forgot the sentence's connection too.
-func (w *window) forget(it *inItem, s *simprot.Session) {
+func (w *window) forget(it *inItem, s session) {
 	if it.slot != nil && it.slot.session != s {
 		w.release(it)
 	}

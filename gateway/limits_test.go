@@ -1,0 +1,269 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"servicelink/connectors"
+)
+
+var (
+	authError  = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonAuth, Hint: "check the token"}
+	otherError = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonConnect}
+)
+
+func patience(d time.Duration) *connectors.SendError {
+	return &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: d}
+}
+
+// took is how long a send has to wait, on the bubble's clock.
+func took(t *testing.T, l *limits, recipient string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	if err := l.wait(t.Context(), recipient, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(began)
+}
+
+func TestLimitsBuckets(t *testing.T) {
+	type rate = connectors.Rate
+	for name, tc := range map[string]struct {
+		account, one rate
+		recipients   []string
+		want         time.Duration // for all, one after the other
+	}{
+		"unlimited":           {rate{}, rate{}, []string{"a", "a", "a"}, 0},
+		"account":             {rate{PerSecond: 1, Burst: 1}, rate{}, []string{"a", "b", "c"}, 2 * time.Second},
+		"account, burst":      {rate{PerSecond: 1, Burst: 2}, rate{}, []string{"a", "b", "c"}, time.Second},
+		"account, no burst":   {rate{PerSecond: 2}, rate{}, []string{"a", "b", "c"}, time.Second},
+		"recipient":           {rate{}, rate{PerSecond: 1, Burst: 1}, []string{"a", "b", "a"}, time.Second},
+		"different ones":      {rate{}, rate{PerSecond: 1, Burst: 1}, []string{"a", "b", "c"}, 0},
+		"both":                {rate{PerSecond: 10, Burst: 1}, rate{PerSecond: 1, Burst: 1}, []string{"a", "b", "a"}, time.Second},
+		"slower than one sec": {rate{PerSecond: 0.1, Burst: 1}, rate{}, []string{"a", "a"}, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimits(connectors.Capabilities{AccountRate: tc.account, RecipientRate: tc.one})
+				var sum time.Duration
+				for _, r := range tc.recipients {
+					sum += took(t, l, r)
+				}
+				if sum.Round(time.Millisecond) != tc.want {
+					t.Errorf("waited %v, want %v", sum, tc.want)
+				}
+			})
+		})
+	}
+}
+
+func TestLimitsObeyTheNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{})
+		l.learn(patience(7 * time.Second))
+		l.learn(patience(3 * time.Second)) // a shorter wish does not end a longer one
+		l.learn(patience(0))
+		if d := took(t, l, "a"); d != 7*time.Second {
+			t.Errorf("waited %v", d)
+		}
+		l.learn(&connectors.SendError{Reason: connectors.ReasonServer, RetryAfter: time.Hour})
+		if d := took(t, l, "a"); d != 0 {
+			t.Errorf("one message's RetryAfter held up the account for %v", d)
+		}
+	})
+}
+
+// TestLimitsObeyTheNetworkInTheQueue: who already waits for its turn learns
+// that the network wants patience, and then they go one by one.
+func TestLimitsObeyTheNetworkInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 1, Burst: 1}})
+		took(t, l, "first")
+		began := time.Now()
+		went := make(chan time.Duration, 3)
+		for i := range 3 {
+			go func() {
+				if l.wait(t.Context(), fmt.Sprint(i), time.Time{}) == nil {
+					went <- time.Since(began)
+				}
+			}()
+		}
+		synctest.Wait()
+		l.learn(patience(time.Minute))
+		last := time.Minute
+		for range 3 {
+			d := (<-went).Round(time.Millisecond)
+			if d < last {
+				t.Errorf("one went after %v, want not before %v", d, last)
+			}
+			last = d + time.Second
+		}
+	})
+}
+
+func TestLimitsPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{})
+		for range authStrikes - 1 {
+			l.learn(authError)
+		}
+		l.worked() // in a row is what counts
+		for range authStrikes - 1 {
+			l.learn(authError)
+			l.learn(otherError)
+		}
+		if l.paused() || l.cause() != nil {
+			t.Fatal("paused too early")
+		}
+		l.learn(authError)
+		if !l.paused() || l.cause() != authError {
+			t.Fatal("not paused")
+		}
+		first := took(t, l, "a")
+		if pace := paces[connectors.ReasonAuth].first; first < pace*8/10 || first > pace*12/10 {
+			t.Errorf("the trial came after %v, want about %v", first, pace)
+		}
+		// It is one trial: the next comes only after a while, or once it worked.
+		began := time.Now()
+		second := make(chan time.Duration, 1)
+		go func() {
+			if l.wait(t.Context(), "b", time.Time{}) == nil {
+				second <- time.Since(began)
+			}
+		}()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(second) != 0 {
+			t.Fatal("two trials at once")
+		}
+		l.worked()
+		if d := <-second; d != time.Second {
+			t.Errorf("the others went after %v, want at once", d)
+		}
+		if l.paused() {
+			t.Error("still paused")
+		}
+	})
+}
+
+// TestLimitsTrialsGrowRare: every trial that fails makes the next one later,
+// up to a bound.
+func TestLimitsTrialsGrowRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{})
+		for range authStrikes {
+			l.learn(authError)
+		}
+		var waits []time.Duration
+		for range 12 {
+			waits = append(waits, took(t, l, "a"))
+			l.learn(authError)
+		}
+		last := waits[len(waits)-1]
+		if top := paces[connectors.ReasonAuth].max; last < top/2 || last > top*12/10 || waits[0] > time.Minute {
+			t.Errorf("waits %v", waits)
+		}
+	})
+}
+
+func TestLimitsTrialWaitsForTheNetworkToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{})
+		for range authStrikes {
+			l.learn(authError)
+		}
+		l.learn(patience(time.Hour))
+		if d := took(t, l, "a"); d != time.Hour {
+			t.Errorf("the trial came after %v", d)
+		}
+	})
+}
+
+func TestLimitsDeadline(t *testing.T) {
+	slow := connectors.Rate{PerSecond: 0.1, Burst: 1}
+	for name, tc := range map[string]struct {
+		caps connectors.Capabilities
+		make func(l *limits)
+	}{
+		"account":   {connectors.Capabilities{AccountRate: slow}, func(l *limits) { _ = l.wait(t.Context(), "a", time.Time{}) }},
+		"recipient": {connectors.Capabilities{RecipientRate: slow}, func(l *limits) { _ = l.wait(t.Context(), "a", time.Time{}) }},
+		"patience":  {connectors.Capabilities{}, func(l *limits) { l.learn(patience(10 * time.Second)) }},
+		"pause": {connectors.Capabilities{}, func(l *limits) {
+			for range authStrikes {
+				l.learn(authError)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimits(tc.caps)
+				tc.make(l)
+				began := time.Now()
+				if err := l.wait(t.Context(), "a", began.Add(5*time.Second)); !errors.Is(err, errDeadline) {
+					t.Errorf("wait = %v", err)
+				}
+				if d := time.Since(began); d != 0 {
+					t.Errorf("it took %v to say so", d)
+				}
+				if err := l.wait(t.Context(), "a", began.Add(time.Hour)); err != nil {
+					t.Errorf("a later deadline: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestLimitsStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, l := range map[string]*limits{
+			"bucket":   newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 0.001, Burst: 1}}),
+			"patience": newLimits(connectors.Capabilities{}),
+		} {
+			took(t, l, "a")
+			if name == "patience" {
+				l.learn(patience(time.Hour))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := l.wait(ctx, "a", time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: wait = %v", name, err)
+			}
+			cancel()
+		}
+	})
+}
+
+// TestLimitsForgetIdleRecipients: what is held follows the recipients in use,
+// and nobody in use gets a fresh bucket.
+func TestLimitsForgetIdleRecipients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{RecipientRate: connectors.Rate{PerSecond: 1, Burst: 1}})
+		for round := range 5 {
+			for i := range manyRecipients {
+				l.recipient(fmt.Sprint(round, "-", i)).Allow()
+			}
+			if n := len(l.recipients); n > manyRecipients {
+				t.Fatalf("%d buckets held", n)
+			}
+			time.Sleep(2 * time.Second) // all are full again
+		}
+		busy := l.recipient("busy")
+		busy.Allow()
+		for i := range 3 * manyRecipients {
+			l.recipient(fmt.Sprint("new-", i)).Allow() // all in use: none may be forgotten
+		}
+		if l.recipient("busy") != busy {
+			t.Error("a bucket in use was forgotten")
+		}
+		time.Sleep(2 * time.Second)
+		for i := range 4 * manyRecipients {
+			l.recipient(fmt.Sprint("later-", i))
+		}
+		if n := len(l.recipients); n > 6*manyRecipients {
+			t.Errorf("%d buckets held", n)
+		}
+	})
+}
