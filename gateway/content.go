@@ -1,50 +1,107 @@
 package gateway
 
 import (
-	"encoding/json"
+	"encoding/binary"
+	"errors"
 	"hash/fnv"
+	"strconv"
 	"time"
 
-	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
 
-// inContent is what a journal row holds of an inbound event: everything that
-// goes into the core's packets, already translated.
-type inContent struct {
-	Kind         string        `json:"k"`
-	Text         string        `json:"t,omitempty"`
-	Model        simprot.Model `json:"m,omitempty"`
-	PartyName    string        `json:"n,omitempty"`
-	ReturnChatID string        `json:"r,omitempty"`
-	// Payload is what a pressed button carried; kept for tracing.
-	Payload string `json:"p,omitempty"`
-}
-
-// outContent is what a journal row holds of a sentence for the customer.
-type outContent struct {
-	Text  string        `json:"t,omitempty"`
-	Model simprot.Model `json:"m,omitempty"`
+// content is what a journal row holds of a message, already translated: of an
+// inbound event everything that goes into the core's packets, of a sentence
+// what goes to the customer.
+type content struct {
+	Kind         string // inbound: a connectors.Kind, or kindNote
+	Text         string
+	Model        simprot.Model
+	PartyName    string // inbound
+	ReturnChatID string // inbound: a chat made beforehand
+	Payload      string // inbound: what a pressed button carried; kept for tracing
 	// ID is the core's own when it is over the limit and the row's is shortened.
-	ID string `json:"i,omitempty"`
+	ID string
 	// Auto marks a text of our own ("we are closed"): nobody awaits its
 	// confirmation, and its failure is no news for the agent.
-	Auto bool `json:"a,omitempty"`
+	Auto bool
 }
 
-func encodeContent(v any) []byte {
-	// The two structs above always marshal: strings and integers only.
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("gateway: content does not marshal: " + err.Error())
+// The bytes of a content are its members that are not zero, each a tag, a
+// length as uvarint and the value. It is decoded once for every message, which
+// JSON made noticeable; texts can still be read in the file. A tag, once used,
+// keeps its meaning: the bytes outlive the program that wrote them.
+const (
+	tagKind     = 'k'
+	tagText     = 't'
+	tagModel    = 'm'
+	tagParty    = 'n'
+	tagReturn   = 'r'
+	tagPayload  = 'p'
+	tagID       = 'i'
+	tagAuto     = 'a'
+	tagOverhead = 8 * (1 + binary.MaxVarintLen32)
+)
+
+var errContent = errors.New("gateway: the journal's content cannot be read")
+
+func (c *content) encode() []byte {
+	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID))
+	put := func(tag byte, value string) {
+		if value != "" {
+			b = append(b, tag)
+			b = binary.AppendUvarint(b, uint64(len(value)))
+			b = append(b, value...)
+		}
+	}
+	put(tagKind, c.Kind)
+	put(tagText, c.Text)
+	if c.Model != 0 {
+		put(tagModel, strconv.FormatInt(int64(c.Model), 10))
+	}
+	put(tagParty, c.PartyName)
+	put(tagReturn, c.ReturnChatID)
+	put(tagPayload, c.Payload)
+	put(tagID, c.ID)
+	if c.Auto {
+		put(tagAuto, "1")
 	}
 	return b
 }
 
-func decodeContent[T any](row journal.Row) (T, error) {
-	var c T
-	err := json.Unmarshal(row.Content, &c)
-	return c, err
+// decodeContent skips tags it does not know: a later program wrote them.
+func decodeContent(b []byte) (c content, err error) {
+	for len(b) > 0 {
+		n, used := binary.Uvarint(b[1:])
+		if used <= 0 || n > uint64(len(b)-1-used) {
+			return content{}, errContent
+		}
+		tag, value := b[0], string(b[1+used:1+used+int(n)]) //nolint:gosec // bounded by len(b) above
+		b = b[1+used+int(n):]                               //nolint:gosec // the same
+		switch tag {
+		case tagKind:
+			c.Kind = value
+		case tagText:
+			c.Text = value
+		case tagModel:
+			m, err := strconv.ParseInt(value, 10, 32)
+			if err != nil {
+				return content{}, errContent
+			}
+			c.Model = simprot.Model(m)
+		case tagParty:
+			c.PartyName = value
+		case tagReturn:
+			c.ReturnChatID = value
+		case tagPayload:
+			c.Payload = value
+		case tagID:
+			c.ID = value
+		case tagAuto:
+			c.Auto = true
+		}
+	}
+	return c, nil
 }
 
 // textHash tells a reused ID from a repeat (SPEC, outbound). Never 0.

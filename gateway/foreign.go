@@ -31,7 +31,7 @@ func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 			TrackingID: simprot.ShortenID(sn.Port+"|"+sn.TrackingId, simprot.MaxTrackingID),
 		},
 		ID: outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
-		Content:    encodeContent(outContent{Text: sn.Text, Model: sn.Model}),
+		Content:    (&content{Text: sn.Text, Model: sn.Model}).encode(),
 		DeadReason: string(connectors.ReasonNoChannel),
 	}
 	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {

@@ -21,7 +21,7 @@ type inLane struct{ laneState }
 // inItem is the event at the head of a lane, on its way to the core.
 type inItem struct {
 	row     *held
-	content inContent
+	content content
 	// inDoubt: it may have been written to the core, by this process or an
 	// earlier one. Then STATUS is asked before anything else.
 	inDoubt bool
@@ -117,7 +117,7 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 	}
 	defer g.window.release(it)
 	var err error
-	if it.content, err = decodeContent[inContent](row.Row); err != nil {
+	if it.content, err = decodeContent(row.Content); err != nil {
 		g.finishIn(c, it, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})
 		return
 	}

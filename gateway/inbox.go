@@ -204,6 +204,6 @@ func (g *Gateway) note(ctx context.Context, c *conversation, about, text string)
 	return g.acceptOwn(ctx, journal.Entry{
 		Lane:    journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
 		ID:      simprot.ShortenID("note:"+about, simprot.MaxID),
-		Content: encodeContent(inContent{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.cfg.Core.Peer}),
+		Content: (&content{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.cfg.Core.Peer}).encode(),
 	})
 }

@@ -175,7 +175,7 @@ func (g *Gateway) tellClosed(ctx context.Context, c *conversation, it *inItem, s
 		Lane:     journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.Out, TrackingID: c.tracking},
 		ID:       simprot.ShortenID("closed:"+it.row.ID, simprot.MaxID),
 		TextHash: textHash(text),
-		Content:  encodeContent(outContent{Text: text, Auto: true}),
+		Content:  (&content{Text: text, Auto: true}).encode(),
 		Deadline: deadlineFrom(now, closedTextEvery),
 	}
 	if err := g.acceptOwn(ctx, entry); err != nil {

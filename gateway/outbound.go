@@ -47,13 +47,13 @@ func (g *Gateway) outEntry(ch *channel, sn *simprot.ChatSentenceInfo) journal.En
 	e := journal.Entry{
 		Lane: journal.Lane{Channel: ch.cfg.Name, Direction: journal.Out, TrackingID: sn.TrackingId},
 		ID:   outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
-		Content:  encodeContent(outContent{Text: sn.Text, Model: sn.Model}),
+		Content:  (&content{Text: sn.Text, Model: sn.Model}).encode(),
 		SentAt:   sn.TimeSent,
 		Deadline: deadlineFrom(now, g.cfg.Limits.Deadline),
 	}
 	e.ChatID = idText(sn.ChatId)
 	if e.ID != sn.ID {
-		e.Content = encodeContent(outContent{Text: sn.Text, Model: sn.Model, ID: sn.ID})
+		e.Content = (&content{Text: sn.Text, Model: sn.Model, ID: sn.ID}).encode()
 	}
 	if len(sn.TrackingId) > simprot.MaxTrackingID || !ch.reachable(sn.TrackingId) || sn.ID == "" {
 		e.DeadReason = string(connectors.ReasonAddress)
@@ -180,7 +180,7 @@ func (c *conversation) needsNoLeave(h *held) bool {
 func (c *conversation) chatOf(h *held) string { return cmp.Or(h.ChatID, c.chatID) }
 
 func isAuto(row journal.Row) bool {
-	content, err := decodeContent[outContent](row)
+	content, err := decodeContent(row.Content)
 	return err == nil && content.Auto
 }
 

@@ -38,7 +38,9 @@ func TestRandomRuns(t *testing.T) {
 			if r.IntN(3) == 0 {
 				opts = append(opts, oldJournal)
 			}
-			inHouse(t, func(h *house) { (&randomRun{house: h, r: r, plain: plain, in: map[string]int{}, out: map[string][]string{}}).run() }, opts...)
+			inHouse(t, func(h *house) {
+				(&randomRun{house: h, r: r, plain: plain, in: map[string]int{}, out: map[string][]string{}}).run()
+			}, opts...)
 		})
 	}
 }

@@ -61,7 +61,7 @@ func (g *Gateway) nextOut(c *conversation) *held {
 type delivery struct {
 	c       *conversation
 	row     *held
-	content outContent
+	content content
 	parts   []connectors.Part
 	states  []journal.Part
 	tries   int // attempts in this process, for the back-off
@@ -72,7 +72,7 @@ type delivery struct {
 func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 	d := &delivery{c: c, row: h}
 	var err error
-	if d.content, err = decodeContent[outContent](h.Row); err != nil {
+	if d.content, err = decodeContent(h.Content); err != nil {
 		g.finishOut(d, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})
 		return
 	}
@@ -109,7 +109,7 @@ const reasonNotShown connectors.Reason = "not_shown"
 
 // passesOn: a person's sentences always, tech notes by configuration, panels,
 // navigation and application data never.
-func passesOn(content outContent, cfg config.Channel) bool {
+func passesOn(content content, cfg config.Channel) bool {
 	return content.Model == simprot.ModelSentence || content.Model == simprot.ModelTechNote && cfg.TechNotes
 }
 

@@ -27,14 +27,14 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 	e := journal.Entry{
 		Lane: journal.Lane{Channel: ch.cfg.Name, Direction: journal.In, TrackingID: ev.TrackingID},
 		ID:   ev.ID,
-		Content: encodeContent(inContent{
+		Content: (&content{
 			Kind:         string(ev.Kind),
 			Text:         valid(text),
 			Model:        model,
 			PartyName:    simprot.Truncate(valid(ev.Customer.PartyName), simprot.MaxPartyName),
 			ReturnChatID: ev.ReturnChatID,
 			Payload:      buttonPayload(ev.Button),
-		}),
+		}).encode(),
 		SentAt: ev.SentAt,
 		Party: &journal.Party{
 			RemoteAddress: valid(ev.Customer.RemoteAddress),

@@ -215,12 +215,12 @@ func TestToEntryFields(t *testing.T) {
 			RemoteAddress: "bad \xff address",
 		},
 	})
-	c, err := decodeContent[inContent](journal.Row{Entry: journal.Entry{Content: e.Content}})
+	c, err := decodeContent(e.Content)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := strings.Repeat("ж", simprot.MaxPartyName)
-	want := inContent{Kind: "button", Text: "bad \uFFFD text", PartyName: name, ReturnChatID: "r", Payload: "payload"}
+	want := content{Kind: "button", Text: "bad \uFFFD text", PartyName: name, ReturnChatID: "r", Payload: "payload"}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("content (-want +got):\n%s", diff)
 	}
