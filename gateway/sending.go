@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"servicelink/config"
@@ -283,11 +284,10 @@ func (g *Gateway) unknownFate(d *delivery, i int, se *connectors.SendError) verd
 }
 
 func hintOf(se *connectors.SendError) string {
-	hint := se.Hint
-	if se.Code != "" {
-		hint = "network code " + se.Code + ". " + hint
+	if se.Code == "" {
+		return se.Hint
 	}
-	return hint
+	return strings.TrimSpace("network code " + se.Code + ". " + se.Hint)
 }
 
 // finishOut ends a sentence: the agent's note first, then the row, then the

@@ -1,0 +1,332 @@
+package secrets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/connectors/all"
+	"servicelink/gateway"
+	"servicelink/simprot/refcore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	peer     = "@servicelink"
+	patience = 15 * time.Second
+)
+
+// stage is a gateway as the program runs it, between a core and a network on
+// this machine. Everything anybody could see of it is recorded.
+type stage struct {
+	*testing.T
+	recorder
+	core     *refcore.Core
+	coreAddr string
+	network  *network
+	gw       *gateway.Gateway
+	client   *http.Client
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{T: t, core: refcore.New(refcore.Options{
+		Account: "servicelink", Secret: mark["core secret"], Peer: peer, Fences: true, Asks: true,
+	})}
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{}}
+	t.Cleanup(s.client.CloseIdleConnections)
+	standard := log.Writer()
+	log.SetOutput(s.writer("the standard logger")) // nothing of ours writes there
+	t.Cleanup(func() { log.SetOutput(standard) })
+	s.network = newNetwork(t)
+	s.serveCore()
+	return s
+}
+
+func (s *stage) serveCore() {
+	s.Helper()
+	l, err := (&net.ListenConfig{}).Listen(s.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.coreAddr = l.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- s.core.Serve(context.Background(), l) }()
+	s.Cleanup(func() {
+		if err := s.core.Close(); err != nil {
+			s.Errorf("core: %v", err)
+		}
+		<-served
+	})
+}
+
+// config is a configuration with every kind of secret, as an operator writes it.
+func (s *stage) config(secret string) *config.Config {
+	s.Helper()
+	dir := s.TempDir()
+	path := filepath.Join(dir, "gateway.yaml")
+	text := fmt.Sprintf(`
+core:    { address: %q, account: servicelink, secret: %q, instance: secrets-%s }
+journal: { path: %q }
+public:  { listen: "127.0.0.1:0" }
+private: { listen: "127.0.0.1:0", token: %q }
+egress:  { allow: ["127.0.0.0/8"] }
+limits:  { stop: 3s }
+log:     { level: debug }
+texts:   { closed: { en: %q } }
+channels:
+  - { name: shop, network: omnichannel, settings: { token: %q, webhook_url: "%s/shop/%s?key=%s", webhook_token: %q } }
+  - { name: off, network: omnichannel, enabled: false, settings: { token: %q, webhook_url: "%s/off/%s" } }
+  - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
+  - { name: walled, network: omnichannel, settings: { token: %q, webhook_url: "http://10.254.253.252/%s" } }
+  - { name: brittle, network: brittle }
+`, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["private token"], mark["closed text"],
+		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
+		mark["disabled token"], s.network.URL, mark["token in webhook_url"],
+		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"],
+		mark["walled token"], mark["token in webhook_url"])
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, w := range cfg.Warnings {
+		s.add("configuration warnings", []byte(w.Error()))
+	}
+	return cfg
+}
+
+// run runs a gateway with secret for the core; stop ends it.
+func (s *stage) run(secret string) (gw *gateway.Gateway, stop func()) {
+	s.Helper()
+	ready := make(chan struct{})
+	gw, err := gateway.New(s.config(secret), gateway.Options{
+		Definitions: append(all.All(), brittle),
+		Log:         slog.New(slog.NewTextHandler(s.writer("the log"), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Version:     "test",
+		OnReady:     func() { close(ready) },
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- gw.Run(ctx) }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		cancel()
+		s.Fatalf("run: %v", err)
+	}
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.add("the error of Run", []byte(err.Error()))
+		}
+	})
+	s.Cleanup(stop)
+	return gw, stop
+}
+
+// until waits for what other goroutines and connections do.
+func (s *stage) until(what string, ok func() bool) {
+	s.Helper()
+	end := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(end) {
+			s.Fatalf("not within %v: %s\n%s", patience, what, s.text("the log"))
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// post calls the public listener and records the whole answer.
+func (s *stage) post(path, body string) (status int) {
+	s.Helper()
+	return s.call(http.MethodPost, "http://"+s.gw.PublicAddr()+path, body, "", "answers to webhooks")
+}
+
+func (s *stage) hook(token, body string) (status int) {
+	s.Helper()
+	return s.post("/connector/omnichannel/omnichannel_message/"+token+"/bot_api_webhook", body)
+}
+
+// admin calls the private listener and records the whole answer.
+func (s *stage) admin(method, path, token string) (status int) {
+	s.Helper()
+	return s.call(method, "http://"+s.gw.PrivateAddr()+path, "", token, "the answer of "+path)
+}
+
+func (s *stage) call(method, url, body, token, where string) int {
+	s.Helper()
+	req, err := http.NewRequestWithContext(s.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		s.Fatalf("%s: %v", method, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.add(where, []byte(resp.Status), fmt.Append(nil, resp.Header), answer)
+	return resp.StatusCode
+}
+
+// network is the other end of the channels. It repeats what it was sent in
+// every answer, as badly made servers do.
+type network struct {
+	*httptest.Server
+	mu    sync.Mutex
+	first map[string]int // the first answer in a chat, then 200
+	got   int            // accepted
+}
+
+// Further answers than HTTP's.
+const (
+	cutAnswer  = -1
+	cutBody    = -2
+	slowAnswer = -3
+)
+
+func newNetwork(t *testing.T) *network {
+	n := &network{first: make(map[string]int)}
+	n.Server = httptest.NewServer(http.HandlerFunc(n.serve))
+	n.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(n.Close)
+	return n
+}
+
+// answers sets the first answer in a chat.
+func (n *network) answers(chat string, status int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.first[chat] = status
+}
+
+// accepted is how many requests were answered with 200.
+func (n *network) accepted() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.got
+}
+
+func (n *network) next(path string, body []byte) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var msg struct {
+		ChatID json.Number `json:"chat_id"`
+	}
+	if json.Unmarshal(body, &msg) != nil || strings.HasPrefix(path, "/locked/") {
+		return http.StatusUnauthorized
+	}
+	if status, ok := n.first[msg.ChatID.String()]; ok {
+		delete(n.first, msg.ChatID.String())
+		return status
+	}
+	n.got++
+	return http.StatusOK
+}
+
+func (n *network) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	switch status := n.next(r.URL.Path, body); status {
+	case cutAnswer:
+		panic(http.ErrAbortHandler)
+	case cutBody:
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write(body)
+		panic(http.ErrAbortHandler)
+	case slowAnswer:
+		select {
+		case <-r.Context().Done():
+		case <-time.After(300 * time.Millisecond):
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	default:
+		w.Header().Set("X-Error", mark["network's words"])
+		w.Header().Set("Location", n.URL+r.URL.String())
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"error":%q,"url":%q,"auth":%q,"you said":%s}`,
+			mark["network's words"], r.URL.String(), r.Header.Get("Authorization"), body)
+	}
+}
+
+// brittle is a network whose connector panics with what it was given.
+var brittle = connectors.Definition{
+	Network: "brittle",
+	New: func(config.Channel, connectors.Dependencies) (connectors.Connector, error) {
+		return brittleConnector{}, nil
+	},
+}
+
+type brittleConnector struct{}
+
+func (brittleConnector) Capabilities() connectors.Capabilities { return connectors.Capabilities{} }
+
+func (brittleConnector) Send(_ context.Context, p connectors.Part) (connectors.Receipt, error) {
+	panic(p.Text + p.To.TrackingID)
+}
+
+func (brittleConnector) Webhooks() []connectors.Webhook {
+	return []connectors.Webhook{{
+		Method: http.MethodPost, Path: "/brittle/{where}", MaxBody: 1 << 10,
+		Verify: func(r *connectors.Request) error {
+			if r.Values["where"] == "verify" {
+				panic(string(r.Body))
+			}
+			return nil
+		},
+		Parse: func(r *connectors.Request) (connectors.ParseResult, error) {
+			switch r.Values["where"] {
+			case "parse":
+				panic(fmt.Errorf("cannot read %s", r.Body))
+			case "type":
+				var v any = string(r.Body)
+				return v.(connectors.ParseResult), nil //nolint:errcheck,forcetypeassert // it is meant to panic
+			case "index":
+				_ = r.Body[len(r.Body)+1]
+			case "error":
+				return connectors.ParseResult{}, fmt.Errorf("cannot read %s", r.Body)
+			}
+			return connectors.ParseResult{Events: []connectors.Event{{
+				ID: "b:1", Kind: connectors.KindText, TrackingID: mark["chat id"] + "|brittle", Text: string(r.Body),
+			}}}, nil
+		},
+		Reply: func(v connectors.Verdict) connectors.Reply {
+			if v.Result != connectors.Accepted {
+				panic(v.Err)
+			}
+			return connectors.Reply{Status: http.StatusOK}
+		},
+	}}
+}
