@@ -49,6 +49,7 @@ func inbound(ctx context.Context, s *settings) error {
 		return err
 	}
 
+	others := watchOthers(bare, core, st.gateway)
 	var ratios, bareRates, rates []float64
 	for i := range s.runs {
 		b, err := load.run(ctx, bareURL, "same")
@@ -73,7 +74,8 @@ func inbound(ctx context.Context, s *settings) error {
 	if err := halfLoad(ctx, s, st, median(rates)/2); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "gateway resident %d MB at its highest\n", st.gateway.usage().resident>>20)
+	fmt.Fprintf(s.out, "gateway resident %d MB at its highest; other programs took %.0f %% of the machine\n",
+		st.gateway.usage().resident>>20, 100*others.share(bare, core, st.gateway))
 	return profiled(ctx, s, st, load)
 }
 

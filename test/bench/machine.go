@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -77,6 +78,9 @@ func quantile(took []time.Duration, q float64) time.Duration {
 	return took[min(int(q*float64(len(took))), len(took)-1)].Round(10 * time.Microsecond)
 }
 
+// tick is the unit of processor time in /proc: USER_HZ is 100 on every Linux.
+const tick = 10 * time.Millisecond
+
 // usage is what a process has used so far.
 type usage struct {
 	cpu      time.Duration
@@ -100,12 +104,64 @@ func processUsage(pid int) usage {
 	// After the name in brackets: state is field 3, utime 14, stime 15.
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	if fields := strings.Fields(rest); len(fields) > 13 {
-		const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux Go runs on
 		u.cpu = time.Duration(number(fields[11])+number(fields[12])) * tick
 	}
 	u.resident = 1024 * numberAfter(dir+"status", "VmHWM:")
 	u.written = numberAfter(dir+"io", "write_bytes:")
 	return u
+}
+
+// bystander measures what other programs take of the machine, because a figure
+// from a busy machine is worth little and should say so.
+type bystander struct {
+	at         time.Time
+	busy, ours time.Duration
+}
+
+// watchOthers begins to measure; programs are those this one has started and
+// not yet ended.
+func watchOthers(programs ...*process) bystander {
+	b := bystander{at: time.Now(), busy: machineBusy(), ours: ownUsage()}
+	for _, p := range programs {
+		b.ours += p.usage().cpu
+	}
+	return b
+}
+
+// share is what others have taken since, of all processors.
+func (b bystander) share(programs ...*process) float64 {
+	now := watchOthers(programs...)
+	others := (now.busy - b.busy) - (now.ours - b.ours)
+	return max(0, others.Seconds()/now.at.Sub(b.at).Seconds()/float64(runtime.NumCPU()))
+}
+
+// ownUsage is the processor time of this program and of those that ended.
+func ownUsage() time.Duration {
+	var total time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if syscall.Getrusage(who, &u) == nil {
+			total += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		}
+	}
+	return total
+}
+
+// machineBusy is the time all processors have worked, stolen time included.
+func machineBusy() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	var total int64
+	// cpu user nice system idle iowait irq softirq steal ...
+	for i, field := range strings.Fields(line) {
+		if i > 0 && i < 9 && i != 4 && i != 5 {
+			total += number(field)
+		}
+	}
+	return time.Duration(total) * tick
 }
 
 func numberAfter(file, label string) int64 {

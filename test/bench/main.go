@@ -81,7 +81,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := os.MkdirAll(s.data, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(s.data)
+	// A folder of this run's own: nobody else's run may delete it.
+	own, err := os.MkdirTemp(s.data, "run-")
+	if err != nil {
+		return err
+	}
+	s.data = own
+	defer os.RemoveAll(own)
 	if err := describeMachine(s); err != nil {
 		return err
 	}

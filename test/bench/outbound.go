@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,8 @@ type fakeNetwork struct {
 	url    string
 	took   atomic.Int64
 	server *http.Server
+	// arrived, when set, is told each message's id as it arrives.
+	arrived atomic.Pointer[func(id string)]
 }
 
 func startFakeNetwork(ctx context.Context) (*fakeNetwork, error) {
@@ -42,8 +45,16 @@ func startFakeNetwork(ctx context.Context) (*fakeNetwork, error) {
 	}
 	n := &fakeNetwork{url: "http://" + l.Addr().String()}
 	n.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(
-		func(w http.ResponseWriter, _ *http.Request) {
+		func(w http.ResponseWriter, r *http.Request) {
 			n.took.Add(1)
+			if arrived := n.arrived.Load(); arrived != nil {
+				var in struct {
+					Message struct{ ID string }
+				}
+				if json.NewDecoder(r.Body).Decode(&in) == nil {
+					(*arrived)(in.Message.ID)
+				}
+			}
 			w.WriteHeader(http.StatusOK)
 		})}
 	go func() { _ = n.server.Serve(l) }() // ends with Close
@@ -88,10 +99,7 @@ func outbound(ctx context.Context, s *settings) error {
 		ids[i] = chats[i].ID
 	}
 
-	before, err := scrape(ctx, st.metrics)
-	if err != nil {
-		return err
-	}
+	others := watchOthers(st.gateway)
 	cpu := st.gateway.usage()
 	var rates, bareRates, ratios []float64
 	for i := range s.runs {
@@ -107,16 +115,67 @@ func outbound(ctx context.Context, s *settings) error {
 		fmt.Fprintf(s.out, "run %d  bare client %6.0f/s  gateway %6.0f/s confirmed (ratio %.2f)\n", i+1, bare, rate, rate/bare)
 	}
 	fmt.Fprintf(s.out, "median bare client %6.0f/s  gateway %6.0f/s  ratio %.2f\n", median(bareRates), median(rates), median(ratios))
-	after, err := scrape(ctx, st.metrics)
-	if err != nil {
-		return err
+	fmt.Fprintf(s.out, "gateway %.0f us CPU a message; other programs took %.0f %% of the machine\n",
+		float64(st.gateway.usage().since(cpu).cpu.Microseconds())/float64(s.runs*outMessages), 100*others.share(st.gateway))
+	return outboundSteps(ctx, s, core, network, ids)
+}
+
+// steps of one message, as seen from outside the gateway.
+type steps struct{ said, arrived, confirmed time.Time }
+
+// outboundSteps shows where the time of one message goes while nothing waits:
+// 100 a second, one after the other.
+func outboundSteps(ctx context.Context, s *settings, core *refcore.Core, network *fakeNetwork, chats []uuid.UUID) error {
+	const messages, perSecond = 1000, 100
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var mu sync.Mutex
+	seen := map[string]*steps{}
+	note := func(id string, set func(*steps, time.Time)) {
+		now := time.Now()
+		mu.Lock()
+		defer mu.Unlock()
+		if seen[id] == nil {
+			seen[id] = new(steps)
+		}
+		set(seen[id], now)
 	}
-	n := float64(s.runs * outMessages)
-	fmt.Fprintf(s.out, "budget of one message: %.0f us CPU in the gateway; means under full load: "+
-		"commit of a journal batch %v, from journaled to accepted by the network %v\n",
-		float64(st.gateway.usage().since(cpu).cpu.Microseconds())/n,
-		after.mean(before, "servicelink_journal_commit_seconds"),
-		after.mean(before, "servicelink_end_to_end_seconds", `direction="out"`))
+	arrived := func(id string) { note(id, func(m *steps, at time.Time) { m.arrived = at }) }
+	network.arrived.Store(&arrived)
+	defer network.arrived.Store(nil)
+	events := core.Subscribe(10 * messages)
+	defer events.Cancel()
+	begin, confirmed := time.Now(), 0
+	for i := 0; confirmed < messages; {
+		var next <-chan time.Time
+		if i < messages {
+			next = time.After(time.Until(begin.Add(time.Duration(i) * time.Second / perSecond)))
+		}
+		select {
+		case <-next:
+			id := uuid.NewString()
+			note(id, func(m *steps, at time.Time) { m.said = at })
+			if _, err := core.SayAs(chats[i%len(chats)], refcore.Utterance{ID: id, Text: answerText}); err != nil {
+				return err
+			}
+			i++
+		case e := <-events.C:
+			if e.Kind == refcore.EventConfirmed {
+				note(e.Sentence.ID, func(m *steps, at time.Time) { m.confirmed = at })
+				confirmed++
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d confirmed: %w", confirmed, messages, ctx.Err())
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	var there, back []time.Duration
+	for _, m := range seen {
+		there, back = append(there, m.arrived.Sub(m.said)), append(back, m.confirmed.Sub(m.arrived))
+	}
+	fmt.Fprintf(s.out, "steps at %d/s: said -> journaled, attempt durable, at the network p50 %v p99 %v; -> answered, confirmed to the core p50 %v p99 %v\n",
+		perSecond, quantile(there, 0.5), quantile(there, 0.99), quantile(back, 0.5), quantile(back, 0.99))
 	return nil
 }
 
