@@ -251,15 +251,29 @@ func (p *port) askAll(ctx context.Context, s *simprot.Session, list simprot.Chat
 	work.SetLimit(statusAtOnce)
 	for c := range ask {
 		work.Go(func() error {
-			if _, err := p.g.ask(wctx, c, s, c.now()); errors.Is(err, simprot.ErrGone) {
-				return err
-			} else if err != nil && ctx.Err() == nil {
-				p.ch.log.Warn("STATUS was not answered", "conversation", simprot.LogID(c.tracking), "error", err)
-			}
-			return nil
+			return p.askOne(wctx, c, s)
 		})
 	}
 	_ = work.Wait() // only ErrGone: the next session asks again
+}
+
+// askOne asks STATUS. Without an answer the rows that wait for one go on asking,
+// more and more slowly.
+func (p *port) askOne(ctx context.Context, c *conversation, s *simprot.Session) error {
+	_, err := p.g.ask(ctx, c, s, c.now())
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return nil
+	case errors.Is(err, simprot.ErrGone):
+		return err
+	case errors.Is(err, simprot.ErrNoAnswer):
+		p.g.renew(s)
+	}
+	p.ch.log.Warn("STATUS was not answered", "conversation", simprot.LogID(c.tracking), "error", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.g.freeOut(c)
+	return nil
 }
 
 // now is the conversation's clock: an answer asked after it is fresh.
