@@ -210,8 +210,11 @@ func (s *stage) failedSend(with string) {
 
 func (s *stage) connectorsPanic() {
 	s.Helper()
-	for _, where := range []string{"verify", "parse", "type", "index", "error", "well"} {
-		s.post("/brittle/"+where, mark["panicking text"])
+	for _, where := range brittleHooks {
+		s.wants(where, s.post("/brittle/"+where, mark["panicking text"]), http.StatusServiceUnavailable)
+	}
+	if n := strings.Count(s.text("the log"), "connector panicked"); n < len(brittleHooks)-1 {
+		s.Errorf("the log tells of %d panics", n)
 	}
 }
 

@@ -297,36 +297,45 @@ func (brittleConnector) Send(_ context.Context, p connectors.Part) (connectors.R
 	panic(p.Text + p.To.TrackingID)
 }
 
-func (brittleConnector) Webhooks() []connectors.Webhook {
-	return []connectors.Webhook{{
-		Method: http.MethodPost, Path: "/brittle/{where}", MaxBody: 1 << 10,
-		Verify: func(r *connectors.Request) error {
-			if r.Values["where"] == "verify" {
-				panic(string(r.Body))
-			}
-			return nil
-		},
-		Parse: func(r *connectors.Request) (connectors.ParseResult, error) {
-			switch r.Values["where"] {
-			case "parse":
-				panic(fmt.Errorf("cannot read %s", r.Body))
-			case "type":
-				var v any = string(r.Body)
-				return v.(connectors.ParseResult), nil //nolint:errcheck,forcetypeassert // it is meant to panic
-			case "index":
-				_ = r.Body[len(r.Body)+1]
-			case "error":
-				return connectors.ParseResult{}, fmt.Errorf("cannot read %s", r.Body)
-			}
-			return connectors.ParseResult{Events: []connectors.Event{{
-				ID: "b:1", Kind: connectors.KindText, TrackingID: mark["chat id"] + "|brittle", Text: string(r.Body),
-			}}}, nil
-		},
-		Reply: func(v connectors.Verdict) connectors.Reply {
-			if v.Result != connectors.Accepted {
-				panic(v.Err)
-			}
-			return connectors.Reply{Status: http.StatusOK}
-		},
-	}}
+// brittleHooks are the ways it breaks, each a route of its own: the log tells
+// of each route's first panic only.
+var brittleHooks = []string{"verify", "parse", "type", "index", "error", "well"}
+
+func (brittleConnector) Webhooks() (hooks []connectors.Webhook) {
+	for _, where := range brittleHooks {
+		hooks = append(hooks, connectors.Webhook{
+			Method: http.MethodPost, Path: "/brittle/" + where, MaxBody: 1 << 10,
+			Verify: func(r *connectors.Request) error {
+				if where == "verify" {
+					panic(string(r.Body))
+				}
+				return nil
+			},
+			Parse: func(r *connectors.Request) (connectors.ParseResult, error) { return brittleParse(where, r.Body) },
+			Reply: func(v connectors.Verdict) connectors.Reply {
+				if v.Err != nil {
+					panic(v.Err)
+				}
+				return connectors.Reply{Status: http.StatusServiceUnavailable}
+			},
+		})
+	}
+	return hooks
+}
+
+func brittleParse(where string, body []byte) (connectors.ParseResult, error) {
+	switch where {
+	case "parse":
+		panic(fmt.Errorf("cannot read %s", body))
+	case "type":
+		var v any = string(body)
+		return v.(connectors.ParseResult), nil //nolint:errcheck,forcetypeassert // it is meant to panic
+	case "index":
+		_ = body[len(body)+1]
+	case "error":
+		return connectors.ParseResult{}, fmt.Errorf("cannot read %s", body)
+	}
+	return connectors.ParseResult{Events: []connectors.Event{{
+		ID: "b:1", Kind: connectors.KindText, TrackingID: mark["chat id"] + "|brittle", Text: string(body),
+	}}}, nil
 }
