@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// sickJournal is a journal in bad health.
+type sickJournal struct {
+	journal.Journal
+	err error
+}
+
+func (j sickJournal) Health() error { return j.err }
+
+func whats(faults []Fault) (words []string) {
+	for _, f := range faults {
+		words = append(words, f.Channel+":"+f.What)
+	}
+	return words
+}
+
+func wantFaults(t *testing.T, name string, got []Fault, want ...string) {
+	t.Helper()
+	if !slices.Equal(whats(got), want) {
+		t.Errorf("%s: %v, want %v", name, whats(got), want)
+	}
+	for _, f := range got {
+		if f.Hint == "" {
+			t.Errorf("%s: %s comes without a hint", name, f.What)
+		}
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		g := h.gw
+		wantFaults(t, "well", g.Ready())
+		well := g.journal
+		g.journal = sickJournal{well, journal.ErrFull}
+		wantFaults(t, "full", g.Ready(), ":journal_full")
+		g.journal = sickJournal{well, journal.ErrAway}
+		wantFaults(t, "away", g.Ready(), ":journal_away")
+		g.ready.Store(false)
+		wantFaults(t, "stopping", g.Ready(), ":starting_or_stopping", ":journal_away")
+		g.journal = well
+		g.ready.Store(true)
+		// What is wrong with one channel, or the core, keeps nobody out.
+		g.ordered[0].gate.shut(simprot.SignalClosed)
+		h.door.away.Store(true)
+		h.door.breakAll()
+		h.waits(time.Minute)
+		wantFaults(t, "core away", g.Ready())
+	})
+}
+
+func TestUnwell(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		g, ch := h.gw, h.gw.channels[testChannel]
+		wantFaults(t, "well", g.Unwell())
+		g.parkedLanes.Add(2)
+		g.starved.Store(true)
+		wantFaults(t, "lanes", g.Unwell(), ":lanes_parked", ":lanes_full")
+		if hint := g.Unwell()[0].Hint; !strings.Contains(hint, "2") {
+			t.Errorf("hint %q", hint)
+		}
+		g.parkedLanes.Add(-2)
+		g.starved.Store(false)
+		for range authStrikes {
+			ch.limits.learn(authError)
+		}
+		ch.deaf.Store(&connectors.SendError{Reason: connectors.ReasonConflict})
+		ch.port.unanswered.Store(true)
+		ch.port.unjournaled.Store(true)
+		ch.gate.shut(simprot.SignalHidden)
+		want := []string{"shop:paused", "shop:deaf", "shop:no_answer", "shop:unjournaled", "shop:closed"}
+		wantFaults(t, "all of a channel", g.Unwell(), want...)
+		if hint := g.Unwell()[0].Hint; hint != authError.Hint {
+			t.Errorf("the connector's own hint is %q, shown %q", authError.Hint, hint)
+		}
+		ch.port.unjournaled.Store(false)
+		ch.gate.open()
+	})
+}
+
+func TestLinkFaults(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		h.door.away.Store(true)
+		h.door.breakAll()
+		h.waits(time.Minute)
+		g := h.gw
+		wantFaults(t, "away", g.Unwell(), ":core_down")
+		if f := g.Unwell()[0]; f.Since.IsZero() || !strings.Contains(f.Hint, "core.address") {
+			t.Errorf("fault %+v", f)
+		}
+		faults, known := g.ChannelFault(testChannel)
+		wantFaults(t, "its channel", faults, ":core_down")
+		if !known {
+			t.Error("the channel is not known")
+		}
+		h.door.away.Store(false)
+		h.waits(2 * time.Minute)
+		wantFaults(t, "back", g.Unwell())
+	})
+}
+
+func TestLinkHints(t *testing.T) {
+	for _, tc := range []struct {
+		state simprot.LinkState
+		err   error
+		want  string
+	}{
+		{simprot.LinkReplaced, nil, "core.instance"},
+		{simprot.LinkRefused, &simprot.RefusedError{Reason: "credentials"}, "core.secret"},
+		{simprot.LinkDown, errFakeNetwork, "core.address"},
+	} {
+		if hint := linkHint(tc.state, tc.err); !strings.Contains(hint, tc.want) {
+			t.Errorf("%s: %q does not name %s", tc.state, hint, tc.want)
+		}
+	}
+}
+
+func TestChannelFault(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		if faults, known := h.gw.ChannelFault("nobody"); known || faults != nil {
+			t.Errorf("nobody: %v", faults)
+		}
+		faults, _ := h.gw.ChannelFault(testChannel)
+		wantFaults(t, "well", faults)
+		ch := h.gw.channels[testChannel]
+		ch.cfg.Enabled = false
+		ch.port.unanswered.Store(true) // says nothing about a channel that is off
+		faults, _ = h.gw.ChannelFault(testChannel)
+		wantFaults(t, "disabled", faults, "shop:disabled")
+		ch.cfg.Enabled = true
+	})
+}
+
+// TestChannelState: one word, the worst that is true.
+func TestChannelState(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		ch := h.gw.channels[testChannel]
+		for _, step := range []struct {
+			want string
+			do   func()
+		}{
+			{stateOK, func() {}},
+			{stateClosed, func() { ch.gate.shut(simprot.SignalClosed) }},
+			{stateNoAnswer, func() { ch.port.unanswered.Store(true) }},
+			{stateDeaf, func() { ch.deaf.Store(otherError) }},
+			{statePaused, func() {
+				for range authStrikes {
+					ch.limits.learn(authError)
+				}
+			}},
+			{stateDisabled, func() { ch.cfg.Enabled = false }},
+		} {
+			step.do()
+			if got := ch.state(); got != step.want {
+				t.Errorf("state %q, want %q", got, step.want)
+			}
+			if got := h.gw.states()[testChannel]; got != step.want {
+				t.Errorf("for the metrics: %q, want %q", got, step.want)
+			}
+		}
+		ch.cfg.Enabled = true
+		ch.gate.open()
+	})
+}
