@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"servicelink/config"
@@ -109,14 +110,11 @@ func asProblems(cfg config.Channel, err error) config.Problems {
 }
 
 func names(defs []connectors.Definition) string {
-	s := ""
+	list := make([]string, len(defs))
 	for i, d := range defs {
-		if i > 0 {
-			s += ", "
-		}
-		s += d.Network
+		list[i] = d.Network
 	}
-	return s
+	return strings.Join(list, ", ")
 }
 
 func (g *Gateway) openJournal() error {

@@ -73,7 +73,7 @@ func (c *content) encode() []byte {
 func decodeContent(b []byte) (c content, err error) {
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b[1:])
-		if used <= 0 || n > uint64(len(b)-1-used) {
+		if used <= 0 || n > uint64(len(b)-1-used) { //nolint:gosec // Uvarint has read 1+used bytes of b
 			return content{}, errContent
 		}
 		tag, value := b[0], string(b[1+used:1+used+int(n)]) //nolint:gosec // bounded by len(b) above

@@ -126,14 +126,14 @@ func Check(cfg *config.Config, defs []connectors.Definition) error {
 // Run serves until ctx ends, then stops in order: no more webhooks, no new
 // steps, what is in flight ends, the link says goodbye, the journal closes.
 func (g *Gateway) Run(ctx context.Context) (err error) {
-	if err := g.openJournal(); err != nil {
+	if err := g.openJournal(); err != nil { //nolint:contextcheck // it is closed last, after ctx
 		return err
 	}
 	defer func() { err = errors.Join(err, g.journal.Close()) }()
 	if err := g.openLink(); err != nil {
 		return err
 	}
-	if err := g.openListeners(); err != nil {
+	if err := g.openListeners(); err != nil { //nolint:contextcheck // they are closed in their turn
 		return err
 	}
 	g.log.Info("gateway listens", "public", g.PublicAddr(), "private", g.PrivateAddr())

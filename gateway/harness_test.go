@@ -56,6 +56,7 @@ func oldJournal(h *house, _ *refcore.Options) { h.disk.age = 365 * 24 * time.Hou
 func plainCore(_ *house, o *refcore.Options) {
 	o.Fences, o.Asks, o.Bare, o.OmitChatID = false, false, true, true
 }
+
 func withoutLogin(h *house, o *refcore.Options) {
 	o.NoLogin, o.Fences, o.Asks, h.cfg.Core.Login = true, false, false, false
 }

@@ -229,7 +229,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 		}
 		return notYet, err
 	}
-	return g.awaitEcho(g.hardCtx, c, s, it)
+	return g.awaitEcho(g.hardCtx, c, s, it) //nolint:contextcheck // what is written is waited for
 }
 
 // begin notes the write before it happens.
@@ -286,7 +286,7 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 			g.metrics.echoTimeout()
 			g.window.timedOut()
 			s.Ping()
-			return notYet, c.ch.port.resync(g.lanesCtx, s)
+			return notYet, c.ch.port.resync(g.lanesCtx, s) //nolint:contextcheck // a new step
 		}
 	}
 }

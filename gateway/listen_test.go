@@ -332,7 +332,7 @@ func TestServedTLS(t *testing.T) {
 		s.tls = &files
 		s.server.ErrorLog = slog.NewLogLogger(serverLog{slog.NewTextHandler(&lockedWriter{w: &logs}, nil)}, slog.LevelWarn)
 	})
-	c := tls.Client(dial(t, s), &tls.Config{InsecureSkipVerify: true, ServerName: "gw.example.com", NextProtos: []string{"h2", "http/1.1"}})
+	c := tls.Client(dial(t, s), &tls.Config{InsecureSkipVerify: true, ServerName: "gw.example.com", NextProtos: []string{"h2", "http/1.1"}}) //nolint:gosec // the test's own certificate
 	if err := c.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestServedTLS(t *testing.T) {
 	if answer, err := io.ReadAll(c); err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 404")) {
 		t.Errorf("answer %q, %v", answer, err)
 	}
-	old := tls.Client(dial(t, s), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11})
+	old := tls.Client(dial(t, s), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}) //nolint:gosec // the test's own certificate
 	if err := old.HandshakeContext(t.Context()); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}

@@ -153,7 +153,7 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 		if v, err := g.mayAttempt(ctx, d); v != notYet || err != nil {
 			return v, err
 		}
-		receipt, err := g.attempt(g.hardCtx, d, i) // what has begun is waited for
+		receipt, err := g.attempt(g.hardCtx, d, i) //nolint:contextcheck // what has begun is waited for
 		if err == nil {
 			g.record(d, i, journal.Part{State: journal.PartSent, NetworkID: receipt.NetworkID})
 			d.c.ch.limits.worked()

@@ -139,8 +139,10 @@ func TestToParts(t *testing.T) {
 		"nothing but buttons":   {"[[One|1]]", connectors.Capabilities{}, []connectors.Part{part("id", "- One")}, true},
 		"parts":                 {"one two three", connectors.Capabilities{TextLimit: 7}, []connectors.Part{part("id", "one two"), part("id#2", "three")}, false},
 		"buttons on the last part": {
-			"one two three\n[[One|1]]", connectors.Capabilities{TextLimit: 7, Buttons: 1},
-			[]connectors.Part{part("id", "one two"), part("id#2", "three", two[0])}, false,
+			"one two three\n[[One|1]]",
+			connectors.Capabilities{TextLimit: 7, Buttons: 1},
+			[]connectors.Part{part("id", "one two"), part("id#2", "three", two[0])},
+			false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -353,8 +353,10 @@ func TestNewsIsNoAnswer(t *testing.T) {
 	bothWays(t, func(t *testing.T, a *asker) {
 		status := a.status("x")
 		asked := a.asked(CodeChatStatusAsk)
-		a.core.send(Packet{Code: CodeChatStatus, Extras: asked.Extras,
-			Payload: &ChatStatusInfo{Port: "p", TrackingId: "x", Status: StatusClosed}})
+		a.core.send(Packet{
+			Code: CodeChatStatus, Extras: asked.Extras,
+			Payload: &ChatStatusInfo{Port: "p", TrackingId: "x", Status: StatusClosed},
+		})
 		wantPending(t, status)
 		a.e.want(t, "link connecting", "link up", "up 1", "packet SE_CHAT_STATUS")
 		a.answerStatus(asked.Extras.Ask, "x", StatusPilot)

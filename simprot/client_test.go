@@ -38,8 +38,10 @@ func TestClientAndServerTalk(t *testing.T) {
 		if w := s.Welcome(); w.Server != "test" || !w.Fences || w.KeepAlive != 15 || w.MaxFrame != DefaultMaxFrame {
 			t.Errorf("welcome: %+v", w)
 		}
-		want := Login{Account: "account", Secret: "secret", Peer: "@peer", Instance: "one", Version: 1,
-			Encoding: "msgpack", MaxFrame: DefaultMaxFrame}
+		want := Login{
+			Account: "account", Secret: "secret", Peer: "@peer", Instance: "one", Version: 1,
+			Encoding: "msgpack", MaxFrame: DefaultMaxFrame,
+		}
 		if login != want {
 			t.Errorf("login: %+v", login)
 		}

@@ -320,8 +320,10 @@ func TestBadFramesAreSkipped(t *testing.T) {
 		frame(typing("2"))
 		go func() { _, _ = far.Write(stream); _, _ = far.Write([]byte{0, 0, 0, 1, 0xc0}) }()
 		pass(time.Second)
-		want := []string{"1", "*simprot.UnknownCodeError", "*simprot.DecodeError",
-			"*simprot.OversizeError", "2"}
+		want := []string{
+			"1", "*simprot.UnknownCodeError", "*simprot.DecodeError",
+			"*simprot.OversizeError", "2",
+		}
 		if !slices.Equal(got.got, want) {
 			t.Errorf("got %v, want %v", got.got, want)
 		}

@@ -89,7 +89,7 @@ func TestHostileCore(t *testing.T) {
 			if s := client.Session(); s == nil || s.Welcome().Server != "honest" {
 				t.Fatal("the client does not come back")
 			}
-			if got, want := len(asked), 2*(e.count("question ES_CHAT_STATUS")); got == 0 || want == 0 {
+			if got, want := len(asked), 2*e.count("question ES_CHAT_STATUS"); got == 0 || want == 0 {
 				t.Errorf("%d questions were settled", got)
 			}
 		})

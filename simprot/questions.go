@@ -225,7 +225,8 @@ func (b *book) tidy(key lineKey, l *line) {
 // take matches an answer. It returns "" or what is wrong with it.
 func (b *book) take(p Packet, size int) BadPacket {
 	b.mu.Lock()
-	free, bad := func() {}, BadPacket("")
+	var free func()
+	var bad BadPacket
 	if b.asks {
 		free, bad = b.byToken(p, size)
 	} else {

@@ -229,8 +229,10 @@ func TestEndlessList(t *testing.T) {
 			b := book{asks: asks, prefix: "r-", observe: noObserver{}, live: map[string]*attempt{}, lines: map[lineKey]*line{}}
 			a := &attempt{question: CodeChatResync, answer: CodeChatList, port: "p"}
 			b.open(a)
-			frame := Packet{Code: CodeChatList, Extras: Extras{Ask: a.token, More: true},
-				Payload: ChatStatusList{{Port: "p"}}}
+			frame := Packet{
+				Code: CodeChatList, Extras: Extras{Ask: a.token, More: true},
+				Payload: ChatStatusList{{Port: "p"}},
+			}
 			for range 100 {
 				b.take(frame, 1<<20)
 			}

@@ -99,7 +99,7 @@ func TestTLS(t *testing.T) {
 		return c
 	}
 	old := server.Clone()
-	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 //nolint:gosec // refused, as it must be
+	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	tests := []struct {
 		name           string
 		server, client *tls.Config
