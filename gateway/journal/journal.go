@@ -190,7 +190,7 @@ type Conversation struct {
 	Released   int32 // highest outbound Counter of ChatID handed to its lane
 	ClosedText time.Time
 	Started    time.Time // first accepted entry
-	LastSeen   time.Time // last accepted entry
+	LastSeen   time.Time // last accepted entry; it may lag by a minute
 }
 
 // Counts is one channel and direction of the ledger.
@@ -237,7 +237,8 @@ type Options struct {
 // Journal is the contract of the drivers memory and sqlite.
 type Journal interface {
 	// Accept journals entries, all or none. ErrFull and ErrAway mean: nothing
-	// was taken, send again later.
+	// was taken, send again later. The entries belong to the journal from then
+	// on, their content included.
 	Accept(ctx context.Context, entries ...Entry) ([]Verdict, error)
 	// Submit is Accept without waiting; done is called on the writer's
 	// goroutine after OnCommit and must not block.
@@ -266,7 +267,8 @@ type Journal interface {
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that
 	// failed and Epoch+1, and hands it over as by rule 3 (Loaded set).
 	Requeue(ctx context.Context, seq int64) error
-	// Discard removes a dead letter from the list; the ledger keeps it as dead.
+	// Discard removes a dead letter from the list and erases its content; the
+	// ledger keeps it as dead, and its id stays known.
 	Discard(ctx context.Context, seq int64) error
 
 	// Sweep erases what is over its time, a bounded step at a time; it returns

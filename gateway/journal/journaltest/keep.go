@@ -216,8 +216,7 @@ func testClosed(t *testing.T, d Driver) {
 // testCloseFlushes closes while the writer is held with work behind it.
 func testCloseFlushes(t *testing.T, d Driver) {
 	held, release := make(chan struct{}), make(chan struct{})
-	var h *harness
-	h = open(t, d, func(o *journal.Options) {
+	h := open(t, d, func(o *journal.Options) {
 		o.OnCommit = func(rows []journal.Row) {
 			if rows[0].ID == "hold" {
 				close(held)

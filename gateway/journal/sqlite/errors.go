@@ -25,8 +25,8 @@ func away(err error) error {
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", journal.ErrAway, err)
 	}
-	var se *driverpkg.Error
-	if !errors.As(err, &se) {
+	se, ok := errors.AsType[*driverpkg.Error](err)
+	if !ok {
 		return nil
 	}
 	switch se.Code() & 0xff {
@@ -55,8 +55,7 @@ func readError(err error) error {
 
 // openError says what an operator can do about a journal that does not open.
 func openError(path string, err error) error {
-	var se *driverpkg.Error
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*driverpkg.Error](err); ok {
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return fmt.Errorf("journal %s is damaged: %w (restore it from a backup, or move it away together with "+

@@ -13,3 +13,8 @@ import (
 func OpenTiny(ctx context.Context, path string, o journal.Options) (*Journal, error) {
 	return open(ctx, path, writer.WithDefaults(o), tuning{table: 3, part: 3, mask: 3})
 }
+
+// OpenSmall opens a journal whose ids go to disk after some hundred rows.
+func OpenSmall(ctx context.Context, path string, o journal.Options) (*Journal, error) {
+	return open(ctx, path, writer.WithDefaults(o), tuning{table: 100, part: 8, mask: 1<<hashBits - 1})
+}

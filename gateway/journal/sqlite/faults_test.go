@@ -30,7 +30,7 @@ type box struct {
 	rows []journal.Row
 }
 
-func openBox(t testing.TB, path string, set ...func(*journal.Options)) *box {
+func openBox(t testing.TB, path string) *box {
 	t.Helper()
 	b := &box{t: t, path: path}
 	o := journal.Options{OnCommit: func(rows []journal.Row) {
@@ -38,9 +38,6 @@ func openBox(t testing.TB, path string, set ...func(*journal.Options)) *box {
 		defer b.mu.Unlock()
 		b.rows = append(b.rows, rows...)
 	}}
-	for _, f := range set {
-		f(&o)
-	}
 	j, err := sqlite.Open(t.Context(), path, o)
 	if err != nil {
 		t.Fatalf("open: %v", err)
@@ -235,6 +232,39 @@ func TestFileMoved(t *testing.T) {
 	}
 	if r := b.state(second.Seq); r.State != journal.Accepted {
 		t.Errorf("row %+v", r)
+	}
+	b.balance()
+}
+
+// TestChangesKeepTheirOrder has more changes wait than fit into one group.
+func TestChangesKeepTheirOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j.db")
+	b := openBox(t, path)
+	rows := []journal.Row{b.mustAccept("1"), b.mustAccept("2")}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	const changes = 600
+	for i := range changes {
+		for _, r := range rows {
+			b.Apply(journal.Change{Seq: r.Seq, State: journal.Delivering, Attempts: i + 1})
+		}
+	}
+	b.Apply(journal.Change{Seq: rows[1].Seq, State: journal.Done, Attempts: 1})
+	if _, err := b.accept("3", nil); !errors.Is(err, journal.ErrAway) {
+		t.Fatalf("accept without a file: %v", err)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.state(rows[0].Seq); r.State != journal.Delivering || r.Attempts != changes {
+		t.Errorf("first row: %s after %d attempts", r.State, r.Attempts)
+	}
+	if r := b.state(rows[1].Seq); r.State != journal.Done || r.Attempts != 1 {
+		t.Errorf("second row: %s after %d attempts", r.State, r.Attempts)
 	}
 	b.balance()
 }

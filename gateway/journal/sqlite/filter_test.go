@@ -10,7 +10,7 @@ func TestFilter(t *testing.T) {
 	f := newFilter(rows)
 	added := make(map[int64]bool, rows)
 	for len(added) < rows {
-		h := rand.Int64N(1 << hashBits)
+		h := rand.Int64N(1 << hashBits) //nolint:gosec // not a secret
 		f.add(h)
 		added[h] = true
 	}
@@ -22,7 +22,7 @@ func TestFilter(t *testing.T) {
 	}
 	wrong := 0
 	for range rows {
-		if h := rand.Int64N(1 << hashBits); !added[h] && f.may(h) {
+		if h := rand.Int64N(1 << hashBits); !added[h] && f.may(h) { //nolint:gosec // not a secret
 			wrong++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -64,8 +65,8 @@ func open(ctx context.Context, path string, o journal.Options, tune tuning) (j *
 	var made []io.Closer
 	defer func() {
 		if err != nil {
-			for i := len(made) - 1; i >= 0; i-- {
-				err = errors.Join(err, made[i].Close())
+			for _, m := range slices.Backward(made) {
+				err = errors.Join(err, m.Close())
 			}
 		}
 	}()
@@ -98,14 +99,10 @@ func open(ctx context.Context, path string, o journal.Options, tune tuning) (j *
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	if err := s.load(); err != nil {
+	if err := s.load(); err != nil { //nolint:contextcheck // the writer's statements are not to be interrupted
 		return nil, err
 	}
-	born, err := c.prepare("SELECT value FROM meta WHERE name = 'born'").integer()
-	if err != nil {
-		return nil, err
-	}
-	return &Journal{Writer: writer.Start(s, o.OnCommit), s: s, db: db, born: time.UnixMicro(born).UTC()}, nil
+	return &Journal{Writer: writer.Start(s, o.OnCommit), s: s, db: db}, nil
 }
 
 func openReaders(path string) (*sql.DB, error) {
@@ -128,14 +125,14 @@ func makeFiles(path string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err
 	}
 	if err := lockFile(lock); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
 	if errors.Is(err, fs.ErrExist) {
 		return lock, nil
 	}
@@ -158,7 +155,7 @@ func lockFile(f *os.File) error {
 
 // syncDir makes a new directory entry survive a loss of power.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // the operator names it
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func TestDamagedLog(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for cut := sizes[0]; cut <= sizes[len(sizes)-1]; cut += 3000 {
+	for cut := sizes[0]; cut <= sizes[len(sizes)-1]; cut += 17_000 {
 		for name, damaged := range map[string][]byte{
 			"cut":     log[:cut],
 			"garbled": append(bytes.Clone(log[:cut]), bytes.Repeat([]byte{0xa5}, len(log)-int(cut))...),

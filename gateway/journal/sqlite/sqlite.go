@@ -35,15 +35,14 @@ import (
 // Journal is a journal.Journal in a file.
 type Journal struct {
 	*writer.Writer
-	s    *store
-	db   *sql.DB // reads
-	born time.Time
+	s  *store
+	db *sql.DB // reads
 }
 
 var _ journal.Journal = (*Journal)(nil)
 
 // Born is when the file was made.
-func (j *Journal) Born() time.Time { return j.born }
+func (j *Journal) Born() time.Time { return j.s.born }
 
 // Volatile is false.
 func (j *Journal) Volatile() bool { return false }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	}
 	// Under the race detector SQLite is thirty times slower; -rapid.checks asks
 	// for more.
-	if err := flag.Set("rapid.checks", "15"); err != nil {
+	if err := flag.Set("rapid.checks", "8"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

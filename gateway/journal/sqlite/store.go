@@ -25,6 +25,7 @@ type store struct {
 	o    journal.Options
 	path string
 	file os.FileInfo // what path was at open
+	born time.Time
 	c    *conn
 	// readers and lock are closed with the store, not used by it.
 	readers, lock io.Closer
@@ -86,8 +87,7 @@ func (s *store) load() error {
 	if err != nil {
 		return err
 	}
-	highest, floor, salt := s.c.prepare("SELECT max(seq) FROM message"),
-		s.c.prepare("SELECT value FROM meta WHERE name = 'floor'"), s.c.prepare("SELECT value FROM meta WHERE name = 'salt'")
+	highest, meta := s.c.prepare("SELECT max(seq) FROM message"), s.c.prepare("SELECT value FROM meta WHERE name = ?")
 	if s.c.err != nil {
 		return s.c.err
 	}
@@ -99,19 +99,24 @@ func (s *store) load() error {
 	// many were given as entries were accepted.
 	s.next = max(seq, accepted) + 1
 	s.saved = s.next
-	from, err := floor.integer()
+	born, err := meta.integer("born")
 	if err != nil {
 		return err
 	}
-	row, err := salt.first()
+	s.born = time.UnixMicro(born).UTC()
+	floor, err := meta.integer("floor")
 	if err != nil {
 		return err
 	}
-	if row == nil || len(asBytes(row[0])) == 0 {
-		return fmt.Errorf("the table meta has no salt")
+	salt, err := meta.first("salt")
+	if err != nil {
+		return err
 	}
-	s.seen.salt = asBytes(row[0])
-	if err := s.seen.load(s.c, from); err != nil {
+	if salt == nil || len(asBytes(salt[0])) == 0 {
+		return errors.New("the table meta has no salt")
+	}
+	s.seen.salt = asBytes(salt[0])
+	if err := s.seen.load(s.c, floor); err != nil {
 		return err
 	}
 	s.accounts = make(map[int64]*account)
