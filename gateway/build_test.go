@@ -40,6 +40,7 @@ func (marks) MarkRead(context.Context, connectors.Address, string) error { retur
 func problem(path, message string) config.Problem {
 	return config.Problem{Path: path, Message: message}
 }
+
 func define(network string, c connectors.Connector, err error) connectors.Definition {
 	return connectors.Definition{Network: network, New: func(config.Channel, connectors.Dependencies) (connectors.Connector, error) {
 		return c, err

@@ -329,7 +329,7 @@ func brittleParse(where string, body []byte) (connectors.ParseResult, error) {
 		panic(fmt.Errorf("cannot read %s", body))
 	case "type":
 		var v any = string(body)
-		return v.(connectors.ParseResult), nil //nolint:errcheck,forcetypeassert // it is meant to panic
+		return v.(connectors.ParseResult), nil //nolint:forcetypeassert // it is meant to panic
 	case "index":
 		_ = body[len(body)+1]
 	case "error":
