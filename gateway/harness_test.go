@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +17,6 @@ import (
 	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
-	"servicelink/gateway/journal/memory"
 	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
@@ -389,153 +386,4 @@ func (f *fakeNetwork) got() (texts []string) {
 		texts = append(texts, p.Text)
 	}
 	return texts
-}
-
-// pipeListener is a core's listener without a network.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-	mu     sync.Mutex
-	open   []net.Conn
-	away   atomic.Bool
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if l.away.Load() {
-		return nil, errors.New("core is away")
-	}
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.open = append(l.open, ours, theirs)
-		return ours, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// breakAll cuts every connection.
-func (l *pipeListener) breakAll() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.open {
-		_ = c.Close()
-	}
-	l.open = nil
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
-// disk is a journal that outlives gateways, without files.
-type disk struct {
-	mem      *memory.Journal
-	volatile bool
-	age      time.Duration
-	mu       sync.Mutex
-	sink     func([]journal.Row)
-}
-
-func newDisk() *disk {
-	d := &disk{}
-	var err error
-	d.mem, err = memory.Open(journal.Options{OnCommit: func(rows []journal.Row) {
-		d.mu.Lock()
-		sink := d.sink
-		d.mu.Unlock()
-		if sink != nil {
-			sink(rows)
-		}
-	}})
-	if err != nil {
-		panic(err)
-	}
-	return d
-}
-
-func (d *disk) Close() { _ = d.mem.Close() }
-
-// mount gives the disk to a gateway until it crashes.
-func (d *disk) mount(o journal.Options) *cutJournal {
-	c := &cutJournal{Journal: d.mem, d: d}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sink = func(rows []journal.Row) {
-		if !c.dead.Load() {
-			o.OnCommit(rows)
-		}
-	}
-	return c
-}
-
-// cutJournal is one gateway's sight of the disk.
-type cutJournal struct {
-	journal.Journal
-	d    *disk
-	dead atomic.Bool
-	// away makes the journal refuse to take anything.
-	away atomic.Bool
-}
-
-func (c *cutJournal) Close() error    { return nil }
-func (c *cutJournal) Volatile() bool  { return c.d.volatile }
-func (c *cutJournal) Born() time.Time { return c.Journal.Born().Add(-c.d.age) }
-
-func (c *cutJournal) Accept(ctx context.Context, e ...journal.Entry) ([]journal.Verdict, error) {
-	if c.dead.Load() || c.away.Load() {
-		return nil, journal.ErrAway
-	}
-	return c.Journal.Accept(ctx, e...)
-}
-
-func (c *cutJournal) Submit(e []journal.Entry, done func([]journal.Verdict, error)) {
-	if c.dead.Load() || c.away.Load() {
-		go done(nil, journal.ErrAway)
-		return
-	}
-	c.Journal.Submit(e, done)
-}
-
-func (c *cutJournal) Apply(ch ...journal.Change) {
-	if !c.dead.Load() {
-		c.Journal.Apply(ch...)
-	}
-}
-
-func (c *cutJournal) Commit(ctx context.Context, ch ...journal.Change) error {
-	if c.dead.Load() {
-		<-ctx.Done()
-		return journal.ErrAway
-	}
-	return c.Journal.Commit(ctx, ch...)
-}
-
-func (c *cutJournal) Refill(l journal.Lane, n int, fn func([]journal.Row, bool, error)) {
-	if c.dead.Load() {
-		go fn(nil, false, journal.ErrAway)
-		return
-	}
-	c.Journal.Refill(l, n, fn)
 }
