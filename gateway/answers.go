@@ -28,6 +28,7 @@ type answer struct {
 	inbound map[string]int32
 	oldest  int32 // lowest Counter shown; 0 = none
 	highest int32
+	seen    int32 // highest Counter seen here when it was asked
 }
 
 // ask asks STATUS and takes in the answer. An answer that was asked on this
@@ -66,7 +67,7 @@ func (g *Gateway) question(ctx context.Context, c *conversation, s *simprot.Sess
 		return a, nil
 	}
 	c.tick++
-	a := &answer{gen: s.Generation(), resync: resync, tick: c.tick, inbound: make(map[string]int32)}
+	a := &answer{gen: s.Generation(), resync: resync, tick: c.tick, seen: c.counter, inbound: make(map[string]int32)}
 	c.mu.Unlock()
 	st, err := put()
 	if err != nil {
@@ -87,38 +88,49 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	a.open = !st.Status.Closed()
 	unconfirmed := a.read(st)
 
-	c.mu.Lock()
-	before := chatMark{known: a.chatID != "" && a.chatID == c.chatID, released: c.released}
-	changed := a.chatID != "" && a.chatID != c.chatID
-	if changed {
-		c.chatID, c.counter, c.released, c.missing = a.chatID, 0, 0, nil
-		before.released = 0
+	before, changed := c.enter(a)
+	if err := g.recoverOut(ctx, c, a, before, unconfirmed); err != nil {
+		return err
 	}
-	c.open, c.openGen, c.touched = a.open, a.gen, true
-	if g.young() {
-		c.remember(a)
-	}
-	mark := c.mark()
-	c.mu.Unlock()
-
-	if changed {
-		// Durable before the first sentence of the chat: a later process must
-		// know that it knew the chat.
+	if changed || before.strange {
+		// Durable before the first sentence of the chat, and not before what it
+		// showed has been judged: a later process must know that it knew it.
+		c.mu.Lock()
+		c.strange = false
+		mark := c.mark()
+		c.mu.Unlock()
 		if err := g.journal.Commit(ctx, journal.Change{Conv: mark}); err != nil {
 			return err
 		}
 	}
-	if err := g.recoverOut(ctx, c, before, unconfirmed); err != nil {
-		return err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = a
-	c.answered(a.highest)
+	c.open, c.openGen, c.touched = a.open, a.gen, true
+	if g.young() {
+		c.remember(a)
+	}
+	c.answered(max(a.highest, min(a.seen, c.counter)))
 	c.out.askedGen = a.gen
 	c.out.askedTick = a.tick
 	g.freeOut(c)
 	return nil
+}
+
+// enter makes the answer's chat the latest one and tells what was known of it.
+func (c *conversation) enter(a *answer) (before chatMark, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed = a.chatID != "" && a.chatID != c.chatID
+	if changed {
+		c.chatID, c.counter, c.released, c.missing = a.chatID, 0, 0, nil
+		c.strange, a.seen = true, 0
+	}
+	return chatMark{
+		known:    a.chatID != "" && !c.strange,
+		strange:  c.strange,
+		released: c.released,
+	}, changed
 }
 
 // read fills in what the Sentences show and gives the outbound ones without
@@ -158,13 +170,14 @@ func (c *conversation) remember(a *answer) {
 // chatMark is what was known of the chat before an answer came.
 type chatMark struct {
 	known    bool  // the journal knew this very chat
+	strange  bool  // it did not, and what the chat showed is still to be judged
 	released int32 // highest outbound Counter handed to the lane
 }
 
 // recoverOut deals with outbound sentences an answer shows unconfirmed: those
 // recorded as sent are confirmed again, those never seen are taken now - or
 // reported, when it cannot be known whether they were sent.
-func (g *Gateway) recoverOut(ctx context.Context, c *conversation, before chatMark, sentences []*simprot.ChatSentenceInfo) error {
+func (g *Gateway) recoverOut(ctx context.Context, c *conversation, a *answer, before chatMark, sentences []*simprot.ChatSentenceInfo) error {
 	if len(sentences) == 0 {
 		return nil
 	}
@@ -186,6 +199,9 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, before chatMa
 		case row != nil: // pending: its lane has it; dead: told already
 		default:
 			e := g.outEntry(c.ch, sn)
+			if e.ChatID == "" {
+				e.ChatID = a.chatID
+			}
 			if !g.surelyNew(before, sn) {
 				e.DeadReason = string(connectors.ReasonUnknown)
 				lost = append(lost, sn.ID)
@@ -204,6 +220,7 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, before chatMa
 	verdicts, err := g.journal.Accept(ctx, entries...)
 	if err != nil {
 		c.ch.port.unjournaled.Store(true)
+		c.ch.port.kick()
 		return err
 	}
 	c.ch.metrics.taken(journal.Out, entries, verdicts)

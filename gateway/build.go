@@ -48,6 +48,9 @@ func (g *Gateway) buildChannels() error {
 	if len(problems) > 0 {
 		return problems
 	}
+	for _, ch := range g.ordered {
+		ch.rooms[0].limit, ch.rooms[1].limit = share(len(g.ports)), share(len(g.ports))
+	}
 	return nil
 }
 

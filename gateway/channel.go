@@ -21,6 +21,7 @@ type channel struct {
 	port   *port   // its claim at the core
 	limits *limits // what may be sent now
 	gate   *gate   // who asks while the core is closed
+	rooms  [2]room // for rows in memory, in and out
 
 	// deaf holds the last error of a Runner that does not run now; nil = fine.
 	deaf atomic.Pointer[connectors.SendError]

@@ -24,7 +24,9 @@ type conversation struct {
 	loaded bool
 	party  journal.Party
 	// chatID is the chat the Counters below belong to.
-	chatID     string
+	chatID string
+	// strange: chatID is new, and what its first answer showed is not judged yet.
+	strange    bool
 	counter    int32 // highest Counter seen, either direction
 	missing    []gap // Counters below it that have not come, ascending
 	released   int32 // highest outbound Counter handed to the out lane
@@ -99,8 +101,8 @@ func (r *registry) get(ch *channel, tracking string) *conversation {
 	c := s.convs[k]
 	if c == nil {
 		c = &conversation{ch: ch, tracking: tracking, asking: make(chan struct{}, 1), lastUsed: time.Now()}
-		c.in.metrics, c.in.dir = ch.metrics, journal.In
-		c.out.metrics, c.out.dir = ch.metrics, journal.Out
+		c.in.metrics, c.in.dir, c.in.room = ch.metrics, journal.In, &ch.rooms[0]
+		c.out.metrics, c.out.dir, c.out.room = ch.metrics, journal.Out, &ch.rooms[1]
 		s.convs[k] = c
 	}
 	c.lookedUp.Store(time.Now().UnixNano())
@@ -170,6 +172,9 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 	if ok {
 		c.party = rec.Party
 		c.closedText = rec.ClosedText
+		if now := time.Now(); c.closedText.After(now) {
+			c.closedText = now // stored by a clock that was ahead
+		}
 		if c.chatID == "" {
 			c.chatID, c.counter, c.released = rec.ChatID, rec.Counter, rec.Released
 		} else if c.chatID == rec.ChatID {
@@ -254,6 +259,9 @@ func (c *conversation) asked(s *simprot.Session) bool {
 
 // mark is what the journal shall keep of the chat. c.mu is held.
 func (c *conversation) mark() *journal.ConvChange {
+	if c.strange {
+		return nil
+	}
 	return &journal.ConvChange{
 		Channel: c.ch.cfg.Name, TrackingID: c.tracking,
 		ChatID: c.chatID, Counter: c.counter, Released: c.released,

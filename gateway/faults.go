@@ -42,9 +42,6 @@ func (g *Gateway) Unwell() []Fault {
 	if n := g.parkedLanes.Load(); n > 0 {
 		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
 	}
-	if g.starved.Load() {
-		faults = append(faults, fault("", "lanes_full", "%d messages are held in memory; further ones wait in the journal", engineLimit))
-	}
 	for _, ch := range g.ordered {
 		faults = append(faults, ch.faults()...)
 	}
@@ -80,6 +77,11 @@ func (ch *channel) faults() []Fault {
 	}
 	if ch.port.parked() {
 		faults = append(faults, fault(ch.cfg.Name, stateNoAnswer, "the core does not answer for Port %s: is it configured there?", ch.cfg.Port))
+	}
+	for i := range ch.rooms {
+		if r := &ch.rooms[i]; r.starved.Load() {
+			faults = append(faults, fault(ch.cfg.Name, "lanes_full", "%d messages are held in memory; further ones wait in the journal", r.limit))
+		}
 	}
 	if ch.port.unjournaled.Load() {
 		faults = append(faults, fault(ch.cfg.Name, "unjournaled", "sentences of the core could not be journaled; they are asked for again"))

@@ -67,13 +67,13 @@ func TestUnwell(t *testing.T) {
 		g, ch := h.gw, h.gw.channels[testChannel]
 		wantFaults(t, "well", g.Unwell())
 		g.parkedLanes.Add(2)
-		g.starved.Store(true)
-		wantFaults(t, "lanes", g.Unwell(), ":lanes_parked", ":lanes_full")
+		ch.rooms[0].starved.Store(true)
+		wantFaults(t, "lanes", g.Unwell(), ":lanes_parked", testChannel+":lanes_full")
 		if hint := g.Unwell()[0].Hint; !strings.Contains(hint, "2") {
 			t.Errorf("hint %q", hint)
 		}
 		g.parkedLanes.Add(-2)
-		g.starved.Store(false)
+		ch.rooms[0].starved.Store(false)
 		for range authStrikes {
 			ch.limits.learn(authError)
 		}

@@ -56,11 +56,10 @@ type Gateway struct {
 	typing  *typing
 	waits   waits
 
-	held        atomic.Int64 // rows in lanes
-	starved     atomic.Bool  // a lane was left to the journal for want of room
+	began       time.Time // the base of monotonic times
 	parkedLanes atomic.Int64
 	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
-	renewed     atomic.Int64 // when a connection was last renewed, Unix nanoseconds
+	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
 
 	// lanesCtx ends when no new step may begin; hardCtx when even what is in
 	// flight is given up. hardCtx is the parent.
@@ -87,7 +86,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, opts: opts, log: opts.Log, registry: opts.Registry,
 		channels: make(map[string]*channel), ports: make(map[string]*channel),
-		convs: newRegistry(),
+		convs: newRegistry(), began: time.Now(),
 	}
 	g.typing = newTyping(g)
 	g.hardCtx, g.stopHard = context.WithCancel(context.Background())
@@ -263,9 +262,6 @@ func (g *Gateway) PrivateAddr() string { return g.private.Addr().String() }
 func (g *Gateway) young() bool {
 	return g.journal.Volatile() || time.Since(g.journal.Born()) < g.cfg.Journal.KeepIDs
 }
-
-// full: no room for more rows in memory.
-func (g *Gateway) full() bool { return g.held.Load() >= engineLimit }
 
 func fault(channel, what, format string, args ...any) Fault {
 	return Fault{Channel: channel, What: what, Hint: fmt.Sprintf(format, args...)}

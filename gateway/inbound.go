@@ -34,7 +34,8 @@ type inItem struct {
 	// slot is the place in the window it holds since its write; it is kept
 	// through a time-out until the event is settled.
 	slot *slot
-	// writtenAt is when the frame left the write buffer, Unix nanoseconds.
+	// writtenAt is when the frame left the write buffer, on the gateway's
+	// monotonic clock, in nanoseconds.
 	writtenAt atomic.Int64
 	echo      chan int32    // its Counter
 	closed    chan struct{} // the core closed the chat before the echo
@@ -58,7 +59,7 @@ func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
 	defer c.mu.Unlock()
 	c.lastUsed = time.Now()
 	admitted := g.admit(c, &c.in.laneState, row, inLaneLimit)
-	if !c.in.running && (admitted != nil || len(c.in.rows) == 0 && !g.full()) {
+	if !c.in.running && (admitted != nil || len(c.in.rows) == 0 && !c.in.room.full()) {
 		g.startIn(c)
 	}
 }
@@ -82,7 +83,7 @@ func (g *Gateway) runIn(c *conversation) {
 
 // nextIn gives the head of the lane, or nil when the goroutine shall end.
 func (g *Gateway) nextIn(c *conversation) *held {
-	for {
+	for noRoom := false; ; {
 		c.mu.Lock()
 		switch {
 		case g.lanesCtx.Err() != nil:
@@ -93,7 +94,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 			row := c.in.rows[0]
 			c.mu.Unlock()
 			return row
-		case !c.in.behind || g.full():
+		case !c.in.behind || noRoom:
 			c.in.setRunning(false)
 			c.answer = nil
 			c.mu.Unlock()
@@ -101,7 +102,8 @@ func (g *Gateway) nextIn(c *conversation) *held {
 		}
 		c.mu.Unlock()
 		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking}
-		if err := g.refill(g.lanesCtx, c, &c.in.laneState, lane, inLaneLimit); err != nil {
+		err := g.refill(g.lanesCtx, c, &c.in.laneState, lane, inLaneLimit)
+		if noRoom = errors.Is(err, errNoRoom); err != nil && !noRoom {
 			sleep(g.lanesCtx, journalRetry)
 		}
 	}
@@ -127,10 +129,14 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 		case err == nil && v != notYet:
 			g.finishIn(c, it, v)
 			return
+		case errors.Is(err, errStartUnanswered) && tries == 0:
+			tries++
 		case errors.Is(err, simprot.ErrNoAnswer):
 			tries++
 			g.park(ctx, c, tries)
-		case errors.Is(err, simprot.ErrGone), err == nil:
+		case errors.Is(err, simprot.ErrGone):
+			g.window.release(it) // the connection its place belonged to has ended
+		case err == nil:
 		default:
 			sleep(ctx, journalRetry) // the journal is away
 		}
@@ -173,6 +179,9 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 // is done. rests is the RESYNC the answer rests on; sending again needs it to
 // be the latest (0: not in doubt).
 func (g *Gateway) clearDoubt(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (verdict, uint64, error) {
+	if it.content.Kind == string(connectors.KindStop) {
+		return notYet, 0, nil // said twice it does no harm
+	}
 	if !it.inDoubt {
 		if c.wasShown(it.row.ID) {
 			return shownNow, 0, nil
@@ -190,6 +199,7 @@ func (g *Gateway) clearDoubt(ctx context.Context, c *conversation, s *simprot.Se
 	if err != nil {
 		return notYet, 0, err
 	}
+	g.window.release(it) // settled: either shown, or to be written anew
 	return g.judge(c, it, a), a.resync, nil
 }
 
@@ -199,8 +209,8 @@ func (g *Gateway) judge(c *conversation, it *inItem, a *answer) verdict {
 		c.echoed(n)
 		return shownNow
 	}
-	if !it.inDoubt {
-		return notYet
+	if !it.inDoubt || it.row.Epoch > 0 && it.sends == 0 {
+		return notYet // never written; or requeued by someone who has looked
 	}
 	base := int32(0)
 	if it.baseChat != "" && it.baseChat == a.chatID {
@@ -220,8 +230,8 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 	if it.inDoubt && rests != c.ch.port.resyncs() {
 		return notYet, nil // the answer is older than the latest RESYNC
 	}
-	it.begin(c)
-	err := s.Send(simprot.CodeChatSentenceIn, it.sentence(c), func(at time.Time) { it.writtenAt.Store(at.UnixNano()) })
+	it.begin(c, time.Since(g.began))
+	err := s.Send(simprot.CodeChatSentenceIn, it.sentence(c), func(at time.Time) { it.writtenAt.Store(int64(at.Sub(g.began))) })
 	if err != nil {
 		var bad *simprot.EncodeError
 		if errors.As(err, &bad) || errors.Is(err, simprot.ErrFrameTooLong) {
@@ -233,7 +243,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 }
 
 // begin notes the write before it happens.
-func (it *inItem) begin(c *conversation) {
+func (it *inItem) begin(c *conversation, now time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if it.sends == 0 && !it.row.Loaded {
@@ -243,8 +253,13 @@ func (it *inItem) begin(c *conversation) {
 	it.inDoubt = true
 	c.tick++
 	it.writeTick = c.tick
-	it.writtenAt.Store(time.Now().UnixNano())
+	it.writtenAt.Store(int64(now))
 	c.waiting = it
+}
+
+// age is how long ago the sentence was written.
+func (it *inItem) age(g *Gateway) time.Duration {
+	return time.Since(g.began) - time.Duration(it.writtenAt.Load())
 }
 
 func (it *inItem) sentence(c *conversation) *simprot.ChatSentenceInfo {
@@ -267,8 +282,7 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 	for {
 		select {
 		case n := <-it.echo:
-			written := time.Unix(0, it.writtenAt.Load())
-			g.metrics.roundtrip(time.Since(written))
+			g.metrics.roundtrip(it.age(g))
 			g.window.echoed()
 			c.echoed(n)
 			return shownNow, nil
@@ -279,7 +293,7 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 		case <-ctx.Done():
 			return notYet, ctx.Err()
 		case <-timer.C:
-			if rest := echoTimeout - time.Since(time.Unix(0, it.writtenAt.Load())); rest > 0 {
+			if rest := echoTimeout - it.age(g); rest > 0 {
 				timer.Reset(rest) // counted from the write, not from the queueing
 				continue
 			}

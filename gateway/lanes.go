@@ -3,7 +3,9 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"sync/atomic"
 
 	"servicelink/gateway/journal"
 )
@@ -28,9 +30,9 @@ type laneState struct {
 	// finished is the highest Seq that has ended here. A repeat may be handed
 	// over between a row's end and the commit of its end.
 	finished int64
-	// metrics of the channel and direction.
-	metrics *channelMetrics
-	dir     journal.Direction
+	room     *room // of the channel and direction, as are the metrics
+	metrics  *channelMetrics
+	dir      journal.Direction
 }
 
 // setBehind is called with the conversation's mutex held, as is add.
@@ -95,17 +97,38 @@ func (g *Gateway) onCommit(rows []journal.Row) {
 	}
 }
 
-// take reserves room for n rows in memory.
-func (g *Gateway) take(n int) bool {
-	if g.held.Add(int64(n)) > engineLimit {
-		g.held.Add(int64(-n))
-		g.starved.Store(true)
-		return false
-	}
-	return true
+// room is a channel's share of the memory for rows in one direction. It is its
+// own, so that what piles up at one Port or network starves no other.
+type room struct {
+	limit int64
+	held  atomic.Int64
+	// starved: a lane was left to the journal for want of room.
+	starved atomic.Bool
 }
 
-func (g *Gateway) release(n int) { g.held.Add(int64(-n)) }
+// take reserves room for up to n rows and tells for how many.
+func (r *room) take(n int) int {
+	held := r.held.Add(int64(n))
+	over := int(min(max(held-r.limit, 0), int64(n)))
+	if over > 0 {
+		r.held.Add(int64(-over))
+		r.starved.Store(true)
+	}
+	return n - over
+}
+
+func (r *room) release(n int) { r.held.Add(int64(-n)) }
+
+func (r *room) full() bool { return r.held.Load() >= r.limit }
+
+// again tells, once, that lanes were left to the journal and there is room for
+// them now.
+func (r *room) again() bool {
+	return r.starved.Load() && r.held.Load() < r.limit*9/10 && r.starved.CompareAndSwap(true, false)
+}
+
+// share divides the memory among the channels and directions.
+func share(channels int) int64 { return engineLimit / int64(2*max(channels, 1)) }
 
 // admit puts a handed-over row into the lane, or leaves it to the journal when
 // the lane is full or behind. c.mu is held.
@@ -115,12 +138,14 @@ func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit i
 		return nil
 	case row.Repeat && row.Seq <= l.finished:
 		return nil // were it pending all the same, the tick would find it
-	case len(l.rows) >= limit || !g.take(1):
+	case len(l.rows) >= limit || l.room.take(1) == 0:
 		l.setBehind(true)
 		return nil
 	}
 	c.tick++
 	h := &held{Row: *row, tick: c.tick}
+	// A repeat may be of a row that an earlier process worked on.
+	h.Loaded = h.Loaded || h.Repeat
 	l.add(h)
 	if (row.Repeat || row.Loaded) && len(l.rows) > 1 {
 		slices.SortFunc(l.rows, func(a, b *held) int { return cmp.Compare(a.Seq, b.Seq) })
@@ -143,15 +168,18 @@ func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState, lan
 			done <- err
 			return
 		}
-		if len(rows) > 0 && !g.take(len(rows)) {
-			rows, more = nil, true
+		if n := l.room.take(len(rows)); n < len(rows) {
+			rows, more = rows[:n], true
+			if n == 0 {
+				err = errNoRoom
+			}
 		}
 		for i := range rows {
 			c.tick++
 			l.add(&held{Row: rows[i], tick: c.tick})
 		}
 		l.setBehind(more)
-		done <- nil
+		done <- err
 	})
 	select {
 	case err := <-done:
@@ -170,8 +198,11 @@ func (g *Gateway) pop(l *laneState, seq int64) {
 	l.rows = slices.Delete(l.rows, i, i+1)
 	l.finished = max(l.finished, seq)
 	l.metrics.laneHeld(l.dir, -1)
-	g.release(1)
+	l.room.release(1)
 }
+
+// errNoRoom ends a lane's goroutine; the tick wakes it when there is room.
+var errNoRoom = errors.New("no room for the lane's rows")
 
 // wakeLanes starts the lanes of a channel that have pending rows and no
 // goroutine: at start, and whenever the tick finds some.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -45,8 +46,11 @@ func (g *Gateway) openNow(ctx context.Context, c *conversation, s *simprot.Sessi
 // written. A verdict ends the event: shown in an answer, or answered "closed".
 func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (verdict, error) {
 	c.mu.Lock()
-	open := c.open && c.openGen == s.Generation()
-	first := !c.touched && g.young()
+	told := c.openGen == s.Generation()
+	open := told && c.open
+	// A chat that ended while the link was away may hold sentences nobody has
+	// seen here; once a new chat is open STATUS no longer shows them.
+	first := !told || !c.touched && g.young()
 	c.mu.Unlock()
 	if open && !first {
 		return notYet, nil
@@ -79,6 +83,12 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	}
 	c.ch.gate.open()
 	a, err = g.start(ctx, c, s, it)
+	if errors.Is(err, simprot.ErrNoAnswer) {
+		c.mu.Lock()
+		c.openGen = 0 // it may be open: STATUS tells before START is repeated
+		c.mu.Unlock()
+		err = errStartUnanswered
+	}
 	if err != nil {
 		return notYet, err
 	}
@@ -87,6 +97,9 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	}
 	return notYet, simprot.ErrNoAnswer // START was answered "closed": not now
 }
+
+// errStartUnanswered: START was asked once; it is repeated after STATUS.
+var errStartUnanswered = fmt.Errorf("START: %w", simprot.ErrNoAnswer)
 
 // errAnswered ends an event under `when_closed: answer`.
 var errAnswered = errors.New("answered while closed")

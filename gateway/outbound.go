@@ -129,7 +129,7 @@ func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
 	if h != nil && live && !row.Repeat {
 		h.tick, h.fresh = a.tick, a.fresh
 	}
-	if h == nil && c.out.behind && len(c.out.rows) == 0 && !c.out.running && !g.full() {
+	if h == nil && c.out.behind && len(c.out.rows) == 0 && !c.out.running && !c.out.room.full() {
 		g.startOut(c)
 	}
 	g.freeOut(c)

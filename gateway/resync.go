@@ -188,7 +188,9 @@ func (p *port) claimOnce(ctx context.Context, s *simprot.Session) (simprot.ChatS
 	p.ch.metrics.resync("done")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.claim = s.Generation()
+	if p.session == s {
+		p.claim = s.Generation()
+	}
 	p.done++
 	p.served = max(p.served, serving)
 	p.changed()
@@ -251,7 +253,14 @@ func (p *port) askAll(ctx context.Context, s *simprot.Session, list simprot.Chat
 	work.SetLimit(statusAtOnce)
 	for c := range ask {
 		work.Go(func() error {
-			return p.askOne(wctx, c, s)
+			err := p.askOne(wctx, c, s)
+			if err != nil && clean {
+				p.unjournaled.Store(true) // what was not journaled is still to be asked for
+			}
+			if !errors.Is(err, simprot.ErrGone) {
+				err = nil
+			}
+			return err
 		})
 	}
 	_ = work.Wait() // only ErrGone: the next session asks again
@@ -262,9 +271,7 @@ func (p *port) askAll(ctx context.Context, s *simprot.Session, list simprot.Chat
 func (p *port) askOne(ctx context.Context, c *conversation, s *simprot.Session) error {
 	_, err := p.g.ask(ctx, c, s, c.now())
 	switch {
-	case err == nil || ctx.Err() != nil:
-		return nil
-	case errors.Is(err, simprot.ErrGone):
+	case err == nil || ctx.Err() != nil || errors.Is(err, simprot.ErrGone):
 		return err
 	case errors.Is(err, simprot.ErrNoAnswer):
 		p.g.renew(s)
@@ -273,7 +280,7 @@ func (p *port) askOne(ctx context.Context, c *conversation, s *simprot.Session) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.g.freeOut(c)
-	return nil
+	return err
 }
 
 // now is the conversation's clock: an answer asked after it is fresh.
@@ -306,6 +313,9 @@ func (c *conversation) concerns(s *simprot.Session, first, listed bool) bool {
 	}
 	if c.open && (c.openGen == s.Generation() || first) {
 		return true // held open here, and the list is silent about it
+	}
+	if len(c.out.rows) > len(c.out.ready) && !c.out.asking {
+		return true // rows wait for an answer
 	}
 	return first && (len(c.in.rows) > 0 || len(c.out.rows) > 0 || c.out.behind)
 }

@@ -83,9 +83,8 @@ func (g *Gateway) renew(s *simprot.Session) {
 	if s.Welcome().Asks {
 		return
 	}
-	now := time.Now()
-	last := g.renewed.Load()
-	if now.Sub(time.Unix(0, last)) < renewEvery || !g.renewed.CompareAndSwap(last, now.UnixNano()) {
+	now, last := time.Since(g.began), g.renewed.Load()
+	if last != 0 && now-time.Duration(last) < renewEvery || !g.renewed.CompareAndSwap(last, int64(now)) {
 		return
 	}
 	g.log.Warn("the connection is renewed: its answers can no longer be told apart")

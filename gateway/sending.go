@@ -26,7 +26,7 @@ func (g *Gateway) startOut(c *conversation) {
 
 // nextOut gives the next freed row, or nil when the goroutine shall end.
 func (g *Gateway) nextOut(c *conversation) *held {
-	for {
+	for noRoom := false; ; {
 		c.mu.Lock()
 		switch {
 		case g.lanesCtx.Err() != nil:
@@ -37,7 +37,7 @@ func (g *Gateway) nextOut(c *conversation) *held {
 			h := c.out.ready[0]
 			c.mu.Unlock()
 			return h
-		case len(c.out.rows) > 0 || !c.out.behind || g.full():
+		case len(c.out.rows) > 0 || !c.out.behind || noRoom:
 			c.out.setRunning(false)
 			c.mu.Unlock()
 			return nil
@@ -48,8 +48,10 @@ func (g *Gateway) nextOut(c *conversation) *held {
 		if err == nil {
 			err = g.refill(g.lanesCtx, c, &c.out.laneState, lane, outLaneLimit)
 		}
-		if err != nil {
-			sleep(g.lanesCtx, journalRetry)
+		if noRoom = errors.Is(err, errNoRoom); err != nil {
+			if !noRoom {
+				sleep(g.lanesCtx, journalRetry)
+			}
 			continue
 		}
 		c.mu.Lock()
@@ -82,6 +84,9 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 			break
 		}
 		sleep(ctx, journalRetry)
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	if !passesOn(d.content, c.ch.cfg) {
 		g.finishOut(d, verdict{state: journal.Done, reason: reasonNotShown})
@@ -142,6 +147,9 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 // sendPart tries one part until it is sent or cannot be. An error means that
 // the lanes are stopped.
 func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, error) {
+	if d.states[i].State == journal.PartRejected { // the note may have been told already
+		return verdict{journal.Dead, connectors.Reason(d.states[i].Reason), d.row.Hint}, nil
+	}
 	// A part that was on its way when an earlier process died is known to be
 	// unknown.
 	if s := d.states[i].State; s == journal.PartAttempting || s == journal.PartUnknown {
@@ -171,6 +179,9 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 
 // mayAttempt waits for the limits and gives up at the deadline.
 func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) {
+	if ctx.Err() != nil {
+		return notYet, ctx.Err()
+	}
 	late := verdict{journal.Dead, connectors.ReasonDeadline, "not delivered in time; the last failure is in the log"}
 	if d.expired(time.Now()) {
 		return late, nil
@@ -183,9 +194,13 @@ func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) 
 }
 
 // rebase bounds a deadline that an earlier process stored by a clock that may
-// have been wrong.
+// have been wrong, and gives a requeued message a new one.
 func (d *delivery) rebase(limit time.Duration) {
-	if latest := deadlineFrom(time.Now(), limit); !latest.IsZero() && d.row.Deadline.After(latest) {
+	latest := deadlineFrom(time.Now(), limit)
+	if d.row.Deadline.IsZero() || latest.IsZero() {
+		return
+	}
+	if d.row.Deadline.After(latest) || d.row.Epoch > 0 && d.expired(time.Now()) {
 		d.row.Deadline = latest
 	}
 }

@@ -24,12 +24,13 @@ func (g *Gateway) tick(ctx context.Context) {
 		}
 		for _, ch := range g.channels {
 			ch.gate.tick()
+			if ch.rooms[0].again() || ch.rooms[1].again() {
+				g.wakeChannel(ctx, ch)
+			}
 		}
 		now := time.Now()
-		starved := g.starved.Load() && g.held.Load() < engineLimit*9/10
-		if starved || now.Sub(lanes) >= lanesEvery {
+		if now.Sub(lanes) >= lanesEvery {
 			lanes = now
-			g.starved.Store(false)
 			g.wakeAll(ctx)
 		}
 		if now.Sub(sweep) >= sweepEvery {
@@ -43,12 +44,15 @@ func (g *Gateway) tick(ctx context.Context) {
 // wakeAll starts every served lane that has pending rows and no goroutine.
 func (g *Gateway) wakeAll(ctx context.Context) {
 	for _, ch := range g.channels {
-		if !ch.cfg.Enabled {
-			continue
+		if ch.cfg.Enabled {
+			g.wakeChannel(ctx, ch)
 		}
-		if err := g.wakeLanes(ctx, ch); err != nil && ctx.Err() == nil {
-			ch.log.Error("the journal's pending lanes cannot be read", "error", err)
-		}
+	}
+}
+
+func (g *Gateway) wakeChannel(ctx context.Context, ch *channel) {
+	if err := g.wakeLanes(ctx, ch); err != nil && ctx.Err() == nil {
+		ch.log.Error("the journal's pending lanes cannot be read", "error", err)
 	}
 }
 
