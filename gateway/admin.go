@@ -104,7 +104,7 @@ func (d *deadLetters) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		writeError(w, http.StatusNotFound, actionResult(err))
-	case errors.Is(err, journal.ErrNotDead):
+	case errors.Is(err, journal.ErrNotDead), errors.Is(err, errNotServed):
 		writeError(w, http.StatusConflict, actionResult(err))
 	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
 		writeError(w, http.StatusServiceUnavailable, actionResult(err))
@@ -122,6 +122,8 @@ func actionResult(err error) string {
 		return "no such row"
 	case errors.Is(err, journal.ErrNotDead):
 		return "not a dead letter"
+	case errors.Is(err, errNotServed):
+		return "its channel is not configured"
 	case errors.Is(err, journal.ErrFull):
 		return "journal is full"
 	case errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):

@@ -193,7 +193,7 @@ func (g *Gateway) openListeners() error {
 	}
 	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, handler, g.log)
 	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil,
-		newPrivateHandler(g.cfg.Private, g.registry, g, g.journal, g.log, redactRow), g.log)
+		newPrivateHandler(g.cfg.Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow), g.log)
 	if err := g.public.Listen(); err != nil {
 		return err
 	}

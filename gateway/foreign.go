@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"servicelink/connectors"
@@ -46,6 +47,27 @@ func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 			g.foreigners.Add(-1)
 		}
 	})
+}
+
+// errNotServed: nobody here would deliver the row.
+var errNotServed = errors.New("the row's channel is not configured")
+
+// servedRows is the journal as operators may change it: a dead letter is
+// requeued only where somebody delivers it.
+type servedRows struct {
+	journal.Journal
+	g *Gateway
+}
+
+func (s servedRows) Requeue(ctx context.Context, seq int64) error {
+	row, err := s.Row(ctx, seq)
+	if err != nil {
+		return err
+	}
+	if s.g.channels[row.Lane.Channel] == nil {
+		return errNotServed
+	}
+	return s.Journal.Requeue(ctx, seq)
 }
 
 // tellForeign asks STATUS alone: RESYNC is the owner's, and there is none here.

@@ -365,6 +365,13 @@ func TestSentenceForAForeignPortIsDead(t *testing.T) {
 		if got := h.dead(); !slices.Equal(got, []string{string(connectors.ReasonNoChannel)}) {
 			t.Errorf("dead letters %v", got)
 		}
+		rows, err := h.disk.mem.Dead(h.Context(), journal.DeadQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (servedRows{h.gw.journal, h.gw}).Requeue(h.Context(), rows[0].Seq); !errors.Is(err, errNotServed) {
+			t.Errorf("requeue: %v", err)
+		}
 		_, sentences, err := h.core.Chat(chat.ID)
 		if err != nil || len(sentences) != 2 || sentences[1].Model != simprot.ModelTechNote {
 			t.Errorf("the agent was not told: %v, %v", sentences, err)
