@@ -93,21 +93,30 @@ func (b *box) balance() journal.Counts {
 	return c
 }
 
-// execSQL runs SQL on the file from outside.
-func execSQL(t testing.TB, path, query string) {
+// withSQL opens the file from outside, beside the journal or without it.
+func withSQL(t testing.TB, path string, fn func(*sql.DB) error) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if _, err := db.ExecContext(t.Context(), query); err != nil {
+	if err := errors.Join(fn(db), db.Close()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func execSQL(t testing.TB, path, query string) {
+	t.Helper()
+	withSQL(t, path, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), query)
+		return err
+	})
+}
+
+func textSQL(t testing.TB, path, query string) (text string) {
+	t.Helper()
+	withSQL(t, path, func(db *sql.DB) error { return db.QueryRowContext(t.Context(), query).Scan(&text) })
+	return text
 }
 
 func TestRefusedAlone(t *testing.T) {

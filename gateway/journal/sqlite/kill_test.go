@@ -111,6 +111,9 @@ func checkKilled(t *testing.T, path string, fresh []string, told int) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if got := textSQL(t, path, "PRAGMA integrity_check"); got != "ok" {
+		t.Errorf("the file is damaged: %s", got)
+	}
 }
 
 // killRound runs a child, kills it after a random number of verdicts, and

@@ -182,17 +182,31 @@ func readLedger(ctx context.Context, tx *sql.Tx) (map[journal.LedgerKey]journal.
 	if err != nil {
 		return nil, err
 	}
-	err = each(ctx, tx, 3, func(v []driver.Value) error {
-		k := journal.LedgerKey{Channel: asText(v[0]), Direction: direction(asInt(v[1]))}
-		e := ledger[k]
-		e.OldestPending = asTime(v[2])
+	for k, e := range ledger {
+		if e.Pending == 0 {
+			continue
+		}
+		if e.OldestPending, err = oldestPending(ctx, tx, k); err != nil {
+			return nil, err
+		}
 		ledger[k] = e
+	}
+	return ledger, nil
+}
+
+// oldestPending looks for the first segment that has a pending row of the key,
+// then for the first row in it.
+func oldestPending(ctx context.Context, tx *sql.Tx, k journal.LedgerKey) (oldest time.Time, err error) {
+	err = each(ctx, tx, 1, func(v []driver.Value) error {
+		oldest = asTime(v[0])
 		return nil
-	}, `SELECT c.channel, p.lane & 1, min(m.accepted_at)
-		FROM (SELECT lane, min(seq) AS seq FROM message WHERE state < 3 GROUP BY lane) p
-		JOIN conversation c ON c.id = p.lane >> 1 JOIN message m ON m.seq = p.seq
-		GROUP BY 1, 2`)
-	return ledger, err
+	}, `SELECT accepted_at FROM message WHERE seq = (
+		SELECT min(m.seq) FROM message m JOIN conversation c ON c.id = m.lane >> 1
+		WHERE m.state < 3 AND m.lane & 1 = ?2 AND c.channel = ?1 AND m.seq >> 12 = (
+			SELECT m.seq >> 12 FROM message m INDEXED BY message_pending JOIN conversation c ON c.id = m.lane >> 1
+			WHERE m.state < 3 AND m.lane & 1 = ?2 AND c.channel = ?1 ORDER BY m.seq >> 12 LIMIT 1))`,
+		k.Channel, int64(k.Direction-journal.In))
+	return oldest, err
 }
 
 // Dead is journal.Journal's.

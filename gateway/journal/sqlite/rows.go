@@ -75,6 +75,7 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 		return journal.Refused, nil
 	}
 	a.Pending++
+	s.segments.move(r.Seq, 1)
 	if len(s.accounts) < accountsKept {
 		s.accounts[r.Seq] = a
 	}
@@ -118,6 +119,7 @@ func (s *store) Change(c *journal.Change) error {
 		return err
 	}
 	delete(s.accounts, c.Seq)
+	s.segments.move(c.Seq, -1)
 	a.Pending--
 	if c.State == journal.Done {
 		a.Done++
@@ -185,6 +187,7 @@ func (s *store) Requeue(seq int64, row *journal.Row) error {
 	a := s.ledger.account(row.Lane.Channel, row.Lane.Direction)
 	a.Requeued++
 	a.Pending++
+	s.segments.move(seq, 1)
 	row.Loaded = true
 	return nil
 }
@@ -217,17 +220,23 @@ func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more 
 	if c == nil || err != nil {
 		return nil, false, err
 	}
-	err = s.lanePending.each(func(v []driver.Value) error {
-		var r journal.Row
-		if err := decodeRow(v, &r); err != nil {
-			return err
+	number := laneNumber(c.id, lane.Direction)
+	for _, segment := range s.segments.sorted() {
+		err = s.lanePending.each(func(v []driver.Value) error {
+			var r journal.Row
+			if err := decodeRow(v, &r); err != nil {
+				return err
+			}
+			r.Loaded = true
+			rows = append(rows, r)
+			return nil
+		}, segment, number, int64(limit+1-len(rows)))
+		if err != nil {
+			return nil, false, err
 		}
-		r.Loaded = true
-		rows = append(rows, r)
-		return nil
-	}, laneNumber(c.id, lane.Direction), int64(limit)+1)
-	if len(rows) > limit {
-		rows, more = rows[:limit], true
+		if len(rows) > limit {
+			return rows[:limit], true, nil
+		}
 	}
-	return rows, more, err
+	return rows, false, nil
 }

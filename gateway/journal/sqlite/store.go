@@ -30,10 +30,11 @@ type store struct {
 	// readers and lock are closed with the store, not used by it.
 	readers, lock io.Closer
 
-	convs  convs
-	ledger ledger
-	seen   seen
-	sweep  sweep
+	convs    convs
+	ledger   ledger
+	seen     seen
+	segments segments
+	sweep    sweep
 	// accounts knows some pending rows' counters by Seq.
 	accounts map[int64]*account
 	next     int64 // the next Seq
@@ -61,7 +62,8 @@ func (s *store) prepare() error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
 	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
-	s.lanePending = c.prepare(selectRow + "WHERE m.lane = ? AND m.state < 3 ORDER BY m.seq LIMIT ?")
+	s.lanePending = c.prepare(selectRow +
+		"WHERE m.seq >> 12 = ? AND m.lane = ? AND m.state < 3 ORDER BY m.seq LIMIT ?")
 	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, next_at = ?, ended_at = ?"
 	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
 	s.update = c.prepare(update + forward)
@@ -120,6 +122,9 @@ func (s *store) load() error {
 		return err
 	}
 	s.accounts = make(map[int64]*account)
+	if err := s.segments.load(s.c); err != nil {
+		return err
+	}
 	if err := s.sweep.load(s.c); err != nil {
 		return err
 	}
@@ -157,6 +162,7 @@ func (s *store) Commit() error {
 	s.convs.committed()
 	s.ledger.committed()
 	s.seen.committed()
+	s.segments.committed()
 	s.sweep.committed(&s.seen)
 	s.saved = s.next
 	s.remeasure()
@@ -169,6 +175,7 @@ func (s *store) Rollback() {
 	s.convs.rolledBack()
 	s.ledger.rolledBack()
 	s.seen.rolledBack()
+	s.segments.rolledBack()
 	s.sweep.rolledBack()
 	s.next = s.saved
 	clear(s.accounts) // a Seq may come again for another channel

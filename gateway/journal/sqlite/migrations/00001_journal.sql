@@ -51,7 +51,9 @@ CREATE TABLE message (
     parts        TEXT,                        -- JSON
     content      BLOB
 );
-CREATE INDEX message_pending ON message (lane) WHERE state < 3;
+-- By segments of the sequence first: a backlog of many lanes then grows at one
+-- end of the index and not on all its pages.
+CREATE INDEX message_pending ON message (seq >> 12, lane) WHERE state < 3;
 CREATE INDEX message_dead ON message (state) WHERE state = 4;
 
 -- Which ids are known: the partition (seq >> 20) in the high bits of k, 48 bits
