@@ -85,7 +85,8 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	a, err = g.start(ctx, c, s, it)
 	if errors.Is(err, simprot.ErrNoAnswer) {
 		c.mu.Lock()
-		c.openGen = 0 // it may be open: STATUS tells before START is repeated
+		// It may be open: STATUS, asked anew, tells before START is repeated.
+		c.openGen, c.answer = 0, nil
 		c.mu.Unlock()
 		err = errStartUnanswered
 	}
