@@ -2,6 +2,7 @@ package writer
 
 import (
 	"sync"
+	"time"
 
 	"servicelink/gateway/journal"
 )
@@ -50,14 +51,22 @@ func (s *step) finish() {
 	}
 }
 
+// lazy: nobody waits for it, so it can ride along with the next group.
+func (s *step) lazy() bool { return s.kind == kindChange && s.done == nil }
+
 // weight is how much of a group's room a step takes.
 func (s *step) weight() int { return max(1, len(s.entries), len(s.changes)) }
+
+// lazyWait is how long changes that nobody waits for may wait for company.
+const lazyWait = 5 * time.Millisecond
 
 // queue is the FIFO in front of the writer. It has no bound of its own: those
 // who accept wait, and changes must never be lost.
 type queue struct {
 	mu     sync.Mutex
 	steps  []*step
+	called bool        // the writer has been woken for what is in steps
+	late   *time.Timer // wakes it for lazy steps alone
 	closed bool
 	wake   chan struct{} // room for one
 }
@@ -67,15 +76,21 @@ func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 // put adds a step; it reports false after close.
 func (q *queue) put(s *step) bool {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.closed {
-		q.mu.Unlock()
 		return false
 	}
 	q.steps = append(q.steps, s)
-	first := len(q.steps) == 1
-	q.mu.Unlock()
-	if first {
+	switch {
+	case q.called:
+	case !s.lazy():
+		q.called = true
 		q.signal()
+	case len(q.steps) > 1: // the timer runs
+	case q.late == nil:
+		q.late = time.AfterFunc(lazyWait, q.signal)
+	default:
+		q.late.Reset(lazyWait)
 	}
 	return true
 }
@@ -93,12 +108,19 @@ func (q *queue) take(buf []*step) (steps []*step, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	steps, q.steps = q.steps, buf[:0]
+	q.called = false
+	if q.late != nil {
+		q.late.Stop()
+	}
 	return steps, q.closed
 }
 
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
+	if q.late != nil {
+		q.late.Stop()
+	}
 	q.mu.Unlock()
 	q.signal()
 }

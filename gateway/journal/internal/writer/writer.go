@@ -16,6 +16,9 @@ const (
 	// groupLimit is how many entries and changes share a transaction: enough
 	// to spread one fsync, few enough that nobody waits long for the others.
 	groupLimit = 256
+	// A group of at least crowd steps makes the next one wait gatherTime.
+	crowd      = 16
+	gatherTime = time.Millisecond
 	// While writing fails it is tried again after retryFirst, doubling up to
 	// retryLast, and at once whenever somebody calls.
 	retryFirst = 100 * time.Millisecond
@@ -156,9 +159,7 @@ func (w *Writer) run() {
 		case <-timer.C:
 			w.tryAgain()
 		}
-		// Callers that the latest group set free come back with the next entry:
-		// letting them run first makes groups a third larger.
-		runtime.Gosched()
+		w.gather(len(spare))
 		steps, closed := w.queue.take(spare)
 		w.work(steps)
 		clear(steps)
@@ -168,6 +169,17 @@ func (w *Writer) run() {
 			return
 		}
 	}
+}
+
+// gather lets company come before a group is taken. The callers that the latest
+// group set free return with their next entry a moment later: the more there
+// were, the more a short wait saves of a transaction's fixed cost.
+func (w *Writer) gather(latest int) {
+	if latest < crowd {
+		runtime.Gosched()
+		return
+	}
+	<-time.After(gatherTime)
 }
 
 // setTimer wakes the writer while something is wrong that time may heal.
