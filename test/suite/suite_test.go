@@ -106,3 +106,18 @@ func TestParsePromises(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOnlyTimeUp(t *testing.T) {
+	const up = "fuzz: elapsed: 3s, execs: 89084 (29693/sec)\n--- FAIL: FuzzParse (4.72s)\n    context deadline exceeded\nFAIL\nexit status 1\nFAIL\tp/a\t4.7s\n"
+	for said, want := range map[string]bool{
+		up: true,
+		strings.Replace(up, "    context", "    Failing input written to testdata/x\n    context", 1): false,
+		strings.Replace(up, "context deadline exceeded", "a_test.go:9: wrong", 1):                     false,
+		"panic: context deadline exceeded\n":                                                          false,
+		"":                                                                                            false,
+	} {
+		if got := onlyTimeUp(said); got != want {
+			t.Errorf("onlyTimeUp(%q) = %v, want %v", said, got, want)
+		}
+	}
+}
