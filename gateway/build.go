@@ -216,6 +216,9 @@ func (o observer) LinkState(state simprot.LinkState, err error) {
 		f := fault("", "core_"+string(state), "%s", linkHint(state, err))
 		f.Since = time.Now()
 		o.g.linkFault.Store(&f)
+		if o.g.lanesCtx.Err() != nil {
+			return
+		}
 		o.g.log.Warn("core link", "state", string(state), "error", err)
 	}
 }

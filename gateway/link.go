@@ -25,7 +25,9 @@ func (g *Gateway) onUp(s *simprot.Session) {
 func (g *Gateway) onDown(s *simprot.Session, err error) {
 	g.metrics.linkUp(false)
 	g.typing.lapse()
-	g.log.Warn("core link down", "generation", s.Generation(), "error", err)
+	if g.lanesCtx.Err() == nil { // else it is we who left
+		g.log.Warn("core link down", "generation", s.Generation(), "error", err)
+	}
 	for _, ch := range g.channels {
 		if ch.cfg.Enabled {
 			ch.port.down(s)

@@ -219,7 +219,7 @@ func (s *stage) checkNetwork(r run, noted map[string]bool) (repeats int) {
 		for _, a := range s.network.got[fmt.Sprint(chat)] {
 			if slices.Contains(first, a.id) {
 				repeats++
-				perKill[a.epoch]++
+				perKill[a.kills]++
 				continue
 			}
 			first = append(first, a.id)

@@ -46,6 +46,8 @@ type stage struct {
 	*testing.T
 	bin, dir        string
 	config          string
+	coreAddress     string
+	unknown         string // the channel's policy
 	public, private string
 	console         string
 	network         *network
@@ -66,19 +68,8 @@ func newStage(t *testing.T, unknown string) *stage {
 	}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.network = newNetwork(t)
-	core := s.startCore()
+	s.coreAddress, s.unknown = s.startCore(), unknown
 	s.config = filepath.Join(s.dir, "gateway.yaml")
-	s.write(s.config, fmt.Sprintf(`
-core:    { address: %q, account: servicelink, secret: %q }
-journal: { path: %q }
-public:  { listen: %q, url: "http://%s" }
-private: { listen: %q }
-egress:  { allow: ["127.0.0.0/8"] }
-log:     { level: warn }
-texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
-channels:
-  - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: %q } }
-`, core, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, unknown, hookToken, s.network.URL))
 	var err error
 	if s.log, err = os.Create(filepath.Join(s.dir, "gateway.log")); err != nil {
 		t.Fatal(err)
@@ -131,9 +122,28 @@ func (s *stage) startCore() (simprot string) {
 	return line.Simprot
 }
 
+// configure writes the gateway's configuration. The number of kills stands in
+// the webhook's URL, so that every request tells which process sent it.
+func (s *stage) configure() {
+	s.Helper()
+	s.write(s.config, fmt.Sprintf(`
+core:    { address: %q, account: servicelink, secret: %q }
+journal: { path: %q }
+public:  { listen: %q, url: "http://%s" }
+private: { listen: %q }
+egress:  { allow: ["127.0.0.0/8"] }
+log:     { level: warn }
+texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
+channels:
+  - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: "%s/%d" } }
+`, s.coreAddress, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, s.unknown,
+		hookToken, s.network.URL, s.kills))
+}
+
 // start starts the gateway and waits until it is ready.
 func (s *stage) start() {
 	s.Helper()
+	s.configure()
 	cmd := exec.Command(filepath.Join(s.bin, "servicelink"), "run", "--config", s.config) //nolint:noctx // ended by kill and by Cleanup
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if err := cmd.Start(); err != nil {
@@ -163,7 +173,6 @@ func (s *stage) kill() {
 	}
 	_ = cmd.Wait()
 	s.kills++
-	s.network.epoch.Add(1)
 	s.start()
 }
 
@@ -279,25 +288,16 @@ func (s *stage) ledger(direction string) map[string]int64 {
 // network is the other end of the channel: it takes what the gateway sends.
 type network struct {
 	*httptest.Server
-	epoch epoch
-	mu    sync.Mutex
-	got   map[string][]arrival // by chat
-	count int
+	mu  sync.Mutex
+	got map[string][]arrival // by chat
 }
 
-// arrival is one request the network accepted, and how many kills came before.
+// arrival is one request the network accepted, and how many kills came before
+// the process that sent it.
 type arrival struct {
 	id    string
-	epoch int
+	kills int
 }
-
-type epoch struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (e *epoch) Add(n int) { e.mu.Lock(); e.n += n; e.mu.Unlock() }
-func (e *epoch) Load() int { e.mu.Lock(); defer e.mu.Unlock(); return e.n }
 
 func newNetwork(t *testing.T) *network {
 	n := &network{got: make(map[string][]arrival)}
@@ -311,9 +311,12 @@ func newNetwork(t *testing.T) *network {
 		if err := json.NewDecoder(r.Body).Decode(&msg); err != nil {
 			return // cut by a kill: not accepted
 		}
+		kills, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/send_message"))
+		if err != nil {
+			t.Errorf("path %q", r.URL.Path)
+		}
 		n.mu.Lock()
-		n.got[msg.ChatID.String()] = append(n.got[msg.ChatID.String()], arrival{msg.Message.ID, n.epoch.Load()})
-		n.count++
+		n.got[msg.ChatID.String()] = append(n.got[msg.ChatID.String()], arrival{msg.Message.ID, kills})
 		n.mu.Unlock()
 		w.WriteHeader(http.StatusNoContent)
 	}))
