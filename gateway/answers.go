@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,11 +107,12 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = a
-	c.open, c.openGen, c.touched = a.open, a.gen, true
+	c.open, c.openGen = a.open, a.gen
 	if g.young() {
 		c.remember(a)
 	}
 	c.answered(max(a.highest, min(a.seen, c.counter)))
+	c.place(a, unconfirmed)
 	c.out.askedGen = a.gen
 	c.out.askedTick = a.tick
 	g.freeOut(c)
@@ -131,6 +133,21 @@ func (c *conversation) enter(a *answer) (before chatMark, changed bool) {
 		strange:  c.strange,
 		released: c.released,
 	}, changed
+}
+
+// place finds the chat of rows that came without one before a was asked: the
+// answer's, if it shows them; else an earlier chat, of which no more will be
+// heard. c.mu is held.
+func (c *conversation) place(a *answer, unconfirmed []*simprot.ChatSentenceInfo) {
+	for _, h := range c.out.rows {
+		if h.ChatID != "" || h.Counter == 0 || h.tick >= a.tick {
+			continue
+		}
+		h.ChatID = fmt.Sprint("before row ", h.Seq)
+		if slices.ContainsFunc(unconfirmed, func(sn *simprot.ChatSentenceInfo) bool { return outID(sn) == h.ID }) {
+			h.ChatID = a.chatID
+		}
+	}
 }
 
 // read fills in what the Sentences show and gives the outbound ones without

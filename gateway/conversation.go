@@ -34,9 +34,6 @@ type conversation struct {
 	// open tells that generation openGen's core holds the chat open.
 	open    bool
 	openGen uint64
-	// touched: STATUS was asked once since this record was made; a young
-	// journal asks before its first sentence (SPEC, in doubt).
-	touched bool
 	// shown holds inbound IDs the core has shown while the journal is too
 	// young to know them all.
 	shown map[string]struct{}

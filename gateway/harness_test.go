@@ -212,7 +212,6 @@ func (h *house) shown(customer string) (ids, notes []string) {
 	if err != nil {
 		h.Fatal(err)
 	}
-	slices.SortFunc(chats, func(a, b refcore.ChatState) int { return a.Started.Compare(b.Started) })
 	seen := map[string]bool{}
 	for _, c := range chats {
 		if c.TrackingID != customer+"|fake" {
@@ -275,7 +274,7 @@ func (h *house) balanced() {
 
 func (h *house) pending(dir journal.Direction) int64 {
 	h.Helper()
-	synctest.Wait() // changes nobody waits for are on their way
+	h.waits(10 * time.Millisecond) // changes nobody waits for take their time
 	ledger, err := h.disk.mem.Ledger(context.Background())
 	if err != nil {
 		h.Fatal(err)

@@ -98,15 +98,21 @@ func idText(id uuid.UUID) string {
 // sentences, but a closed chat takes none.
 func (g *Gateway) news(st *simprot.ChatStatusInfo) {
 	_, c := g.lookUp(st.Port, st.TrackingId)
-	if c == nil || !st.Status.Closed() {
+	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if st.ChatId != uuid.Nil && c.chatID != "" && st.ChatId.String() != c.chatID {
-		return // an earlier chat of the same conversation
+	other := st.ChatId != uuid.Nil && c.chatID != "" && st.ChatId.String() != c.chatID
+	switch {
+	case !st.Status.Closed() && other:
+		c.openGen, c.out.askedGen, c.answer = 0, 0, nil // the agent began it: STATUS tells of it
+		return
+	case !st.Status.Closed(), other: // other: an earlier chat of the conversation
+		return
 	}
 	c.open = false
+	c.answer = nil // it may lack what was said last
 	if it := c.waiting; it != nil {
 		select {
 		case it.closed <- struct{}{}:

@@ -46,13 +46,9 @@ func (g *Gateway) openNow(ctx context.Context, c *conversation, s *simprot.Sessi
 // written. A verdict ends the event: shown in an answer, or answered "closed".
 func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (verdict, error) {
 	c.mu.Lock()
-	told := c.openGen == s.Generation()
-	open := told && c.open
-	// A chat that ended while the link was away may hold sentences nobody has
-	// seen here; once a new chat is open STATUS no longer shows them.
-	first := !told || !c.touched && g.young()
+	open := c.open && c.openGen == s.Generation()
 	c.mu.Unlock()
-	if open && !first {
+	if open {
 		return notYet, nil
 	}
 	if err := c.ch.gate.pass(ctx, s, func(signal simprot.Signal) error {
@@ -60,16 +56,14 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	}, c.ch.cfg.WhenClosed); err != nil {
 		return closedVerdict(err)
 	}
-	signal, a, err := g.prologue(ctx, c, s, it, first)
+	signal, a, err := g.prologue(ctx, c, s, it)
 	if err != nil {
 		c.ch.gate.failed()
 		return notYet, err
 	}
-	if a != nil {
-		if v := g.judge(c, it, a); v != notYet || a.open {
-			c.ch.gate.open()
-			return v, nil
-		}
+	if v := g.judge(c, it, a); v != notYet || a.open {
+		c.ch.gate.open()
+		return v, nil
 	}
 	if !signal.Accepts() {
 		c.ch.gate.shut(signal)
@@ -112,17 +106,16 @@ func closedVerdict(err error) (verdict, error) {
 	return notYet, err
 }
 
-// prologue asks whether a chat can start. On the first touch of a conversation
-// by a young journal STATUS is asked beside it, so that no round trip is added.
-func (g *Gateway) prologue(ctx context.Context, c *conversation, s *simprot.Session, it *inItem, first bool) (simprot.Signal, *answer, error) {
+// prologue asks whether a chat can start. STATUS is asked beside it, so that no
+// round trip is added: the chat that ended may hold sentences nobody has seen
+// here, and once a new one is open STATUS no longer shows them.
+func (g *Gateway) prologue(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (simprot.Signal, *answer, error) {
 	var (
 		a    *answer
 		aerr error
 		wg   sync.WaitGroup
 	)
-	if first {
-		wg.Go(func() { a, aerr = g.ask(ctx, c, s, 0) })
-	}
+	wg.Go(func() { a, aerr = g.ask(ctx, c, s, 0) })
 	resp, err := s.Request(ctx, c.service(it))
 	wg.Wait()
 	switch {

@@ -68,11 +68,12 @@ func (g *Gateway) outEntry(ch *channel, sn *simprot.ChatSentenceInfo) journal.En
 func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (reused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.ChatID == "" {
-		e.ChatID = c.chatID // it belongs to the chat of the last STATUS
+	fresh := c.saw(e.ChatID, sn.Counter)
+	if e.ChatID == "" && fresh && c.open && c.asked(c.ch.port.current()) {
+		e.ChatID = c.chatID // else it belongs to the chat of the next STATUS
 	}
 	c.tick++
-	a := arrival{tick: c.tick, fresh: c.saw(e.ChatID, sn.Counter), chat: e.ChatID, counter: sn.Counter}
+	a := arrival{tick: c.tick, fresh: fresh, chat: e.ChatID, counter: sn.Counter}
 	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
 	for _, k := range c.out.recent {
 		reused = reused || k.ID == key.ID && k.TextHash != key.TextHash
@@ -94,7 +95,7 @@ func (g *Gateway) landed(c *conversation, e *journal.Entry, taken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := journal.IDHash{ID: e.ID, TextHash: e.TextHash}
-	if a, ok := c.out.arrivals[key]; ok && !taken && a.fresh && a.chat == c.chatID {
+	if a, ok := c.out.arrivals[key]; ok && !taken && a.fresh && c.mayBe(a.chat) {
 		c.unsaw(a.counter)
 	}
 	delete(c.out.arrivals, key)
@@ -110,12 +111,15 @@ func (c *conversation) whole(n int32) bool {
 		return false
 	}
 	for _, a := range c.out.arrivals {
-		if a.chat == c.chatID && a.counter < n {
+		if c.mayBe(a.chat) && a.counter < n {
 			return false
 		}
 	}
 	return true
 }
+
+// mayBe tells whether a sentence of chat may be one of the latest. c.mu is held.
+func (c *conversation) mayBe(chat string) bool { return chat == "" || chat == c.chatID }
 
 // pushOut puts a handed-over row into its lane.
 func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
@@ -143,8 +147,8 @@ func (g *Gateway) freeOut(c *conversation) {
 	asked := c.asked(s)
 	var stuck *held // the first row that has to wait for an answer
 	for _, h := range c.sortWaiting() {
-		leave := asked && (h.Counter == 0 || h.tick < l.askedTick || h.fresh && c.whole(h.Counter))
-		if !c.needsNoLeave(h) && (stuck != nil || !leave) {
+		leave := c.wasFreed(h) || asked && (h.Counter == 0 || h.tick < l.askedTick || h.fresh && c.whole(h.Counter))
+		if !needsNoLeave(h) && (stuck != nil || !leave) {
 			stuck = cmp.Or(stuck, h)
 			continue
 		}
@@ -167,13 +171,14 @@ func (g *Gateway) freeOut(c *conversation) {
 	g.askForOut(c, patience)
 }
 
-// needsNoLeave: rows of our own, rows whose sending began, and rows that were
-// released before this process started.
-func (c *conversation) needsNoLeave(h *held) bool {
-	if h.ID != "" && h.Counter == 0 && h.ChatID == "" && isAuto(h.Row) {
-		return true
-	}
-	return len(h.Parts) > 0 || h.Loaded && h.Counter > 0 && c.chatID != "" && c.chatOf(h) == c.chatID && h.Counter <= c.released
+// needsNoLeave: rows whose sending began, and rows of our own.
+func needsNoLeave(h *held) bool {
+	return len(h.Parts) > 0 || h.Counter == 0 && h.ChatID == "" && isAuto(h.Row)
+}
+
+// wasFreed: rows that were released before this process started.
+func (c *conversation) wasFreed(h *held) bool {
+	return h.Loaded && h.Counter > 0 && h.ChatID != "" && h.ChatID == c.chatID && h.Counter <= c.released
 }
 
 // chatOf is the chat a row belongs to: the latest for one without ChatId.
