@@ -107,7 +107,11 @@ func (x *randomRun) step(c string) {
 		}
 		x.agentSays(c)
 	case n < 72:
-		x.closes(c)
+		// A plain core does not list closed chats: what was said there and never
+		// reached the gateway is seen when the customer writes again, or never.
+		if !x.plain || x.allJournaled(c) {
+			x.closes(c)
+		}
 	case n < 81:
 		x.misbehaves()
 	case n < 85:
@@ -138,11 +142,26 @@ func (x *randomRun) agentSays(c string) {
 // in doubt; neither is let happen here.
 func (x *randomRun) begins(c string) bool {
 	x.Helper()
-	x.waits(10 * time.Millisecond) // changes nobody waits for take their time
+	if !x.allJournaled(c) {
+		return false
+	}
 	lanes, err := x.disk.mem.Lanes(x.Context(), testChannel, journal.In)
 	if err != nil {
 		x.Fatal(err)
 	}
+	if slices.ContainsFunc(lanes, func(l journal.LaneInfo) bool { return l.Lane.TrackingID == c+"|fake" }) {
+		return false
+	}
+	if _, err := x.core.Begin(x.address(c), "Customer "+c); err != nil {
+		x.Fatal(err)
+	}
+	return true
+}
+
+// allJournaled tells whether the journal has all that was said to a customer.
+func (x *randomRun) allJournaled(c string) bool {
+	x.Helper()
+	x.waits(10 * time.Millisecond) // changes nobody waits for take their time
 	lane := journal.Lane{Channel: testChannel, Direction: journal.Out, TrackingID: c + "|fake"}
 	var keys []journal.IDHash
 	for _, s := range x.out[c] {
@@ -152,13 +171,7 @@ func (x *randomRun) begins(c string) bool {
 	if err != nil {
 		x.Fatal(err)
 	}
-	if slices.Contains(rows, nil) || slices.ContainsFunc(lanes, func(l journal.LaneInfo) bool { return l.Lane.TrackingID == lane.TrackingID }) {
-		return false
-	}
-	if _, err := x.core.Begin(x.address(c), "Customer "+c); err != nil {
-		x.Fatal(err)
-	}
-	return true
+	return !slices.Contains(rows, nil)
 }
 
 // check is the promise.
