@@ -207,6 +207,22 @@ func TestUnansweredStartIsNotRepeatedBlindly(t *testing.T) {
 	}, oldJournal)
 }
 
+// TestTimeoutClaimsThePortAgain: sending again rests on a STATUS asked after a
+// new RESYNC, so that a sentence still on its way can no longer be taken.
+func TestTimeoutClaimsThePortAgain(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.fault(refcore.FaultLose, simprot.CodeChatSentenceIn, 1)
+		claims := h.counts(simprot.CodeChatResync)
+		h.writes("anna", 2)
+		h.waits(echoTimeout + time.Second)
+		h.wantShown("anna", 2)
+		if claims() != 1 {
+			t.Errorf("%d RESYNCs after a time-out", claims())
+		}
+	})
+}
+
 // TestClosedTextOfAClockAhead: the time of the last "we are closed", stored by
 // a clock that was ahead, silences the next one for twelve hours and no longer.
 func TestClosedTextOfAClockAhead(t *testing.T) {
