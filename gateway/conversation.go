@@ -25,6 +25,9 @@ type conversation struct {
 	party  journal.Party
 	// chatID is the chat the Counters below belong to.
 	chatID string
+	// markedChat and marked are what the journal was last told.
+	markedChat string
+	marked     int32
 	// strange: chatID is new, and what its first answer showed is not judged yet.
 	strange    bool
 	counter    int32 // highest Counter seen, either direction
@@ -254,11 +257,25 @@ func (c *conversation) asked(s *simprot.Session) bool {
 	return s != nil && c.out.askedGen == s.Generation()
 }
 
+// markEvery is how far the journal's Counter may lag behind. A Counter that is
+// too low after a restart makes a cut answer be doubted sooner, and nothing
+// else; to write it with every message is a third of what its end costs.
+const markEvery = 16
+
+// markSometimes is mark, once in a while. c.mu is held.
+func (c *conversation) markSometimes() *journal.ConvChange {
+	if c.chatID == c.markedChat && c.counter < c.marked+markEvery {
+		return nil
+	}
+	return c.mark()
+}
+
 // mark is what the journal shall keep of the chat. c.mu is held.
 func (c *conversation) mark() *journal.ConvChange {
 	if c.strange {
 		return nil
 	}
+	c.markedChat, c.marked = c.chatID, c.counter
 	return &journal.ConvChange{
 		Channel: c.ch.cfg.Name, TrackingID: c.tracking,
 		ChatID: c.chatID, Counter: c.counter, Released: c.released,

@@ -332,7 +332,7 @@ func (g *Gateway) finishIn(c *conversation, it *inItem, v verdict) {
 	}
 	c.mu.Lock()
 	c.waiting = nil
-	mark := c.mark()
+	mark := c.markSometimes()
 	g.pop(&c.in.laneState, it.row.Seq)
 	c.lastUsed = time.Now()
 	c.mu.Unlock()
