@@ -223,3 +223,53 @@ func TestSentenceOfAClosedChatIsNotHiddenByTheNext(t *testing.T) {
 		})
 	}
 }
+
+// TestGapShownByAnEcho: the customer's echo tells that a sentence was lost;
+// nobody waits for the next RESYNC.
+func TestGapShownByAnEcho(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.fault(refcore.FaultLose, simprot.CodeChatSentence, 1)
+		h.says("anna", "an answer")
+		h.writes("anna", 2)
+		h.waits(gapPatience + time.Second)
+		h.wantGot("an answer")
+	})
+}
+
+// TestReleasedRowsNeedNoCore: what was released before a crash goes out while
+// the core is away, and does not overtake rows of the chat before.
+func TestReleasedRowsNeedNoCore(t *testing.T) {
+	for name, anotherChat := range map[string]bool{"one chat": false, "a later chat": true} {
+		t.Run(name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.opened()
+				h.net.fail = func(int, connectors.Part) error { return sendErr(connectors.NotSent, connectors.ReasonConnect) }
+				want := []string{"one", "two"}
+				h.says("anna", "one")
+				h.says("anna", "two")
+				h.waits(time.Second)
+				if anotherChat {
+					h.closes("anna")
+					if _, err := h.core.Begin(h.address("anna"), "Anna"); err != nil {
+						t.Fatal(err)
+					}
+					h.says("anna", "three")
+					want = append(want, "three")
+				}
+				h.waits(time.Minute)
+				h.crash()
+				h.net.fail = nil
+				h.door.away.Store(true)
+				h.start()
+				h.waits(time.Minute)
+				if !anotherChat {
+					h.wantGot(want...)
+				}
+				h.door.away.Store(false)
+				h.waits(time.Minute)
+				h.wantGot(want...)
+			})
+		})
+	}
+}
