@@ -20,7 +20,7 @@ import (
 // in order, both ways. A failing run is repeated with SEED=n; RUNS sets how
 // many are made.
 func TestRandomRuns(t *testing.T) {
-	runs, first := 60, uint64(time.Now().UnixNano())
+	runs, first := 40, uint64(time.Now().UnixNano())
 	if n, err := strconv.Atoi(os.Getenv("RUNS")); err == nil {
 		runs = n
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
@@ -272,4 +273,48 @@ func TestReleasedRowsNeedNoCore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAttemptIsDurableBeforeItLeaves: when the network gets a request, the
+// journal tells of it already.
+func TestAttemptIsDurableBeforeItLeaves(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		const text = "an answer"
+		lane := journal.Lane{Channel: testChannel, Direction: journal.Out, TrackingID: "anna|fake"}
+		h.net.fail = func(_ int, p connectors.Part) error {
+			rows, err := h.disk.mem.Find(h.Context(), lane, journal.IDHash{ID: p.ID, TextHash: textHash(text)})
+			if err != nil || rows[0] == nil || len(rows[0].Parts) != 1 || rows[0].Parts[0].State != journal.PartAttempting {
+				t.Errorf("at the request the journal has %+v, %v", rows, err)
+			}
+			return nil
+		}
+		h.says("anna", text)
+		h.waits(time.Second)
+		h.wantGot(text)
+	})
+}
+
+// TestCrashBetweenParts: what the network has of a long text it does not get
+// again.
+func TestCrashBetweenParts(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.fail = func(n int, _ connectors.Part) error {
+			if n > 1 {
+				return sendErr(connectors.NotSent, connectors.ReasonConnect)
+			}
+			return nil
+		}
+		text := strings.TrimSpace(strings.Repeat("word ", 50)) // three parts of at most 100
+		h.says("anna", text)
+		h.waits(time.Minute)
+		h.crash()
+		h.net.fail = nil
+		h.start()
+		h.waits(time.Minute)
+		if got := strings.Join(h.net.got(), " "); got != text {
+			t.Errorf("got %q", got)
+		}
+	})
 }
