@@ -31,6 +31,8 @@ type Core struct {
 
 	fenced, taken, said atomic.Int64
 
+	forgot atomic.Bool // Restart took the data away
+
 	running sync.WaitGroup // Serve calls
 
 	mu      sync.RWMutex
@@ -276,6 +278,7 @@ func (c *Core) Restart(keepData bool) error {
 	if keepData {
 		return nil
 	}
+	c.forgot.Store(true)
 	if err := c.store.Reset(); err != nil {
 		return fmt.Errorf("refcore: restart: %w", err)
 	}

@@ -15,7 +15,7 @@
 //	check.go     the rules a packet's fields must keep
 //	answer.go    answers and news, cut and split to the reader's frame limit
 //	agent.go     the agent's side: say, type, close, signal
-//	report.go    what tests and the console look at
+//	report.go    what tests and the console look at; view.go is its JSON
 //	awaited.go   outbound sentences a gateway owes a CONFIRM for
 //	store.go     Store: chats and sentences; memory.go keeps them in memory
 //	conn.go      one gateway connection

@@ -120,8 +120,7 @@ func (c *Core) handle(r *request, p simprot.Packet) {
 	if c.opts.Asks && isQuestion(p.Code) && p.Extras.Ask == "" {
 		r.offend(OffenceAskMissing)
 	}
-	// Only the owner of a Port sends RESYNC; others may ask STATUS all the same.
-	if p.Code != simprot.CodeChatResync && p.Code != simprot.CodeChatStatusAsk && !r.conn.claimed[r.addr.Port] {
+	if !r.conn.claimed[r.addr.Port] && !unclaimedMay(p) && !r.isStrayNote(p) {
 		r.offend(OffenceBeforeResync)
 	}
 	var err error
@@ -144,6 +143,19 @@ func (c *Core) handle(r *request, p simprot.Packet) {
 		r.conn.answers = r.conn.answers[:0]
 		c.log.Error("store", "code", string(r.code), "error", err)
 	}
+}
+
+// unclaimedMay tells what any connection may send: only the owner of a Port
+// sends RESYNC, and others may ask STATUS all the same.
+func unclaimedMay(p simprot.Packet) bool {
+	return p.Code == simprot.CodeChatResync || p.Code == simprot.CodeChatStatusAsk
+}
+
+// isStrayNote reports a note about a sentence for a Port that no gateway has:
+// nobody could have claimed it.
+func (r *request) isStrayNote(p simprot.Packet) bool {
+	s, ok := p.Payload.(*simprot.ChatSentenceInfo)
+	return ok && s.Model == simprot.ModelTechNote && (r.port.claim == nil || r.port.claim.gone.Load())
 }
 
 func (c *Core) command(r *request, v *simprot.ChatCommandInfo) error {
@@ -299,7 +311,9 @@ func (c *Core) confirm(r *request, v *simprot.ChatCommandInfo) error {
 	chat, s, err := c.store.Confirm(r.addr, v.ID, at)
 	switch {
 	case errors.Is(err, ErrNoSentence):
-		r.offend(OffenceConfirmUnknown)
+		if !c.mayHaveForgotten(r.addr) {
+			r.offend(OffenceConfirmUnknown)
+		}
 		return nil
 	case errors.Is(err, ErrInbound):
 		r.offend(OffenceConfirmInbound)
@@ -310,6 +324,18 @@ func (c *Core) confirm(r *request, v *simprot.ChatCommandInfo) error {
 	r.port.awaited.settle(r.addr.TrackingID, v.ID)
 	c.hub.publish(Event{Kind: EventConfirmed, Chat: chat.ID, Sentence: s})
 	return nil
+}
+
+// mayHaveForgotten reports that a sentence which is not there may have been
+// said before this core lost its data: it was restarted without them, or it has
+// no chat at all of this conversation, as a core in a new process with an empty
+// store.
+func (c *Core) mayHaveForgotten(a Address) bool {
+	if c.forgot.Load() {
+		return true
+	}
+	_, err := c.store.Latest(a)
+	return errors.Is(err, ErrNoChat)
 }
 
 func (c *Core) stop(r *request) error {

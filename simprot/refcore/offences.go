@@ -27,13 +27,13 @@ const (
 	OffenceWrongDirection       Offence = "wrong_direction"         // a packet only cores send; thrown away
 	OffenceAskMissing           Offence = "ask_missing"             // a question without Ask although Asks was announced
 	OffenceAfterWithoutChat     Offence = "after_without_chat"      // AfterCounter without ChatId; ignored
-	OffenceBeforeResync         Offence = "before_resync"           // something for a Port this connection has not claimed
+	OffenceBeforeResync         Offence = "before_resync"           // something for a Port this connection has not claimed; STATUS, and a note for a Port nobody has, may
 	OffenceStartWithoutRequest  Offence = "start_without_request"   // a chat opened with no REQUEST for the Port in the last 60 s
 	OffenceStartWhileClosed     Offence = "start_while_closed"      // a chat opened although the last RESPONSE said Closed or Hidden
 	OffenceSentenceWithoutStart Offence = "sentence_without_start"  // the conversation never had a chat; answered Closed
 	OffenceSentenceRepeated     Offence = "sentence_repeated"       // the same ID twice in a chat: the agent sees it twice
 	OffenceSentenceMarked       Offence = "sentence_marked"         // IsOutbound, Counter or ConfirmedTime set by the gateway
-	OffenceConfirmUnknown       Offence = "confirm_unknown"         // CONFIRM for a sentence that is not there
+	OffenceConfirmUnknown       Offence = "confirm_unknown"         // CONFIRM for a sentence that is not there and was not forgotten with its chat
 	OffenceConfirmInbound       Offence = "confirm_inbound"         // CONFIRM for the gateway's own sentence
 	OffenceStopUnknown          Offence = "stop_unknown"            // STOP for a conversation that never had a chat
 	OffenceTypingMissing        Offence = "typing_missing"          // TYPING without IsTyping; ignored

@@ -129,6 +129,60 @@ func TestOffences(t *testing.T) {
 	}
 }
 
+// TestNoteForPortNobodyHas: the note of a gateway that does not serve the Port
+// is no offence unless a living connection claims it; anything else still is.
+func TestNoteForPortNobodyHas(t *testing.T) {
+	note := sentence("note:a1", "not delivered")
+	note.Model = simprot.ModelTechNote
+	tests := map[string]struct {
+		sentence *simprot.ChatSentenceInfo
+		owner    bool // the Port's owner is still there
+		want     map[Offence]int
+	}{
+		"note":                  {note, false, map[Offence]int{}},
+		"note beside the owner": {note, true, map[Offence]int{OffenceBeforeResync: 1}},
+		"sentence":              {sentence("m1", "x"), false, map[Offence]int{OffenceBeforeResync: 1}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{Asks: true}, func(b *bench) {
+				owner, _ := b.opened()
+				if !tt.owner {
+					b.core.disconnected(owner.id)
+				}
+				s := *tt.sentence
+				one(t, b.connect().send(simprot.CodeChatSentenceIn, &s), simprot.CodeChatSentence)
+				if diff := cmp.Diff(tt.want, b.core.Offences().Total); diff != "" {
+					t.Errorf("counted (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestConfirmOfTheForgotten: a gateway is not blamed for what the core lost.
+func TestConfirmOfTheForgotten(t *testing.T) {
+	inBubble(t, Options{Asks: true}, func(b *bench) {
+		g := b.connect() // to a core that is new and empty
+		g.send(simprot.CodeChatResync, resyncOf(testPort))
+		g.tell(simprot.CodeChatConfirmIn, cmd("said before"))
+		b.noOffence()
+		b.core.disconnected(g.id)
+
+		_, chat := b.opened()
+		id, err := b.core.Say(chat, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.core.Restart(false); err != nil {
+			t.Fatal(err)
+		}
+		next, _ := b.opened()
+		next.tell(simprot.CodeChatConfirmIn, cmd(id))
+		b.noOffence()
+	})
+}
+
 func TestOffencesPerConnection(t *testing.T) {
 	inBubble(t, Options{}, func(b *bench) {
 		one, two := b.connect(), b.connect()
