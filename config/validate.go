@@ -109,6 +109,8 @@ func (v *validator) address(path, value string, listener bool) (host string, ok 
 	switch {
 	case value == "":
 		v.fail(path, "is missing", `such as "127.0.0.1:18321"`)
+	case !listener && (err != nil || portErr != nil):
+		v.fail(path, "must be host:port with a port from 1 to 65535", `such as "core.example.com:18321"; IPv6 as "[2001:db8::1]:18321"`)
 	case err != nil || portErr != nil:
 		v.fail(path, "must be host:port with a port from 0 to 65535", `such as "127.0.0.1:8080"; IPv6 as "[::1]:8080"`)
 	case !listener && (host == "" || number == 0):
