@@ -25,8 +25,8 @@ help: ## list these targets
 
 .PHONY: run
 run: ## start gateway, reference core and a demonstration channel; open the printed addresses
-	@[ -e bin/playground ] || echo 'building; the first time takes a minute or two'
-	@go build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/playground
+	@[ -e bin/playground ] && echo building || echo 'building; the first time takes a minute or two'
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/playground
 	@exec bin/playground $(ARGS)
 
 .PHONY: test
@@ -60,7 +60,8 @@ browser: ## a conversation in a real Chromium, screenshots into SCREENSHOTS
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about ten minutes)
 	@.ci/need wrk wrk
-	@go build -buildvcs=false -trimpath -o bin/ ./test/bench
+	@echo building bin/bench
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -o bin/ ./test/bench
 	@bin/bench $(ARGS)
 
 .PHONY: vuln
