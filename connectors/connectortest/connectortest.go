@@ -51,7 +51,8 @@ type Webhook struct {
 	// Unknown is a call with a message of a kind that does not exist; Text is
 	// somewhere in it.
 	Unknown func(Message) *http.Request
-	// Batch is one call with all messages; nil where a call carries one.
+	// Batch is one call with all messages; nil where a call carries one: then the
+	// kit makes the calls one after the other.
 	Batch func([]Message) *http.Request
 	// Forge returns the call with its proof made wrong.
 	Forge func(*http.Request) *http.Request
@@ -88,9 +89,6 @@ func checks(h Harness) []check {
 	list := []check{{"capabilities", checkCapabilities}}
 	if h.Webhook != nil {
 		list = append(list, inboundChecks...)
-		if h.Webhook.Batch != nil {
-			list = append(list, check{"inbound/order", checkBatchOrder})
-		}
 	}
 	list = append(list, outboundChecks...)
 	if h.Network.Guarded {

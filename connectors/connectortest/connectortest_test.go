@@ -77,6 +77,18 @@ func TestKitCanFail(t *testing.T) {
 	}
 }
 
+// TestOrderWithoutBatch: where a call carries one message the calls' order
+// counts, and the check still can fail.
+func TestOrderWithoutBatch(t *testing.T) {
+	for fault, want := range map[string]bool{"": false, "every other call late": true} {
+		h := harness(fault, nil)
+		h.Webhook.Batch = nil
+		if got := fails(h, "inbound/order"); got != want {
+			t.Errorf("fault %q: caught %v, want %v", fault, got, want)
+		}
+	}
+}
+
 // fails runs the named check, after all others if it looks at what they left,
 // and reports whether it finds anything.
 func fails(h Harness, name string) bool {

@@ -28,6 +28,7 @@ type fake struct {
 	log     func(msg string, args ...any)
 	counter atomic.Int64
 	closed  atomic.Bool
+	late    []connectors.Event
 	release chan struct{} // ends the goroutines that faults leave behind
 }
 
@@ -174,6 +175,12 @@ func (f *fake) parse(r *connectors.Request) (connectors.ParseResult, error) {
 	}
 	if f.is("backwards") && len(result.Events) > 1 {
 		result.Events[0], result.Events[1] = result.Events[1], result.Events[0]
+	}
+	if f.is("every other call late") { // its event comes with the next call's
+		f.late, result.Events = append(f.late, result.Events...), nil
+		if len(f.late) == 2 {
+			result.Events, f.late = []connectors.Event{f.late[1], f.late[0]}, nil
+		}
 	}
 	return result, nil
 }

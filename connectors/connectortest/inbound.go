@@ -144,6 +144,7 @@ var inboundChecks = []check{
 	{"inbound/poison", checkPoison},
 	{"inbound/pure", checkPure},
 	{"inbound/replies", checkReplies},
+	{"inbound/order", checkOrder},
 }
 
 func checkText(p *probe) {
@@ -323,13 +324,22 @@ func checkReplies(p *probe) {
 	}
 }
 
-// checkBatchOrder: the events of one call come in the call's order.
-func checkBatchOrder(p *probe) {
+// checkOrder: the events come in the order of the calls, and in one call in
+// the call's order.
+func checkOrder(p *probe) {
 	var messages []Message
 	for i := range 20 {
 		messages = append(messages, message(fmt.Sprint(100-i), fmt.Sprintf("text %d", i)))
 	}
-	events := p.mount().take(p.h.Webhook.Batch(messages))
+	m := p.mount()
+	var events []connectors.Event
+	if p.h.Webhook.Batch != nil {
+		events = m.take(p.h.Webhook.Batch(messages))
+	} else {
+		for _, msg := range messages {
+			events = append(events, m.take(p.h.Webhook.Text(msg))...)
+		}
+	}
 	if len(events) != len(messages) {
 		p.errorf("%d messages became %d events", len(messages), len(events))
 		return
@@ -337,6 +347,9 @@ func checkBatchOrder(p *probe) {
 	for i, ev := range events {
 		if ev.Text != messages[i].Text {
 			p.errorf("event %d is %q, want %q", i, ev.Text, messages[i].Text)
+		}
+		if ev.TrackingID != events[0].TrackingID {
+			p.errorf("event %d is of conversation %q, the first of %q", i, ev.TrackingID, events[0].TrackingID)
 		}
 	}
 }
