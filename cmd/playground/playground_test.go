@@ -26,6 +26,9 @@ func freePorts(data string) []string {
 	return args
 }
 
+// printedCurl finds the body and the address of the line to post.
+var printedCurl = regexp.MustCompile(`^  curl .* -d '(.*)' (http://\S+)$`)
+
 var printedAddress = regexp.MustCompile(`^  (Customers' page|Agent's console) +(http://\S+)/`)
 
 // caller calls a running playground.
@@ -92,6 +95,36 @@ func (c caller) until(page, text string) {
 	}
 }
 
+// postTwice posts the printed body as it stands, again, and with another id:
+// the conversation has two messages then.
+func (c caller) postTwice(console, body, url string) {
+	c.Helper()
+	another := strings.Replace(body, `"id":"first-`, `"id":"second-`, 1)
+	for _, body := range []string{body, body, another} {
+		c.call(url, json.RawMessage(body), nil)
+	}
+	var shown []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		var all []struct {
+			ID         string `json:"id"`
+			TrackingID string `json:"tracking_id"`
+		}
+		c.call(console+"/api/sentences", nil, &all)
+		shown = nil
+		for _, s := range all {
+			if strings.HasPrefix(s.TrackingID, "4711|") {
+				shown = append(shown, s.ID)
+			}
+		}
+		if n := len(shown); n > 0 && shown[n-1] != shown[0] {
+			break // the last one is there, and with it all before it
+		}
+	}
+	if len(shown) != 2 {
+		c.Errorf("the core has %q, want the first message once and the second", shown)
+	}
+}
+
 // TestPlay has a conversation through everything the program starts.
 func TestPlay(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
@@ -103,14 +136,16 @@ func TestPlay(t *testing.T) {
 		_ = stdout.Close()
 	}()
 	addresses := map[string]string{}
-	for lines := bufio.NewScanner(printed); len(addresses) < 2 && lines.Scan(); {
+	var curl []string
+	for lines := bufio.NewScanner(printed); curl == nil && lines.Scan(); {
 		if m := printedAddress.FindStringSubmatch(lines.Text()); m != nil {
 			addresses[m[1]] = m[2]
 		}
+		curl = printedCurl.FindStringSubmatch(lines.Text())
 	}
 	go func() { _, _ = io.Copy(io.Discard, printed) }() // ends with stdout
 	page, console := addresses["Customers' page"], addresses["Agent's console"]
-	if page == "" || console == "" {
+	if page == "" || console == "" || curl == nil {
 		t.Fatalf("no addresses were printed; exit code %d", <-ended)
 	}
 	c := caller{t, &http.Client{Transport: &http.Transport{}}}
@@ -132,6 +167,7 @@ func TestPlay(t *testing.T) {
 	}
 	c.call(console+"/api/say", map[string]string{"chat": chats[0].ID, "text": "Good morning"}, nil)
 	c.until(page, `"text":"Good morning"`)
+	c.postTwice(console, curl[1], curl[2])
 
 	stop()
 	if code := <-ended; code != 0 {
