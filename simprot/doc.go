@@ -8,13 +8,20 @@
 //	packets.go   the payload classes and codes, as typed structs
 //	frame.go     length prefix: FrameReader (limits before allocation)
 //	scan.go      structural scan of a body before anything is decoded
-//	codec*.go    AppendFrame / DecodePacket, hand-written, one description of a class for both encodings
+//	codec*.go    AppendFrame, DecodePacket: hand-written, one description of a class for both encodings
 //	errors.go    what closes a connection and what costs one packet
 //	ids.go       identifier rules: ShortenID, EscapeID, Truncate
-//	conn.go      Conn: one connection, it dies once
-//	session.go   Session: one logged-in connection with a generation number; questions and answers
-//	client.go    Client: dials, logs in, keeps alive, reconnects with jittered back-off
-//	server.go    Server: the core's side of the same
+//	conn.go      Conn: one connection, it dies once; conn_read.go is its reader
+//	linger*.go   how a socket is tuned, and reset when it is given up
+//	login.go     SP_LOGIN and its answers; why a login is refused
+//	keepalive.go pings, and the end of a connection that leaves one unanswered
+//	session.go   Session: one logged-in connection with a generation number
+//	ask.go       Session's questions: a place, the question, and once more
+//	questions.go which answer belongs to which question
+//	client.go    Client: dials, logs in, keeps alive, reconnects
+//	backoff.go   how long a client waits before it dials again
+//	observer.go  what a client tells of its connection
+//	server.go    Server: the core's side of the same; serverconn.go is one connection of it
 //
 // # The normal flow
 //
