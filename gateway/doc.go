@@ -5,9 +5,13 @@
 // # Rooms, in the direction the data walks
 //
 //	gateway.go       wiring, start and stop: read it first
+//	build.go         the configuration -> connectors and channels, every mistake at once
 //	channel.go       one configured channel with its Port at the core
+//	listen.go        sockets and HTTP servers, and their end
+//	reload.go        what is told of a configuration that was read again
 //
 //	webhook.go       in: limit, verify, parse, journal, reply
+//	webhook_*.go     in: mount (paths), read (the request, bounded), reply (and the border for panics)
 //	inbox.go         in: events -> journal entries (every way in ends here)
 //	lanes.go         journal rows -> the lane of their conversation, bounded
 //	conversation.go  what is known of one conversation, and its two lanes
@@ -22,11 +26,14 @@
 //	retry.go         out: how long to wait, by reason
 //	limits.go        out: account and recipient buckets, credential pause
 //	notes.go         what the agent is told when something is not delivered
+//	foreign.go       out: sentences for Ports that are not served here
 //	typing.go        typing, both ways, never queued
 //	translate.go     the only file that knows both connectors and simprot
 //	content.go       what a journal row holds
 //	tick.go          timers: forgotten lanes, sweeping, evicting
-//	metrics.go, health.go, private.go, admin.go, listen.go
+//	metrics.go       the registry; metrics_channel.go a channel's series, metrics_ledger.go what a scrape asks
+//	faults.go        what is not well, by name; health.go is /healthz and /readyz
+//	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead
 //
 // # Who may touch what
 //

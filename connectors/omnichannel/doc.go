@@ -20,7 +20,8 @@
 // A required member that is missing, null or empty is answered 400. Any other
 // mistake - not JSON, not UTF-8, a name twice in one object, a known member of
 // another type, nesting beyond 32 - is answered 500 with an empty body, as the
-// API has it; a larger body 413. Members nobody asked for are left alone, whatever they hold. A
+// API has it; a larger body 413. Members nobody asked for are left alone,
+// whatever they hold. An event or a kind of another type is an unknown one. A
 // message of an unknown kind becomes an unsupported event: the agent learns that
 // the customer sent something.
 //
