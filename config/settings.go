@@ -50,6 +50,14 @@ func (s Settings) Problem(key, message, hint string) Problem {
 	return s.src.problem(join(s.path, key), message, hint)
 }
 
+// Warn adds what a connector finds doubtful at a key to the Warnings of the
+// Config the settings came from. Once is enough: a repeat is not added.
+func (s Settings) Warn(key, message, hint string) {
+	if s.src != nil && s.src.warn != nil {
+		s.src.warn(s.Problem(key, message, hint))
+	}
+}
+
 // Problem makes a Problem at a key of the channel, such as "network".
 func (c Channel) Problem(key, message, hint string) Problem {
 	return c.Settings.src.problem(join(strings.TrimSuffix(c.Settings.path, ".settings"), key), message, hint)

@@ -115,6 +115,11 @@ type (
 	Addresser interface {
 		Address(trackingID string) (addr Address, ok bool)
 	}
+	// Exclusive gives the proof by which the network's calls are told to be
+	// this channel's, where another channel with the same one would take every
+	// message a second time. No two enabled channels of a network may have it
+	// in common; empty = no such thing. It is compared and never shown.
+	Exclusive interface{ Exclusive() string }
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }
 )

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -47,7 +49,8 @@ func load(path string) (*config.Config, error) {
 	if cfg != nil {
 		trial := *cfg
 		if len(inFile) > 0 {
-			trial.Egress = config.Egress{} // what is wrong there is said once, not by every channel
+			// What is wrong there is said once, not by every channel.
+			trial.Egress = config.Egress{Allow: allowOnTrial(cfg, inFile)}
 		}
 		for _, found := range config.Flatten(gateway.Check(&trial, all.All())) {
 			known := func(p config.Problem) bool { return p.Path == found.Path }
@@ -60,6 +63,16 @@ func load(path string) (*config.Config, error) {
 		return cfg, &failure{exitUsage, config.Flatten(problems)}
 	}
 	return cfg, nil
+}
+
+// allowOnTrial is egress.allow as far as it can be relied on: where one of its
+// ranges cannot be read, no channel shall be told that its target is in none.
+func allowOnTrial(cfg *config.Config, inFile []config.Problem) []netip.Prefix {
+	broken := func(p config.Problem) bool { return strings.HasPrefix(p.Path, "egress") }
+	if slices.ContainsFunc(inFile, broken) {
+		return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	return cfg.Egress.Allow
 }
 
 func warn(w io.Writer, warnings []config.Problem) {

@@ -332,10 +332,18 @@ func checkClose(p *probe) {
 }
 
 // checkGuard: a target that comes from outside is not reached on a private
-// address that nobody listed.
+// address that nobody listed. A connector that knows it from its settings may
+// refuse them at once.
 func checkGuard(p *probe) {
 	n := p.network(p.h.Network.Accept)
-	se := p.send(context.Background(), p.guarded(n.URL), p.part("id-1", markText))
+	c, err := p.build(n.URL)
+	if err != nil {
+		if !strings.Contains(err.Error(), "egress.allow") {
+			p.errorf("a private target is refused without a word of egress.allow: %v", err)
+		}
+		return
+	}
+	se := p.send(context.Background(), c, p.part("id-1", markText))
 	if se == nil || len(n.arrived()) > 0 {
 		p.errorf("a private target was reached although egress.allow does not list it")
 		return

@@ -76,11 +76,16 @@ func (p *probe) end() {
 
 // connector makes one for a network at base. It is closed when the check ends.
 func (p *probe) connector(base string) connectors.Connector {
-	return p.guarded(base, netip.MustParsePrefix("127.0.0.0/8"))
+	c, err := p.build(base, netip.MustParsePrefix("127.0.0.0/8"))
+	if err != nil {
+		panic(fmt.Errorf("the harness's settings are refused: %w", err))
+	}
+	return c
 }
 
-// guarded is connector with the private ranges that egress allows.
-func (p *probe) guarded(base string, allow ...netip.Prefix) connectors.Connector {
+// build is connector with the private ranges that egress allows. The error is
+// the connector's New's.
+func (p *probe) build(base string, allow ...netip.Prefix) (connectors.Connector, error) {
 	settings, err := config.ParseSettings(p.h.Settings(base))
 	if err != nil {
 		panic(err) // the harness is wrong
@@ -92,7 +97,7 @@ func (p *probe) guarded(base string, allow ...netip.Prefix) connectors.Connector
 		Transport: transport,
 	})
 	if err != nil {
-		panic(fmt.Errorf("the harness's settings are refused: %w", err))
+		return nil, err
 	}
 	p.undo = append(p.undo, func() {
 		if closer, ok := c.(connectors.Closer); ok {
@@ -102,7 +107,7 @@ func (p *probe) guarded(base string, allow ...netip.Prefix) connectors.Connector
 		}
 		transport.CloseIdleConnections()
 	})
-	return c
+	return c, nil
 }
 
 // dial refuses everything but loopback: a test must not reach a real network.

@@ -64,7 +64,7 @@ func (c *Connector) parse(r *connectors.Request) (connectors.ParseResult, error)
 		return connectors.ParseResult{}, syntax("body is not an object")
 	}
 	in := reader{root: root}
-	event := in.need(root, "event", "event")
+	event := in.name(root, "event", "event")
 	if in.err == nil && event != eventNewMessage {
 		return ignored("unknown_event"), nil
 	}
@@ -80,7 +80,7 @@ func (c *Connector) message(in *reader) connectors.ParseResult {
 	chat := in.chat()
 	msg := in.object(in.root, "message", "message")
 	id := in.need(msg, "id", "message.id")
-	kind := in.need(msg, "kind", "message.kind")
+	kind := in.name(msg, "kind", "message.kind")
 	ev := connectors.Event{TrackingID: connectors.TrackingID(chat, Network)}
 	revision := ""
 	switch kind {

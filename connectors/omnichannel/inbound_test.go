@@ -28,7 +28,7 @@ const testToken = "in-token-0123456789"
 // open makes the connector of channel "shop" with the usual settings.
 func open(t testing.TB) *Connector {
 	t.Helper()
-	settings, err := config.ParseSettings("token: " + testToken + "\nwebhook_url: http://127.0.0.1:9/hook")
+	settings, err := config.ParseSettings("token: " + testToken + "\nwebhook_url: https://client.example.com/hook")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,6 @@ func TestRefused(t *testing.T) {
 		{"no event", message(`"event":"new_message",`, ``), missing, "event"},
 		{"null event", message(`"new_message"`, `null`), missing, "event"},
 		{"empty event", message(`"new_message"`, `""`), missing, "event"},
-		{"event of another type", message(`"new_message"`, `5`), syntax, "event"},
 		{"name in another case", message(`"event"`, `"Event"`), missing, "event"},
 		{"no chat_id", message(`"chat_id":7,`, ``), missing, "chat_id"},
 		{"null chat_id", message(`7`, `null`), missing, "chat_id"},
@@ -179,6 +178,21 @@ func TestRefused(t *testing.T) {
 				t.Errorf("a refused request left %+v", result)
 			}
 		})
+	}
+}
+
+// TestNamesOfAnotherType: what is not known is answered 200, whatever it looks
+// like.
+func TestNamesOfAnotherType(t *testing.T) {
+	for _, other := range []string{`5`, `true`, `[]`, `{}`} {
+		got, err := open(t).parse(request(message(`"new_message"`, other)))
+		if err != nil || len(got.Events) != 0 || got.Ignored["unknown_event"] != 1 {
+			t.Errorf("event %s: %+v, %v; want it ignored as an unknown event", other, got, err)
+		}
+		got, err = open(t).parse(request(message(`"kind":"visitor"`, `"kind":`+other)))
+		if err != nil || len(got.Events) != 1 || got.Events[0].Kind != connectors.KindUnsupported {
+			t.Errorf("kind %s: %+v, %v; want an unsupported event", other, got, err)
+		}
 	}
 }
 

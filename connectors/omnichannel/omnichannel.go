@@ -3,6 +3,7 @@ package omnichannel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,6 +56,7 @@ var (
 	_ connectors.Connector  = (*Connector)(nil)
 	_ connectors.Webhooker  = (*Connector)(nil)
 	_ connectors.Addresser  = (*Connector)(nil)
+	_ connectors.Exclusive  = (*Connector)(nil)
 	_ connectors.Closer     = (*Connector)(nil)
 	_ connectors.Definition = Definition
 )
@@ -83,11 +85,14 @@ func New(ch config.Channel, deps connectors.Dependencies) (connectors.Connector,
 		auth = config.NewSecret("Token " + auth.Reveal())
 	}
 	client, clientErr := httpx.New(deps, httpx.Options{})
+	if clientErr == nil && target != nil && client.CheckHost(target) != nil {
+		problem("webhook_url", "is an address that is not public and not listed in egress.allow", "list its range in egress.allow if it is meant")
+	}
 	if err = errors.Join(err, clientErr); err != nil {
 		return nil, err
 	}
 	if len(token) < goodToken {
-		deps.Log.Warn("the token is short enough to be guessed", "setting", "token", "characters", len(token))
+		ch.Settings.Warn("token", "is short enough to be guessed", fmt.Sprintf("use at least %d random characters", goodToken))
 	}
 	return &Connector{channel: ch.Name, token: cfg.Token, auth: auth, target: target, client: client}, nil
 }
@@ -161,6 +166,10 @@ func (c *Connector) Address(trackingID string) (connectors.Address, bool) {
 	}
 	return connectors.Address{TrackingID: trackingID, RemoteAddress: chat}, true
 }
+
+// Exclusive implements connectors.Exclusive: all channels share the path, and
+// the token in it is all that tells them apart.
+func (c *Connector) Exclusive() string { return c.token.Reveal() }
 
 // Close implements connectors.Closer.
 func (c *Connector) Close() error { return c.client.Close() }

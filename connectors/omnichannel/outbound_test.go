@@ -163,6 +163,8 @@ func TestSettings(t *testing.T) {
 		{"unreadable", "token: abc\nwebhook_url: 'http://[::1/marked-secret'", []string{"webhook_url: is not a URL"}},
 		{"user in it", "token: abc\nwebhook_url: https://u:marked-secret@h", []string{"webhook_url: holds a user"}},
 		{"fragment", "token: abc\nwebhook_url: https://h/#marked-secret", []string{"webhook_url: holds a fragment"}},
+		{"an address nobody listed", "token: abc\nwebhook_url: http://10.0.0.1/marked-secret", []string{"webhook_url: is an address that is not public"}},
+		{"an IPv6 address nobody listed", "token: abc\nwebhook_url: 'http://[::1]:8080/marked-secret'", []string{"webhook_url: is an address that is not public"}},
 		{"space in the token", "token: 'marked-secret x'\nwebhook_url: https://h", []string{"token: holds"}},
 		{"another letter in the token", "token: marked-secret-é\nwebhook_url: https://h", []string{"token: holds"}},
 	} {
@@ -189,5 +191,25 @@ func TestProblemHasAPosition(t *testing.T) {
 	problems := config.Flatten(err)
 	if len(problems) != 1 || problems[0].Line != 2 {
 		t.Errorf("problems = %+v", problems)
+	}
+	_, err = build("token: abc\n\nwebhook_url: http://192.168.0.1")
+	problems = config.Flatten(err)
+	if len(problems) != 1 || problems[0].Line != 3 || !strings.Contains(problems[0].Hint, "egress.allow") {
+		t.Errorf("problems = %+v", problems)
+	}
+}
+
+// TestTargetsThatMayBeMeant: listed ranges, public addresses, and names, which
+// are judged when they are dialled.
+func TestTargetsThatMayBeMeant(t *testing.T) {
+	for _, target := range []string{"http://127.0.0.9:1", "https://8.8.8.8/x", "http://localhost"} {
+		sender(t, "token: "+testToken+"\nwebhook_url: "+target)
+	}
+}
+
+func TestExclusive(t *testing.T) {
+	c := sender(t, "token: "+testToken+"\nwebhook_url: https://h")
+	if e, ok := c.(connectors.Exclusive); !ok || e.Exclusive() != testToken {
+		t.Error("channels with one token would go unnoticed")
 	}
 }

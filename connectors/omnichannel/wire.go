@@ -87,6 +87,20 @@ func (r *reader) need(from strictjson.Value, name, path string) string {
 	return s
 }
 
+// anyOther stands for a name that is no string: the API asks to answer 200 to
+// what is not known, whatever it looks like.
+const anyOther = "?"
+
+// name returns a required name out of a list that may grow.
+func (r *reader) name(from strictjson.Value, name, path string) string {
+	switch from.Member(name).Kind() {
+	case strictjson.String, strictjson.Absent, strictjson.Null:
+		return r.need(from, name, path)
+	default:
+		return anyOther
+	}
+}
+
 // object returns a required object.
 func (r *reader) object(from strictjson.Value, name, path string) strictjson.Value {
 	v := from.Member(name)

@@ -87,7 +87,7 @@ core:    { address: %q, account: servicelink, secret: %q, instance: secrets-%s }
 journal: { path: %q }
 public:  { listen: "127.0.0.1:0" }
 private: { listen: "127.0.0.1:0", token: %q }
-egress:  { allow: ["127.0.0.0/8"] }
+egress:  { allow: ["127.0.0.2/32"] }
 limits:  { stop: 3s }
 log:     { level: debug }
 texts:   { closed: { en: %q } }
@@ -95,7 +95,7 @@ channels:
   - { name: shop, network: omnichannel, settings: { token: %q, webhook_url: "%s/shop/%s?key=%s", webhook_token: %q } }
   - { name: off, network: omnichannel, enabled: false, settings: { token: %q, webhook_url: "%s/off/%s" } }
   - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
-  - { name: walled, network: omnichannel, settings: { token: %q, webhook_url: "http://10.254.253.252/%s" } }
+  - { name: walled, network: omnichannel, settings: { token: %q, webhook_url: "http://localhost:9/%s" } }
   - { name: brittle, network: brittle }
 `, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["private token"], mark["closed text"],
 		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
@@ -214,9 +214,19 @@ const (
 	slowAnswer = -3
 )
 
+const networkHost = "127.0.0.2"
+
 func newNetwork(t *testing.T) *network {
 	n := &network{first: make(map[string]int)}
-	n.Server = httptest.NewServer(http.HandlerFunc(n.serve))
+	// Its own address, so that localhost can be one the egress guard refuses.
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", networkHost+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Server = httptest.NewUnstartedServer(http.HandlerFunc(n.serve))
+	_ = n.Listener.Close()
+	n.Listener = ln
+	n.Start()
 	n.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(n.Close)
 	return n

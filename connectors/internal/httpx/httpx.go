@@ -66,6 +66,7 @@ type Client struct {
 	timeout   time.Duration
 	maxAnswer int64
 	trusted   bool
+	guard     *Guard // nil = trusted
 }
 
 // New builds a client. It connects to nothing; it reads the egress CA file.
@@ -85,6 +86,7 @@ func New(deps connectors.Dependencies, opts Options) (*Client, error) {
 	if opts.Trusted {
 		guard = nil
 	}
+	c.guard = guard
 	base := deps.Transport
 	if base == nil {
 		t, err := newTransport(deps.Egress, guard)
@@ -98,6 +100,16 @@ func New(deps connectors.Dependencies, opts Options) (*Client, error) {
 		CheckRedirect: checkRedirect,
 	}
 	return c, nil
+}
+
+// CheckHost says at once what every call to a target would end with: an error
+// for a host that is written as an address and refused by the egress guard. A
+// name is judged when it is dialled.
+func (c *Client) CheckHost(target *url.URL) error {
+	if c.guard == nil {
+		return nil
+	}
+	return c.guard.checkHost(target.Hostname())
 }
 
 // Close ends idle connections. Calls under way are not touched.
