@@ -42,10 +42,14 @@ func serveAlive(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveReady answers /readyz, and /readyz?channel=NAME for one channel. To a
-// caller without the token it says yes or no, and nothing else.
+// caller without the token it says yes or no of the whole, and nothing else.
 func serveReady(health healthSource, trusted func(*http.Request) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body := readiness{Faults: health.Ready()}
+		if !trusted(r) && r.URL.Query().Has("channel") {
+			refuseStranger(w) // a yes or no of the whole would pass for the channel's
+			return
+		}
 		if !trusted(r) {
 			writeJSON(w, readyStatus(body.Faults), map[string]bool{"ready": len(body.Faults) == 0})
 			return

@@ -54,7 +54,8 @@ func TestHealth(t *testing.T) {
 		{"repeated parameter", well, "/readyz?channel=shop&channel=desk", auth, 400, `{"error":"unknown or repeated parameter"}`},
 		{"stranger, ready", unwell, "/readyz", "", 200, `{"ready":true}`},
 		{"stranger, not ready", broken, "/readyz", "", 503, `{"ready":false}`},
-		{"stranger learns nothing of channels", unwell, "/readyz?channel=desk", "", 200, `{"ready":true}`},
+		{"stranger asks for a channel", unwell, "/readyz?channel=shop", "", 401, `{"error":"unauthorized"}`},
+		{"stranger learns nothing of channels", broken, "/readyz?channel=nobody", "", 401, `{"error":"unauthorized"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -117,12 +117,16 @@ func (d *doorkeeper) screen(next http.Handler) http.Handler {
 func (d *doorkeeper) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !d.trusted(r) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="servicelink"`)
-			writeError(w, http.StatusUnauthorized, "unauthorized")
+			refuseStranger(w)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func refuseStranger(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="servicelink"`)
+	writeError(w, http.StatusUnauthorized, "unauthorized")
 }
 
 // trusted reports whether the caller brought the token, or none is needed.
