@@ -55,6 +55,7 @@ type hook struct {
 type outcome struct {
 	verdict connectors.Verdict
 	reason  connectors.RequestReason // empty for Accepted
+	channel string                   // whose the reason is; empty: nobody knows
 	reply   *hook                    // whose Reply answers; nil until known
 	blame   *channelMetrics          // who counts its duration
 	hangUp  bool                     // the body was not read to its end
@@ -95,9 +96,9 @@ func (rt *route) run(c *call, r *http.Request, received time.Time) outcome {
 			v, reason := rt.take(r.Context(), c, h)
 			o.add(h, v, reason)
 		case err == nil:
-			no.disabled = h.channel.Metrics
+			no.disabled = h
 		case !errors.Is(err, connectors.ErrNotMine):
-			no.forged, no.forgeries = h.channel.Metrics, no.forgeries+1
+			no.forged, no.forgeries = h, no.forgeries+1
 		}
 	}
 	if o.reply == nil {
@@ -120,14 +121,14 @@ func (o *outcome) add(h *hook, v connectors.Verdict, reason connectors.RequestRe
 		o.reply, o.blame = h, h.channel.Metrics
 	}
 	if o.reason == "" || v.Result == connectors.Unavailable {
-		o.verdict, o.reason = v, reason
+		o.verdict, o.reason, o.channel = v, reason, h.channel.Name
 	}
 }
 
 // refusal is why nobody took a call.
 type refusal struct {
-	disabled  *channelMetrics // a channel that is switched off knows it
-	forged    *channelMetrics // the last channel that found its proof wrong
+	disabled  *hook // of a channel that is switched off and knows it
+	forged    *hook // of the last channel that found its proof wrong
 	forgeries int
 }
 
@@ -136,13 +137,13 @@ type refusal struct {
 func (rt *route) refuse(no refusal) outcome {
 	switch {
 	case no.disabled != nil:
-		return rt.untaken(no.disabled, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
+		return rt.untaken(no.disabled.channel, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
 	case no.forgeries == 1:
-		return rt.untaken(no.forged, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
+		return rt.untaken(no.forged.channel, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
 	case no.forgeries > 1:
-		return rt.untaken(rt.blame, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
+		return rt.untaken(rt.only(), connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
 	default:
-		return rt.untaken(rt.blame, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
+		return rt.untaken(rt.only(), connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
 	}
 }
 
@@ -162,15 +163,28 @@ func (rt *route) unread(err error) outcome {
 		reason = connectors.ReasonBody
 		v.Err = &connectors.RequestError{Reason: reason}
 	}
-	o := rt.untaken(rt.blame, v, reason)
+	o := rt.untaken(rt.only(), v, reason)
 	o.hangUp = true
 	return o
 }
 
-func (rt *route) untaken(blame *channelMetrics, v connectors.Verdict, reason connectors.RequestReason) outcome {
-	blame.webhookResult(v.Result)
-	blame.webhookRefused(string(reason))
-	return outcome{verdict: v, reason: reason, reply: rt.hooks[0], blame: blame}
+// only is the channel of a route that no other shares, else nil.
+func (rt *route) only() *hookChannel {
+	if len(rt.hooks) > 1 {
+		return nil
+	}
+	return rt.hooks[0].channel
+}
+
+// untaken answers a call that belongs to ch, or nil: nobody knows whose it is.
+func (rt *route) untaken(ch *hookChannel, v connectors.Verdict, reason connectors.RequestReason) outcome {
+	o := outcome{verdict: v, reason: reason, reply: rt.hooks[0], blame: rt.blame}
+	if ch != nil {
+		o.blame, o.channel = ch.Metrics, ch.Name
+	}
+	o.blame.webhookResult(v.Result)
+	o.blame.webhookRefused(string(reason))
+	return o
 }
 
 // take parses one channel's part of a verified call and delivers it.

@@ -42,8 +42,13 @@ func (rt *route) border(h *hook, stage string, err *error) {
 // warn says now and then that calls are refused; the metrics have the numbers.
 func (rt *route) warn(ctx context.Context, o *outcome) {
 	if rt.warned.due(time.Now()) {
-		rt.public.log.LogAttrs(ctx, slog.LevelWarn, "webhook not taken", slog.String("path", rt.path.pattern),
-			slog.String("method", rt.method), slog.String("reason", string(o.reason)))
+		attrs := []slog.Attr{
+			slog.String("path", rt.path.pattern), slog.String("method", rt.method), slog.String("reason", string(o.reason)),
+		}
+		if o.channel != "" {
+			attrs = append(attrs, slog.String("channel", o.channel))
+		}
+		rt.public.log.LogAttrs(ctx, slog.LevelWarn, "webhook not taken", attrs...)
 	}
 }
 
@@ -75,7 +80,7 @@ func (rt *route) answer(w http.ResponseWriter, o *outcome) {
 	if err != nil || reply.Status < 200 || reply.Status > 599 ||
 		(o.verdict.Result == connectors.Unavailable && reply.Status < 400) {
 		o.reply.channel.Metrics.webhookRefused(string(connectors.ReasonPanic))
-		o.broken, o.reason = true, connectors.ReasonPanic
+		o.broken, o.reason, o.channel = true, connectors.ReasonPanic, o.reply.channel.Name
 		reply = connectors.Reply{Status: http.StatusServiceUnavailable}
 	}
 	h := w.Header()

@@ -389,3 +389,36 @@ func TestWebhookPanicIsFound(t *testing.T) {
 		}
 	}
 }
+
+// TestWebhookNotTakenNamesItsChannel: where one is known.
+func TestWebhookNotTakenNamesItsChannel(t *testing.T) {
+	t.Parallel()
+	shop, desk := rigChannel{name: "shop", secret: "s1"}, rigChannel{name: "desk", secret: "s2"}
+	off := rigChannel{name: "off", secret: "s3", disabled: true}
+	for name, tc := range map[string]struct {
+		channels     []rigChannel
+		secret, body string
+		want         string // empty = no channel
+	}{
+		"the only channel's path": {[]rigChannel{shop}, "", "[]", "shop"},
+		"its own mistake":         {[]rigChannel{shop, desk}, "s2", "{", "desk"},
+		"too large for anybody":   {[]rigChannel{shop, desk}, "s2", strings.Repeat("x", 500), ""},
+		"disabled":                {[]rigChannel{shop, off}, "s3", "[]", "off"},
+		"nobody's":                {[]rigChannel{shop, desk}, "", "[]", ""},
+		"forged for either":       {[]rigChannel{shop, desk}, "guess", "[]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rig := newHookRig(t, tc.channels...)
+			rig.call("POST", rigTarget, tc.secret, tc.body)
+			line := rig.logs.String()
+			if !strings.Contains(line, "webhook not taken") {
+				t.Fatalf("log: %s", line)
+			}
+			_, got, _ := strings.Cut(line, "channel=")
+			if got = strings.TrimSpace(got); got != tc.want {
+				t.Errorf("channel %q, want %q, in %s", got, tc.want, line)
+			}
+		})
+	}
+}
