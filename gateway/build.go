@@ -28,6 +28,7 @@ func (g *Gateway) buildChannels() error {
 		byNetwork[d.Network] = d
 	}
 	var problems config.Problems
+	proofs := make(proofs)
 	for _, cfg := range g.cfg.Channels {
 		d, ok := byNetwork[cfg.Network]
 		if !ok {
@@ -38,6 +39,10 @@ func (g *Gateway) buildChannels() error {
 		if err != nil {
 			problems = append(problems, asProblems(cfg, err)...)
 			continue
+		}
+		if other := proofs.claim(ch); other != "" {
+			problems = append(problems, cfg.Problem("settings", fmt.Sprintf("channel %q takes the same calls as channel %q", cfg.Name, other),
+				"every message would be shown twice: give each its own token or secret, or disable one"))
 		}
 		g.channels[cfg.Name] = ch
 		g.ordered = append(g.ordered, ch)
@@ -52,6 +57,27 @@ func (g *Gateway) buildChannels() error {
 		ch.rooms[0].limit, ch.rooms[1].limit = share(len(g.ports)), share(len(g.ports))
 	}
 	return nil
+}
+
+// proofs holds by which proof each network's calls are an enabled channel's.
+// They are secrets: only compared, and gone when the channels are built.
+type proofs map[struct{ network, proof string }]string
+
+// claim notes a channel's proof and names the channel that has it already.
+func (p proofs) claim(ch *channel) (other string) {
+	e, ok := ch.conn.(connectors.Exclusive)
+	if !ok || !ch.cfg.Enabled {
+		return ""
+	}
+	key := struct{ network, proof string }{ch.cfg.Network, e.Exclusive()}
+	if key.proof == "" {
+		return ""
+	}
+	if p[key] == "" {
+		p[key] = ch.cfg.Name
+		return ""
+	}
+	return p[key]
 }
 
 func (g *Gateway) buildChannel(cfg config.Channel, d connectors.Definition) (*channel, error) {
@@ -186,22 +212,30 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 	return t, nil
 }
 
+// openListeners binds the addresses. Callers wait in the queue until work.
 func (g *Gateway) openListeners() error {
 	handler, err := g.publicHandler()
 	if err != nil {
 		return err
 	}
 	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, handler, g.log)
-	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil,
-		newPrivateHandler(g.cfg.Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow), g.log)
+	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil, nil, g.log)
 	if err := g.public.Listen(); err != nil {
 		return err
 	}
 	if err := g.private.Listen(); err != nil {
-		_ = g.public.Shutdown(context.Background())
+		g.closeListeners()
 		return err
 	}
 	return nil
+}
+
+// closeListeners gives the addresses back after a start that failed. After
+// work, which has ended the listeners in their turn, nothing is left to do.
+func (g *Gateway) closeListeners() {
+	for _, s := range []*httpServer{g.public, g.private} {
+		_ = s.Shutdown(context.Background()) // they never served: nobody to wait for
+	}
 }
 
 // observer turns the link's words into metrics, faults and logs.
@@ -215,11 +249,14 @@ func (o observer) LinkState(state simprot.LinkState, err error) {
 	default:
 		f := fault("", "core_"+string(state), "%s", linkHint(state, err))
 		f.Since = time.Now()
+		if old := o.g.linkFault.Load(); old != nil && old.What == f.What {
+			f.Since = old.Since // one more failed attempt is no new fault
+		}
 		o.g.linkFault.Store(&f)
 		if o.g.lanesCtx.Err() != nil {
 			return
 		}
-		o.g.log.Warn("core link", "state", string(state), "error", err)
+		o.g.log.Warn("core link down", "state", string(state), "error", err)
 	}
 }
 
@@ -241,6 +278,11 @@ func (o observer) BadPacket(kind simprot.BadPacket, code simprot.Code) {
 
 func (o observer) Question(code simprot.Code, outcome string, took time.Duration) {
 	o.g.metrics.question(string(code), outcome, took)
+}
+
+// privateHandler serves operators; it needs the journal.
+func (g *Gateway) privateHandler() http.Handler {
+	return newPrivateHandler(g.cfg.Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow)
 }
 
 // publicHandler mounts the webhooks of every channel.

@@ -227,3 +227,47 @@ func TestDisabledChannelHasNoPort(t *testing.T) {
 		t.Errorf("ports %v", g.ports)
 	}
 }
+
+type exclusive struct {
+	bare
+	runs
+	proof string
+}
+
+func (e exclusive) Exclusive() string { return e.proof }
+
+// TestOneProofPerChannel: two channels that would both take a call are a
+// mistake that names both, and not the secret.
+func TestOneProofPerChannel(t *testing.T) {
+	const secret = "planted-secret"
+	on := func(name, network string) config.Channel {
+		return config.Channel{Name: name, Network: network, Port: name, Enabled: true}
+	}
+	off := on("off", "one")
+	off.Enabled = false
+	for name, tc := range map[string]struct {
+		channels []config.Channel
+		proof    string
+		want     int // problems
+	}{
+		"the same":              {[]config.Channel{on("a", "one"), on("b", "one")}, secret, 1},
+		"three":                 {[]config.Channel{on("a", "one"), on("b", "one"), on("c", "one")}, secret, 2},
+		"one is disabled":       {[]config.Channel{off, on("b", "one")}, secret, 0},
+		"of different networks": {[]config.Channel{on("a", "one"), on("b", "two")}, secret, 0},
+		"none to compare":       {[]config.Channel{on("a", "one"), on("b", "one")}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := exclusive{proof: tc.proof}
+			problems := checked(t, &config.Config{Channels: tc.channels}, define("one", conn, nil), define("two", conn, nil))
+			if len(problems) != tc.want {
+				t.Fatalf("%d problems, want %d: %v", len(problems), tc.want, problems)
+			}
+			for _, p := range problems {
+				text := p.Error()
+				if !strings.Contains(text, `channel "a"`) || strings.Contains(text, secret) {
+					t.Errorf("problem %q", text)
+				}
+			}
+		})
+	}
+}

@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"servicelink/config"
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
 
@@ -71,11 +74,36 @@ func (ch *channel) state() string {
 const (
 	stateOK       = "ok"
 	stateDisabled = "disabled"
-	statePaused   = "paused"    // the network refuses our credentials
+	statePaused   = "paused"    // the network refuses our credentials, or the egress guard the target
 	stateDeaf     = "deaf"      // the network cannot be read
 	stateNoAnswer = "no_answer" // the core does not answer for this Port
 	stateClosed   = "closed"    // the core takes no chats now
 )
+
+// taken counts what the journal did with entries, and logs the dead ones.
+func (ch *channel) taken(d journal.Direction, entries []journal.Entry, verdicts []journal.Verdict) {
+	ch.metrics.taken(d, entries, verdicts)
+	for i, v := range verdicts {
+		if v == journal.Refused {
+			logDead(ch.log, entries[i].Lane, entries[i].ID, cmp.Or(entries[i].DeadReason, string(connectors.ReasonRefused)))
+		}
+	}
+}
+
+// finished counts the end of a row, and logs a dead one.
+func (ch *channel) finished(row journal.Row, end journal.State, reason string) {
+	ch.metrics.finished(row.Lane.Direction, end, reason, time.Since(row.AcceptedAt))
+	if end == journal.Dead {
+		logDead(ch.log, row.Lane, row.ID, reason)
+	}
+}
+
+// logDead leaves a line for a message that was given up, by the names the list
+// of dead letters has for it; text and address stay out.
+func logDead(log *slog.Logger, lane journal.Lane, id, reason string) {
+	log.Warn("dead letter", "direction", lane.Direction.String(), "id", id,
+		"conversation", simprot.LogID(lane.TrackingID), "reason", reason)
+}
 
 // command is a ChatCommandInfo of this channel's Port.
 func (ch *channel) command(trackingID string) *simprot.ChatCommandInfo {

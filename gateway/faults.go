@@ -31,6 +31,9 @@ func journalFault(err error) Fault {
 	return fault("", "journal_away", "the journal cannot be written: check the disk and the file's permissions")
 }
 
+// fillingPercent of journal.max_bytes is where operators hear that it fills.
+const fillingPercent = 80
+
 // Unwell lists everything that is not well and takes nothing out of service.
 func (g *Gateway) Unwell() []Fault {
 	var faults []Fault
@@ -38,6 +41,10 @@ func (g *Gateway) Unwell() []Fault {
 		faults = append(faults, *f)
 	} else if g.link.Session() == nil {
 		faults = append(faults, fault("", "core_connecting", "no connection to the core yet"))
+	}
+	if limit := int64(g.cfg.Journal.MaxBytes); limit > 0 && g.journal.Size() > limit/100*fillingPercent {
+		faults = append(faults, fault("", "journal_filling",
+			"more than %d %% of journal.max_bytes is used; nothing is taken when it is full: see what is pending, or raise the limit", fillingPercent))
 	}
 	if n := g.parkedLanes.Load(); n > 0 {
 		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
@@ -70,7 +77,11 @@ func (ch *channel) faults() []Fault {
 	}
 	var faults []Fault
 	if se := ch.limits.cause(); se != nil {
-		faults = append(faults, fault(ch.cfg.Name, statePaused, "%s", cmp.Or(se.Hint, "the network refuses the credentials: check the channel's settings")))
+		hint := "the network refuses the credentials: check the channel's settings"
+		if se.Reason == connectors.ReasonForbidden {
+			hint = "the egress guard refuses the channel's target: list its range in egress.allow if it is meant"
+		}
+		faults = append(faults, fault(ch.cfg.Name, statePaused, "%s", cmp.Or(se.Hint, hint)))
 	}
 	if se := ch.deaf.Load(); se != nil {
 		faults = append(faults, fault(ch.cfg.Name, stateDeaf, "%s", cmp.Or(se.Hint, "the network cannot be read: "+string(se.Reason))))

@@ -4,20 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
-
-// sickJournal is a journal in bad health.
-type sickJournal struct {
-	journal.Journal
-	err error
-}
-
-func (j sickJournal) Health() error { return j.err }
 
 func whats(faults []Fault) (words []string) {
 	for _, f := range faults {
@@ -43,14 +36,13 @@ func TestReadiness(t *testing.T) {
 		h.waits(time.Second)
 		g := h.gw
 		wantFaults(t, "well", g.Ready())
-		well := g.journal
-		g.journal = sickJournal{well, journal.ErrFull}
+		h.cut.sick.Store(&journal.ErrFull)
 		wantFaults(t, "full", g.Ready(), ":journal_full")
-		g.journal = sickJournal{well, journal.ErrAway}
+		h.cut.sick.Store(&journal.ErrAway)
 		wantFaults(t, "away", g.Ready(), ":journal_away")
 		g.ready.Store(false)
 		wantFaults(t, "stopping", g.Ready(), ":starting_or_stopping", ":journal_away")
-		g.journal = well
+		h.cut.sick.Store(nil)
 		g.ready.Store(true)
 		// What is wrong with one channel, or the core, keeps nobody out.
 		g.ordered[0].gate.shut(simprot.SignalClosed)
@@ -110,6 +102,67 @@ func TestLinkFaults(t *testing.T) {
 		h.door.away.Store(false)
 		h.waits(2 * time.Minute)
 		wantFaults(t, "back", g.Unwell())
+	})
+}
+
+// TestLinkFaultKeepsItsBeginning: failed attempts do not make it younger, and
+// the loss leaves one line, not one of each who hears of it.
+func TestLinkFaultKeepsItsBeginning(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		lost := time.Now()
+		h.door.away.Store(true)
+		h.door.breakAll()
+		synctest.Wait()
+		if n := h.logged("core link"); n != 1 || h.logged("core link down", "state=down") != 1 {
+			t.Errorf("%d lines about the loss, want 1:\n%s", n, h.logs)
+		}
+		h.waits(10 * time.Minute)
+		if since := h.gw.Unwell()[0].Since; since.Sub(lost) > time.Second {
+			t.Errorf("away since %v, lost at %v", since, lost)
+		}
+		h.door.away.Store(false)
+		h.waits(5 * time.Minute)
+		again := time.Now()
+		h.door.away.Store(true)
+		h.door.breakAll()
+		h.waits(time.Minute)
+		if since := h.gw.Unwell()[0].Since; since.Before(again) {
+			t.Errorf("the next loss is dated %v, before %v", since, again)
+		}
+	})
+}
+
+func TestJournalFills(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		g := h.gw
+		h.cut.size.Store(1 << 40)
+		wantFaults(t, "without a limit", g.Unwell())
+		g.cfg.Journal.MaxBytes = 1000
+		h.cut.size.Store(800)
+		wantFaults(t, "at the mark", g.Unwell())
+		h.cut.size.Store(801)
+		wantFaults(t, "above it", g.Unwell(), ":journal_filling")
+		wantFaults(t, "it is in service", g.Ready())
+	})
+}
+
+// TestEgressFault: a channel whose target the guard refuses says so.
+func TestEgressFault(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		refused := sendErr(connectors.NotSent, connectors.ReasonForbidden)
+		h.net.fail = failing(slices.Repeat([]error{refused}, authStrikes)...)
+		h.says("anna", "an answer")
+		h.waits(2 * time.Minute)
+		wantFaults(t, "refused", h.gw.Unwell(), "shop:paused")
+		if hint := h.gw.Unwell()[0].Hint; !strings.Contains(hint, "egress.allow") {
+			t.Errorf("hint %q", hint)
+		}
+		h.waits(time.Hour)
+		wantFaults(t, "allowed again", h.gw.Unwell())
+		h.wantGot("an answer")
 	})
 }
 

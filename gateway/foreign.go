@@ -43,6 +43,7 @@ func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 		if v[0] == journal.Repeat {
 			return
 		}
+		logDead(g.log.With("channel", unknownChannel), e.Lane, e.ID, e.DeadReason)
 		if g.foreigners.Add(1) > maxForeign || !g.spawn(func() { defer g.foreigners.Add(-1); g.tellForeign(g.lanesCtx, sn) }) {
 			g.foreigners.Add(-1)
 		}

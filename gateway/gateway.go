@@ -99,6 +99,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		labels = append(labels, metricChannel{Name: ch.cfg.Name, Network: ch.cfg.Network})
 	}
 	g.metrics = newMetrics(g.registry, labels, opts.Version)
+	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
 	for _, ch := range g.ordered {
 		ch.metrics = g.metrics.channel(ch.cfg.Name)
 	}
@@ -125,6 +126,12 @@ func Check(cfg *config.Config, defs []connectors.Definition) error {
 // Run serves until ctx ends, then stops in order: no more webhooks, no new
 // steps, what is in flight ends, the link says goodbye, the journal closes.
 func (g *Gateway) Run(ctx context.Context) (err error) {
+	// The addresses first: a start that fails on one of them leaves no file.
+	if err := g.openListeners(); err != nil { //nolint:contextcheck // they are closed in their turn
+		return err
+	}
+	defer g.closeListeners() //nolint:contextcheck // closed after work already
+
 	if err := g.openJournal(); err != nil { //nolint:contextcheck // it is closed last, after ctx
 		return err
 	}
@@ -132,9 +139,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	if err := g.openLink(); err != nil {
 		return err
 	}
-	if err := g.openListeners(); err != nil { //nolint:contextcheck // they are closed in their turn
-		return err
-	}
+	g.private.handle(g.privateHandler())
 	g.log.Info("gateway listens", "public", g.PublicAddr(), "private", g.PrivateAddr())
 	return g.work(ctx, g.public, g.private)
 }

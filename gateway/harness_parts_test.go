@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -70,6 +72,24 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
+// logBook keeps what is logged.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // disk is a journal that outlives gateways, without files.
 type disk struct {
 	mem      *memory.Journal
@@ -122,8 +142,20 @@ type cutJournal struct {
 	blind atomic.Bool
 	// immortal keeps it from burying anybody.
 	immortal atomic.Bool
-	refills  atomic.Int64
+	// sick is its Health, size its Size when they are set.
+	sick    atomic.Pointer[error]
+	size    atomic.Int64
+	refills atomic.Int64
 }
+
+func (c *cutJournal) Health() error {
+	if sick := c.sick.Load(); sick != nil {
+		return *sick
+	}
+	return c.Journal.Health()
+}
+
+func (c *cutJournal) Size() int64 { return cmp.Or(c.size.Load(), c.Journal.Size()) }
 
 func (c *cutJournal) Close() error    { return nil }
 func (c *cutJournal) Volatile() bool  { return c.d.volatile }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type house struct {
 	door *pipeListener
 	net  *fakeNetwork
 	disk *disk
+	logs *logBook // of every gateway here, from warnings up
 
 	gw      *Gateway
 	cut     *cutJournal
@@ -64,7 +66,7 @@ func reportUnknown(h *house, _ *refcore.Options) { h.cfg.Channels[0].Unknown = c
 func inHouse(t *testing.T, test func(h *house), options ...houseOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := &house{T: t, net: &fakeNetwork{}, door: newPipeListener(), cfg: &config.Config{
+		h := &house{T: t, net: &fakeNetwork{}, logs: new(logBook), door: newPipeListener(), cfg: &config.Config{
 			Core: config.Core{
 				Address: "core:18321", Peer: testPeer, Account: "gw", Secret: config.NewSecret(testSecret),
 				Instance: "gw-1", Encoding: "msgpack", Login: true, Settle: 2 * time.Second, Window: 256,
@@ -108,7 +110,7 @@ func (h *house) start() {
 		Definitions: []connectors.Definition{{Network: "fake", New: func(config.Channel, connectors.Dependencies) (connectors.Connector, error) {
 			return h.net, nil
 		}}},
-		Log:  slog.New(slog.NewTextHandler(h.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:  slog.New(slog.NewTextHandler(io.MultiWriter(h.Output(), h.logs), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: h.door.dial,
 		Journal: func(o journal.Options) (journal.Journal, error) {
 			h.cut = h.disk.mount(o)
@@ -249,6 +251,16 @@ func (h *house) wantShown(customer string, n int) {
 	if !slices.Equal(got, want) {
 		h.Errorf("%s: shown %v, want %v", customer, got, want)
 	}
+}
+
+// logged counts the log's lines that hold every part.
+func (h *house) logged(parts ...string) (n int) {
+	for line := range strings.Lines(h.logs.String()) {
+		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // waits lets time pass.

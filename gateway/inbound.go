@@ -340,6 +340,6 @@ func (g *Gateway) finishIn(c *conversation, it *inItem, v verdict) {
 		Seq: it.row.Seq, Epoch: it.row.Epoch, State: v.state,
 		Reason: string(v.reason), Hint: v.hint, Attempts: it.sends, Conv: mark,
 	})
-	c.ch.metrics.finished(journal.In, v.state, string(v.reason), time.Since(it.row.AcceptedAt))
+	c.ch.finished(it.row.Row, v.state, string(v.reason))
 	g.settle(it.row.Lane, it.row.ID)
 }

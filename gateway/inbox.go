@@ -34,7 +34,7 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
 	}
 	g.metrics.journalCommit(time.Since(began))
-	ch.metrics.taken(journal.In, entries, verdicts)
+	ch.taken(journal.In, entries, verdicts)
 	for i, w := range waits {
 		if err := g.awaitDone(ctx, w, verdicts[i]); err != nil {
 			return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
@@ -73,7 +73,7 @@ func (g *Gateway) acceptOwn(ctx context.Context, e journal.Entry) error {
 		verdicts, err := g.journal.Accept(ctx, e)
 		if err == nil {
 			if ch := g.channels[e.Lane.Channel]; ch != nil {
-				ch.metrics.taken(e.Lane.Direction, []journal.Entry{e}, verdicts)
+				ch.taken(e.Lane.Direction, []journal.Entry{e}, verdicts)
 			}
 			return nil
 		}

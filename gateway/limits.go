@@ -15,7 +15,8 @@ import (
 var errDeadline = errors.New("deadline before the limits allow a send")
 
 const (
-	// authStrikes is how many credential errors in a row pause a channel.
+	// authStrikes is how many refusals in a row that only an operator can mend,
+	// by the network (credentials) or the egress guard, pause a channel.
 	authStrikes = 3
 	// manyRecipients is how many recipient buckets may be held before the idle
 	// ones are looked for.
@@ -23,7 +24,7 @@ const (
 )
 
 // limits says when a channel may send: account and recipient buckets, the
-// network's own wish, and the pause after repeated credential errors.
+// network's own wish, and the pause after repeated errors of the configuration.
 type limits struct {
 	account    *rate.Limiter // nil = unlimited
 	perOne     connectors.Rate
@@ -31,7 +32,7 @@ type limits struct {
 	recipients map[string]*rate.Limiter
 	sweepAt    int       // how many recipients make the next sweep
 	notBefore  time.Time // the network asked for patience
-	strikes    int       // credential errors in a row
+	strikes    int       // errors in a row that count towards the pause
 	change     chan struct{}
 	pausedFor  *connectors.SendError
 	// nextTrial is when one attempt is let through although the channel is
@@ -150,8 +151,8 @@ func (l *limits) learn(se *connectors.SendError) {
 			l.notBefore = until
 		}
 	}
-	if se.Reason != connectors.ReasonAuth {
-		return
+	if se.Reason != connectors.ReasonAuth && se.Reason != connectors.ReasonForbidden {
+		return // what only an operator can mend pauses the channel
 	}
 	l.strikes++
 	if l.strikes >= authStrikes {

@@ -105,6 +105,31 @@ func TestLimitsObeyTheNetworkInTheQueue(t *testing.T) {
 	})
 }
 
+// TestLimitsPauseForEgress: a target the guard refuses is the operator's to
+// mend, like credentials.
+func TestLimitsPauseForEgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{})
+		refused := &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonForbidden, Hint: "list it"}
+		for i := range authStrikes {
+			if l.paused() {
+				t.Fatalf("paused after %d refusals", i)
+			}
+			l.learn(refused)
+		}
+		if l.cause() != refused {
+			t.Fatalf("paused for %v, want for egress", l.cause())
+		}
+		if d := took(t, l, "a"); d < 20*time.Second {
+			t.Errorf("the next attempt came after %v", d)
+		}
+		l.worked()
+		if l.paused() {
+			t.Error("paused although a send worked")
+		}
+	})
+}
+
 func TestLimitsPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(connectors.Capabilities{})

@@ -21,13 +21,11 @@ func (g *Gateway) onUp(s *simprot.Session) {
 	}
 }
 
-// onDown is called once per session, after its last packet.
-func (g *Gateway) onDown(s *simprot.Session, err error) {
+// onDown is called once per session, after its last packet. The observer hears
+// of its end with the same error, and logs it.
+func (g *Gateway) onDown(s *simprot.Session, _ error) {
 	g.metrics.linkUp(false)
 	g.typing.lapse()
-	if g.lanesCtx.Err() == nil { // else it is we who left
-		g.log.Warn("core link down", "generation", s.Generation(), "error", err)
-	}
 	for _, ch := range g.channels {
 		if ch.cfg.Enabled {
 			ch.port.down(s)
@@ -169,7 +167,7 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 			ch.port.kick()
 			return
 		}
-		ch.metrics.taken(journal.Out, []journal.Entry{e}, v)
+		ch.taken(journal.Out, []journal.Entry{e}, v)
 		if v[0] == journal.Refused {
 			g.spawn(func() { g.tellUndeliverable(c, &e) })
 		}

@@ -80,6 +80,9 @@ func (s *httpServer) Listen() error {
 	return nil
 }
 
+// handle sets what answers, before Serve, where that is known only after Listen.
+func (s *httpServer) handle(h http.Handler) { s.server.Handler = h }
+
 // Addr is the bound address; the port is known even when 0 was configured.
 func (s *httpServer) Addr() net.Addr { return s.ln.Addr() }
 

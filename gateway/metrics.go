@@ -74,6 +74,7 @@ type metrics struct {
 	unknownSignals prometheus.Counter
 	scenarios      prometheus.Counter
 	commits        prometheus.Histogram
+	journalMax     prometheus.Gauge
 	reloaded       prometheus.Gauge
 	reloadedAt     prometheus.Gauge
 }
@@ -146,6 +147,7 @@ func (m *metrics) registerProcess(reg prometheus.Registerer, version string) {
 		Name: "servicelink_journal_commit_seconds", Buckets: commitBuckets,
 		Help: "How long an accept waited until the journal had committed (and synced) it.",
 	}))
+	m.journalMax = gauge(reg, "journal_max_bytes", "journal.max_bytes: with servicelink_journal_bytes at it nothing is taken any more.")
 	m.reloaded = gauge(reg, "config_last_reload_success", "1 when the last reading of the configuration succeeded, else 0.")
 	m.reloadedAt = gauge(reg, "config_last_reload_success_timestamp_seconds", "When the configuration was last read with success, Unix time.")
 	add(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -174,6 +176,9 @@ func (m *metrics) badPacket(kind string)     { m.badPackets.inc(kind) }
 func (m *metrics) note(kind string)          { m.notes.inc(kind) }
 func (m *metrics) unknownSignal()            { m.unknownSignals.Inc() }
 func (m *metrics) scenarioIgnored()          { m.scenarios.Inc() }
+
+// journalLimit shows journal.max_bytes.
+func (m *metrics) journalLimit(bytes int64) { m.journalMax.Set(float64(bytes)) }
 
 // journalCommit records how long one accept waited for its commit.
 func (m *metrics) journalCommit(d time.Duration) { m.commits.Observe(d.Seconds()) }

@@ -92,6 +92,7 @@ func TestMetricsNames(t *testing.T) {
 		"servicelink_tech_notes_total":                             "kind",
 		"servicelink_journal_commit_seconds":                       "",
 		"servicelink_journal_bytes":                                "",
+		"servicelink_journal_max_bytes":                            "",
 		"servicelink_journal_readable":                             "",
 		"servicelink_build_info":                                   "goversion version",
 		"servicelink_config_last_reload_success":                   "",

@@ -108,6 +108,22 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 	}
 }
 
+// TestEmptySentence: nothing to show is not sent, and nobody waits for it.
+func TestEmptySentence(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		want := []string{h.says("anna", ""), h.says("anna", " \n"), h.says("anna", "an answer")}
+		h.waits(time.Minute)
+		h.wantGot("an answer")
+		if got := h.confirmed("anna"); !slices.Equal(got, want) {
+			t.Errorf("confirmed %v, want %v", got, want)
+		}
+		if _, notes := h.shown("anna"); len(notes) != 0 || len(h.dead()) != 0 {
+			t.Errorf("notes %q, dead %v", notes, h.dead())
+		}
+	})
+}
+
 func TestNetworkAsksForPatience(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.opened()

@@ -24,11 +24,12 @@ const (
 type pace struct{ first, max time.Duration }
 
 var paces = map[connectors.Reason]pace{
-	connectors.ReasonRate:     {time.Second, 5 * time.Minute},
-	connectors.ReasonAuth:     {30 * time.Second, 15 * time.Minute},
-	connectors.ReasonConflict: {30 * time.Second, 15 * time.Minute},
-	connectors.ReasonConnect:  {500 * time.Millisecond, time.Minute},
-	connectors.ReasonServer:   {time.Second, 2 * time.Minute},
+	connectors.ReasonRate:      {time.Second, 5 * time.Minute},
+	connectors.ReasonAuth:      {30 * time.Second, 15 * time.Minute},
+	connectors.ReasonForbidden: {30 * time.Second, 15 * time.Minute},
+	connectors.ReasonConflict:  {30 * time.Second, 15 * time.Minute},
+	connectors.ReasonConnect:   {500 * time.Millisecond, time.Minute},
+	connectors.ReasonServer:    {time.Second, 2 * time.Minute},
 }
 
 var defaultPace = pace{time.Second, 5 * time.Minute}

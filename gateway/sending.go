@@ -114,8 +114,12 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 const reasonNotShown connectors.Reason = "not_shown"
 
 // passesOn: a person's sentences always, tech notes by configuration, panels,
-// navigation and application data never.
+// navigation and application data never, and nothing without a text: networks
+// refuse it, and there is nothing to see.
 func passesOn(content content, cfg config.Channel) bool {
+	if strings.TrimSpace(content.Text) == "" {
+		return false
+	}
 	return content.Model == simprot.ModelSentence || content.Model == simprot.ModelTechNote && cfg.TechNotes
 }
 
@@ -329,7 +333,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	c.out.ready = slices.DeleteFunc(c.out.ready, func(h *held) bool { return h == d.row })
 	c.lastUsed = time.Now()
 	c.mu.Unlock()
-	c.ch.metrics.finished(journal.Out, v.state, string(v.reason), time.Since(d.row.AcceptedAt))
+	c.ch.finished(d.row.Row, v.state, string(v.reason))
 	if v.state == journal.Done && !d.content.Auto {
 		g.confirm(c, cmp.Or(d.content.ID, d.row.ID))
 	}

@@ -16,12 +16,14 @@ func (g *Gateway) tick(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	lanes, sweep := time.Now(), time.Now()
+	var health string
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-second.C:
 		}
+		health = g.watchJournal(health)
 		for _, ch := range g.channels {
 			ch.gate.tick()
 			if ch.rooms[0].again() || ch.rooms[1].again() {
@@ -39,6 +41,23 @@ func (g *Gateway) tick(ctx context.Context) {
 			g.convs.evict(now.Add(-evictAfter))
 		}
 	}
+}
+
+// watchJournal logs when the journal's health changes, with the cause: what
+// was wrong before and what is wrong now are a Fault's What, empty for nothing.
+func (g *Gateway) watchJournal(before string) (now string) {
+	err := g.journal.Health()
+	if err != nil {
+		now = journalFault(err).What
+	}
+	switch {
+	case now == before:
+	case now == "":
+		g.log.Info("the journal takes messages again")
+	default:
+		g.log.Error("the journal takes no messages", "fault", now, "error", err)
+	}
+	return now
 }
 
 // wakeAll starts every served lane that has pending rows and no goroutine.
