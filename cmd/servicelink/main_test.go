@@ -138,3 +138,37 @@ func TestWatchSignals(t *testing.T) {
 		t.Errorf("signals do: %s", got)
 	}
 }
+
+// TestCheckLooksAtChannelsTogether: what is wrong between channels, what the
+// egress guard would refuse, and what is merely doubtful.
+func TestCheckLooksAtChannelsTogether(t *testing.T) {
+	const head = `core: { address: "127.0.0.1:1", login: false }
+`
+	const channels = `channels:
+  - { name: a, network: omnichannel, settings: { token: short, webhook_url: "http://10.0.0.1" } }
+`
+	for name, test := range map[string]struct {
+		text      string
+		code      int
+		want, not string
+	}{
+		"one token twice": {
+			head + `channels:
+  - { name: a, network: omnichannel, settings: { token: planted-token-0123, webhook_url: "https://h" } }
+  - { name: b, network: omnichannel, settings: { token: planted-token-0123, webhook_url: "https://h" } }
+`, 2, `4:38: channels[1].settings: channel "b" takes the same calls as channel "a"`, "planted",
+		},
+		"a private target":    {head + channels, 2, "webhook_url: is an address that is not public", "core.window"},
+		"a listed one":        {head + `egress: { allow: ["10.0.0.0/8"] }` + "\n" + channels, 0, "warning: is short enough to be guessed", "not public"},
+		"listed, other fault": {head + `egress: { allow: ["10.0.0.0/8"] }` + "\nlog: { level: loud }\n" + channels, 2, "log.level", "not public"},
+		"listed wrongly":      {head + `egress: { allow: ["10.0.0.0/80"] }` + "\n" + channels, 2, "egress.allow", "not public"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := execute([]string{"check", "--config", file(t, test.text)}, &stdout, &stderr)
+			if text := stderr.String(); code != test.code || !strings.Contains(text, test.want) || strings.Contains(text, test.not) {
+				t.Errorf("exit code %d, want %d, with %q and without %q:\n%s", code, test.code, test.want, test.not, text)
+			}
+		})
+	}
+}

@@ -279,7 +279,7 @@ func (s *stage) saidEnough() {
 	logged := s.text("the log")
 	for _, want := range []string{
 		"send failed", "reason=server", "reason=cut", "reason=auth", "reason=egress", "connector panicked",
-		"webhook not taken", "core link down", "admin action", "credentials", "gateway has stopped",
+		"webhook not taken", "dead letter", "core link down", "admin action", "credentials", "gateway has stopped",
 		"conversation=" + simprot.LogID(s.shopAddress().TrackingID), // the hash, not the TrackingId
 	} {
 		if !strings.Contains(logged, want) {
