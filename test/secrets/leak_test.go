@@ -331,6 +331,7 @@ channels:
 		"another scheme":             channel(`{ token: ` + fine + `, webhook_url: "ftp://a.example/` + secret + `" }`),
 		"a user in the URL":          channel(`{ token: ` + fine + `, webhook_url: "https://` + secret + `:` + secret + `@a.example" }`),
 		"a password alone":           channel(`{ token: ` + fine + `, webhook_url: "https://:` + secret + `@a.example" }`),
+		"a private address":          channel(`{ token: ` + fine + `, webhook_url: "http://10.0.0.1/` + secret + `" }`),
 		"not a URL":                  channel(`{ token: ` + fine + `, webhook_url: "https://[` + secret + `" }`),
 		"a bad escape":               channel(`{ token: ` + fine + `, webhook_url: "https://a.example/%zz` + secret + `" }`),
 		"a bad port":                 channel(`{ token: ` + fine + `, webhook_url: "https://a.example:` + secret + `/" }`),
