@@ -67,13 +67,6 @@ var someKinds = []refcore.FaultKind{
 
 func (x *randomRun) run() {
 	customers := []string{"anna", "berta", "carla", "dora"}
-	for _, c := range customers[:3] {
-		x.in[c] = 1
-		x.writes(c, 1)
-	}
-	x.waits(10 * time.Second)
-	x.begins("dora") // the agent writes first
-	x.agentSays("dora")
 	moods := x.r.Perm(8)
 	x.net.fail = func(n int, _ connectors.Part) error {
 		if moods[n%len(moods)] == 0 {
@@ -81,6 +74,13 @@ func (x *randomRun) run() {
 		}
 		return nil
 	}
+	for _, c := range customers[:3] {
+		x.in[c] = 1
+		x.writes(c, 1)
+	}
+	x.waits(10 * time.Second)
+	x.begins("dora") // the agent writes first
+	x.agentSays("dora")
 	for range 120 {
 		x.step(customers[x.r.IntN(len(customers))])
 		if x.r.IntN(3) == 0 {

@@ -278,7 +278,7 @@ func cutAt(text string, limit int, unit connectors.TextUnit) cut {
 // blank tells that a whole grapheme is white space; a space that carries an
 // accent is not.
 func blank(cluster string) bool {
-	return cluster == " " || cluster == "\n" || cluster == "\r\n"
+	return cluster == " " || cluster == "\n" || cluster == "\r\n" || cluster == "\r"
 }
 
 // trimBlank drops the white space at the beginning.
