@@ -28,7 +28,7 @@
 //	notes.go         what the agent is told when something is not delivered
 //	foreign.go       out: sentences for Ports that are not served here
 //	typing.go        typing, both ways, never queued
-//	translate.go     the only file that knows both connectors and simprot
+//	translate.go     what an event is to the core, and a sentence to a network
 //	content.go       what a journal row holds
 //	tick.go          timers: forgotten lanes, sweeping, evicting
 //	metrics.go       the registry; metrics_channel.go a channel's series, metrics_ledger.go what a scrape asks
