@@ -27,8 +27,9 @@ const (
 
 // source is a file while it is decoded, shared by all Settings that came from it.
 type source struct {
-	file string
-	root ast.Node
+	file  string
+	root  ast.Node
+	width []int // characters of each line: no position is beyond them
 	// warn takes what is no mistake; nil = nobody listens.
 	warn func(Problem)
 }
@@ -45,7 +46,7 @@ func (s *source) problem(path, message, hint string) Problem {
 		at, _ := locate(s.root, path)
 		p.Line, p.Column = at.Line, at.Column
 	}
-	return p
+	return s.inside(p)
 }
 
 // at makes a Problem at a token.
@@ -54,7 +55,7 @@ func (s *source) at(tk *token.Token, path, message, hint string) Problem {
 	if tk != nil {
 		p.Line, p.Column = tk.Position.Line, max(tk.Position.Column, 1)
 	}
-	return p
+	return s.inside(p)
 }
 
 // parseYAML reads one YAML document whose top is a map. It returns nil for a
@@ -67,6 +68,9 @@ func parseYAML(data []byte, src *source) (ast.Node, error) {
 	if problem, bad := unreadable(data); bad {
 		problem.File = src.file
 		return nil, Problems{problem}
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		src.width = append(src.width, utf8.RuneCountInString(line))
 	}
 	tokens, file, err := parseTokens(string(data), src)
 	if err != nil {
@@ -121,16 +125,15 @@ func parseTokens(text string, src *source) (tokens token.Tokens, file *ast.File,
 	if strings.Contains(message, "'\t'") {
 		message, hint = "a tab cannot begin a value", "indent with spaces"
 	}
-	return nil, nil, Problems{inside(text, src.at(positioned.GetToken(), "", "YAML: "+message, hint))}
+	return nil, nil, Problems{src.at(positioned.GetToken(), "", "YAML: "+message, hint)}
 }
 
 // inside moves a problem back into the text: the position the library gives
-// with a mistake in the syntax can be a little beyond the end of its line.
-func inside(text string, p Problem) Problem {
-	lines := strings.Split(text, "\n")
-	p.Line = min(p.Line, len(lines))
-	if p.Line > 0 {
-		p.Column = min(p.Column, utf8.RuneCountInString(lines[p.Line-1])+1)
+// can be a little beyond the end of its line.
+func (s *source) inside(p Problem) Problem {
+	if p.Line > 0 && len(s.width) > 0 {
+		p.Line = min(p.Line, len(s.width))
+		p.Column = min(p.Column, s.width[p.Line-1]+1)
 	}
 	return p
 }

@@ -83,9 +83,9 @@ const (
 // taken counts what the journal did with entries, and logs the dead ones.
 func (ch *channel) taken(d journal.Direction, entries []journal.Entry, verdicts []journal.Verdict) {
 	ch.metrics.taken(d, entries, verdicts)
-	for i, v := range verdicts {
-		if v == journal.Refused {
-			logDead(ch.log, entries[i].Lane, entries[i].ID, cmp.Or(entries[i].DeadReason, string(connectors.ReasonRefused)))
+	for i, e := range entries {
+		if verdicts[i] == journal.Refused {
+			logDead(ch.log, e.Lane, e.ID, cmp.Or(e.DeadReason, string(connectors.ReasonRefused)))
 		}
 	}
 }
