@@ -214,11 +214,7 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 
 // openListeners binds the addresses. Callers wait in the queue until work.
 func (g *Gateway) openListeners() error {
-	handler, err := g.publicHandler()
-	if err != nil {
-		return err
-	}
-	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, handler, g.log)
+	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, g.webhooks, g.log)
 	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil, nil, g.log)
 	if err := g.public.Listen(); err != nil {
 		return err
@@ -283,9 +279,4 @@ func (o observer) Question(code simprot.Code, outcome string, took time.Duration
 // privateHandler serves operators; it needs the journal.
 func (g *Gateway) privateHandler() http.Handler {
 	return newPrivateHandler(g.cfg.Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow)
-}
-
-// publicHandler mounts the webhooks of every channel.
-func (g *Gateway) publicHandler() (http.Handler, error) {
-	return newPublicHandler(g.cfg.Public, g.hooks(), g.metrics.channel(unknownChannel), g.log)
 }

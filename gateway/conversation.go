@@ -252,6 +252,12 @@ func (c *conversation) unsaw(n int32) {
 	c.missing = slices.Insert(c.missing, at, gap{n, n})
 }
 
+// openOn tells that session s's core has told that it holds the chat open. c.mu
+// is held.
+func (c *conversation) openOn(s *simprot.Session) bool {
+	return c.open && c.openGen == s.Generation()
+}
+
 // asked tells that session s has answered for this conversation. c.mu is held.
 func (c *conversation) asked(s *simprot.Session) bool {
 	return s != nil && c.out.askedGen == s.Generation()

@@ -91,7 +91,7 @@ func (g *Gateway) tellForeign(ctx context.Context, sn *simprot.ChatSentenceInfo)
 		_ = s.Send(simprot.CodeChatSentenceIn, &simprot.ChatSentenceInfo{
 			Port: sn.Port, TrackingId: sn.TrackingId, ID: simprot.ShortenID("note:"+sn.ID, simprot.MaxID),
 			PartyName: g.cfg.Core.Peer, TimeSent: time.Now().UTC(), Model: simprot.ModelTechNote,
-			Text: "Message " + sn.ID + " was not delivered: no channel serves Port " + sn.Port + ".",
+			Text: undelivered(sn.ID, "no channel serves Port "+sn.Port),
 		}, nil) // gone: the dead letter tells of it
 		return
 	}

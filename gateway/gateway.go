@@ -69,6 +69,7 @@ type Gateway struct {
 	stopped             bool
 	lanes               sync.WaitGroup
 
+	webhooks        http.Handler // every channel's, disabled ones too
 	public, private *httpServer
 	ready           atomic.Bool
 	linkFault       atomic.Pointer[Fault]
@@ -107,7 +108,8 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)
 	})
-	if _, err := g.publicHandler(); err != nil {
+	var err error
+	if g.webhooks, err = newPublicHandler(cfg.Public, g.hooks(), g.metrics.channel(unknownChannel), g.log); err != nil {
 		return nil, config.Problems{{Path: "channels", Message: err.Error()}}
 	}
 	return g, nil

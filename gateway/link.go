@@ -180,6 +180,5 @@ func (g *Gateway) tellUndeliverable(c *conversation, e *journal.Entry) {
 	if reason == "" {
 		reason = connectors.ReasonRefused
 	}
-	text := "Message " + e.ID + " was not delivered: " + reasonText(reason) + "."
-	_ = g.note(g.hardCtx, c, e.ID, text) // stopped: the dead letter tells of it
+	_ = g.note(g.hardCtx, c, e.ID, undelivered(e.ID, reasonText(reason))) // stopped: the dead letter tells of it
 }

@@ -43,6 +43,9 @@ func reasonText(r connectors.Reason) string {
 	return string(r)
 }
 
+// undelivered is the note of a sentence of which nothing reached the customer.
+func undelivered(id, why string) string { return "Message " + id + " was not delivered: " + why + "." }
+
 // outboundNote tells why a sentence did not reach the customer.
 func outboundNote(d *delivery, v verdict) string {
 	sent := 0
@@ -51,11 +54,10 @@ func outboundNote(d *delivery, v verdict) string {
 			sent++
 		}
 	}
-	what := "was not delivered"
-	if sent > 0 {
-		what = fmt.Sprintf("was delivered only in part (%d of %d parts)", sent, len(d.parts))
+	if sent == 0 {
+		return undelivered(d.row.ID, reasonText(v.reason))
 	}
-	return "Message " + d.row.ID + " " + what + ": " + reasonText(v.reason) + "."
+	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
 }
 
 // inboundNote tells that a customer's message could not be shown.

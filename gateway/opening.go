@@ -46,7 +46,7 @@ func (g *Gateway) openNow(ctx context.Context, c *conversation, s *simprot.Sessi
 // written. A verdict ends the event: shown in an answer, or answered "closed".
 func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (verdict, error) {
 	c.mu.Lock()
-	open := c.open && c.openGen == s.Generation()
+	open := c.openOn(s)
 	c.mu.Unlock()
 	if open {
 		return notYet, nil

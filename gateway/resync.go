@@ -74,22 +74,26 @@ func (p *port) down(s *simprot.Session) {
 
 // current gives the claimed session, or nil.
 func (p *port) current() *simprot.Session {
+	s, _ := p.look()
+	return s
+}
+
+// look gives the claimed session, or nil, and what tells of the next change.
+func (p *port) look() (*simprot.Session, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.session == nil || p.claim != p.session.Generation() {
-		return nil
+		return nil, p.change
 	}
-	return p.session
+	return p.session, p.change
 }
 
 // claimed waits for a session on which the Port is claimed. A core that is
 // away costs no attempts.
 func (p *port) claimed(ctx context.Context) (*simprot.Session, error) {
 	for {
-		p.mu.Lock()
-		s, ok, change := p.session, p.session != nil && p.claim == p.session.Generation(), p.change
-		p.mu.Unlock()
-		if ok {
+		s, change := p.look()
+		if s != nil {
 			return s, nil
 		}
 		select {
@@ -311,7 +315,7 @@ func (c *conversation) concerns(s *simprot.Session, first, listed bool) bool {
 	if listed {
 		return false
 	}
-	if c.open && (c.openGen == s.Generation() || first) {
+	if c.openOn(s) || c.open && first {
 		return true // held open here, and the list is silent about it
 	}
 	if len(c.out.rows) > len(c.out.ready) && !c.out.asking {

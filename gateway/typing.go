@@ -37,7 +37,7 @@ func (t *typing) fromNetwork(ch *channel, tracking string, on bool) {
 		return
 	}
 	c.mu.Lock()
-	open := c.open && c.openGen == s.Generation()
+	open := c.openOn(s)
 	c.mu.Unlock()
 	if !open {
 		return
