@@ -6,19 +6,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"servicelink/test/ports"
 )
 
 // process is one started program.
 type process struct {
 	cmd *exec.Cmd
 	log *bytes.Buffer
+	// addresses it was told to listen on, until release.
+	release []func()
 }
 
 // newProcess prepares a program. What it writes to standard error is kept for
@@ -33,6 +36,9 @@ func newProcess(ctx context.Context, name string, args ...string) *process {
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	_ = p.cmd.Wait()
+	for _, release := range p.release {
+		release()
+	}
 }
 
 func (p *process) usage() usage { return processUsage(p.cmd.Process.Pid) }
@@ -61,15 +67,13 @@ func startBare(ctx context.Context) (p *process, url string, err error) {
 
 // startCore starts bin/refcore with its memory store.
 func startCore(ctx context.Context, s *settings) (p *process, address string, err error) {
-	if address, err = freeAddress(ctx); err != nil {
-		return nil, "", err
-	}
-	console, err := freeAddress(ctx)
+	address, release, err := ports.Hold()
 	if err != nil {
 		return nil, "", err
 	}
-	p = newProcess(ctx, filepath.Join(s.bin, "refcore"), "-listen", address, "-http", console,
+	p = newProcess(ctx, filepath.Join(s.bin, "refcore"), "-listen", address, "-http", "127.0.0.1:0",
 		"-account", "bench", "-keep-sentences", "200", "-log", "warn")
+	p.release = []func(){release}
 	p.cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
 	return p, address, p.cmd.Start()
 }
@@ -87,11 +91,11 @@ const webhookToken = "benchmark-token-of-the-webhook"
 
 // startGateway writes a configuration and starts bin/servicelink with it.
 func startGateway(ctx context.Context, s *settings, dir, core, network string) (*stage, error) {
-	public, err := freeAddress(ctx)
+	public, releasePublic, err := ports.Hold()
 	if err != nil {
 		return nil, err
 	}
-	private, err := freeAddress(ctx)
+	private, releasePrivate, err := ports.Hold()
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +115,7 @@ channels:
 		return nil, err
 	}
 	p := newProcess(ctx, filepath.Join(s.bin, "servicelink"), "run", "--config", file)
+	p.release = []func(){releasePublic, releasePrivate}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -140,13 +145,4 @@ func (st *stage) await(ctx context.Context, limit time.Duration, done func(sampl
 			return errors.Join(fmt.Errorf("not within %v", limit), err)
 		}
 	}
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

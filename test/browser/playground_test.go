@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"servicelink/test/ports"
 )
 
 // playground is a running bin/playground.
@@ -32,8 +34,8 @@ func startPlayground(t *testing.T) playground {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "--data", t.TempDir(),
-		"--page", "127.0.0.1:0", "--console", "127.0.0.1:0", "--public", "127.0.0.1:0",
-		"--private", "127.0.0.1:0", "--core", "127.0.0.1:0")
+		"--page", "127.0.0.1:0", "--console", "127.0.0.1:0", "--core", "127.0.0.1:0",
+		"--public", ports.For(t), "--private", ports.For(t)) // chosen before the gateway listens
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second

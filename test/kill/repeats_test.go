@@ -1,6 +1,7 @@
 package kill
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 )
@@ -9,8 +10,12 @@ import (
 // appearance, the repeats of sends that a kill found in flight, and the
 // repeats that nothing excuses. A send was in flight when it is the last one
 // of an earlier process: had anything later of the conversation arrived, that
-// process would have been done with it.
+// process would have been done with it. What a process sent is put before what
+// the next one sent: the network may come to a request that a kill cut off
+// after it has served later ones.
 func split(arrivals []arrival) (first []string, inFlight int, wrong []arrival) {
+	arrivals = slices.Clone(arrivals)
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.kills, b.kills) })
 	seen := map[string]bool{}
 	for i, a := range arrivals {
 		switch {
@@ -40,6 +45,8 @@ func TestSplit(t *testing.T) {
 		"twice by the next process":      {[]arrival{{"a", 0}, {"a", 1}, {"a", 1}}, 1, []arrival{{"a", 1}}},
 		"not the last before the kill":   {[]arrival{{"a", 0}, {"b", 0}, {"a", 1}}, 0, []arrival{{"a", 1}}},
 		"two after one kill":             {[]arrival{{"a", 0}, {"b", 0}, {"b", 1}, {"a", 1}}, 1, []arrival{{"a", 1}}},
+		"served after its repeat":        {[]arrival{{"a", 0}, {"b", 1}, {"c", 1}, {"b", 0}}, 1, nil},
+		"not in flight, served late":     {[]arrival{{"a", 1}, {"a", 0}, {"b", 0}}, 0, []arrival{{"a", 1}}},
 		"after the next one has arrived": {[]arrival{{"a", 0}, {"b", 1}, {"a", 1}}, 0, []arrival{{"a", 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {

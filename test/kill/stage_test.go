@@ -3,11 +3,9 @@ package kill
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,14 +17,38 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"servicelink/test/ports"
 )
 
 const (
-	channel      = "shop"
-	hookToken    = "token-of-the-kill-test"
-	coreSecret   = "secret-of-the-kill-test"
-	startPatient = 30 * time.Second
+	channel    = "shop"
+	hookToken  = "token-of-the-kill-test"
+	coreSecret = "secret-of-the-kill-test"
+	// patience bounds every wait for another process. It is far beyond what a
+	// busy machine needs: what has gone wrong for good is seen by other means.
+	patience = 3 * time.Minute
 )
+
+// keptDir is a folder for what the processes write. It is kept when the test
+// fails, for whoever looks for the cause.
+func keptDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "servicelink-kill-") //nolint:usetesting // it outlives a test that fails
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("kept: the logs of every gateway and of the core, the last configuration and the journal, in %s", dir)
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
 
 // build makes the programs under test, as `make build` does.
 func build(t *testing.T) (dir string) {
@@ -53,40 +75,51 @@ type stage struct {
 	network         *network
 	client          *http.Client
 
-	mu      sync.Mutex
-	gateway *exec.Cmd
+	gateway *process
 	log     *os.File
 	kills   int
+}
+
+// process is a started gateway.
+type process struct {
+	*exec.Cmd
+	ended chan struct{} // closed once it has ended and was waited for
 }
 
 func newStage(t *testing.T, unknown string) *stage {
 	t.Helper()
 	s := &stage{
-		T: t, bin: build(t), dir: t.TempDir(),
-		public: freeAddress(t), private: freeAddress(t),
-		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		T: t, bin: build(t), dir: keptDir(t),
+		public: ports.For(t), private: ports.For(t),
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     30 * time.Second, // sooner than any server here: nothing is sent to one that is closing
+		}},
 	}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.network = newNetwork(t)
 	s.coreAddress, s.unknown = s.startCore(), unknown
 	s.config = filepath.Join(s.dir, "gateway.yaml")
-	var err error
-	if s.log, err = os.Create(filepath.Join(s.dir, "gateway.log")); err != nil {
-		t.Fatal(err)
-	}
-	s.start()
+	s.log = s.create("gateway.log")
 	t.Cleanup(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		_ = s.gateway.Process.Kill()
-		_ = s.gateway.Wait()
-		_ = s.log.Close()
-		if t.Failed() {
-			text, _ := os.ReadFile(s.log.Name())
-			t.Logf("the end of the gateway's log:\n%s", text[max(0, len(text)-4000):])
+		if s.gateway != nil {
+			_ = s.gateway.Process.Kill()
+			<-s.gateway.ended
 		}
 	})
+	s.start()
 	return s
+}
+
+// create makes a file among those that are kept.
+func (s *stage) create(name string) *os.File {
+	s.Helper()
+	f, err := os.Create(filepath.Join(s.dir, name))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = f.Close() })
+	return f
 }
 
 func (s *stage) write(path, text string) {
@@ -98,8 +131,9 @@ func (s *stage) write(path, text string) {
 
 func (s *stage) startCore() (simprot string) {
 	s.Helper()
-	cmd := exec.CommandContext(s.Context(), filepath.Join(s.bin, "refcore"), "-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error")
+	cmd := exec.CommandContext(s.Context(), filepath.Join(s.bin, "refcore"), "-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "info")
 	cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
+	cmd.Stderr = s.create("core.log")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		s.Fatal(err)
@@ -132,7 +166,7 @@ journal: { path: %q }
 public:  { listen: %q, url: "http://%s" }
 private: { listen: %q }
 egress:  { allow: ["127.0.0.0/8"] }
-log:     { level: warn }
+log:     { level: info }
 texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
 channels:
   - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: "%s/%d" } }
@@ -144,15 +178,21 @@ channels:
 func (s *stage) start() {
 	s.Helper()
 	s.configure()
-	cmd := exec.Command(filepath.Join(s.bin, "servicelink"), "run", "--config", s.config) //nolint:noctx // ended by kill and by Cleanup
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	if err := cmd.Start(); err != nil {
+	p := &process{
+		Cmd:   exec.Command(filepath.Join(s.bin, "servicelink"), "run", "--config", s.config), //nolint:noctx // ended by kill and by Cleanup
+		ended: make(chan struct{}),
+	}
+	p.Stdout, p.Stderr = s.log, s.log
+	_, _ = fmt.Fprintf(s.log, "--- after %d kills\n", s.kills)
+	if err := p.Start(); err != nil {
 		s.Fatal(err)
 	}
-	s.mu.Lock()
-	s.gateway = cmd
-	s.mu.Unlock()
-	s.until("the gateway is ready", startPatient, func() bool {
+	go func() { // ends with the process
+		_ = p.Wait()
+		close(p.ended)
+	}()
+	s.gateway = p
+	s.until("the gateway is ready", func() bool {
 		resp, err := s.client.Get("http://" + s.private + "/readyz") //nolint:noctx // the client has a time-out
 		if err != nil {
 			return false
@@ -165,22 +205,31 @@ func (s *stage) start() {
 // kill ends the gateway with SIGKILL and starts it again.
 func (s *stage) kill() {
 	s.Helper()
-	s.mu.Lock()
-	cmd := s.gateway
-	s.mu.Unlock()
-	if err := cmd.Process.Kill(); err != nil {
-		s.Fatalf("kill: %v (the gateway had ended by itself)", err)
+	s.alive()
+	if err := s.gateway.Process.Kill(); err != nil {
+		s.Fatalf("kill: %v", err)
 	}
-	_ = cmd.Wait()
+	<-s.gateway.ended
 	s.kills++
 	s.start()
 }
 
+// alive fails the test when the gateway has ended by itself.
+func (s *stage) alive() {
+	s.Helper()
+	select {
+	case <-s.gateway.ended:
+		s.Fatalf("after %d kills the gateway ended by itself: %v", s.kills, s.gateway.ProcessState)
+	default:
+	}
+}
+
 // until waits for a condition of another process.
-func (s *stage) until(what string, patience time.Duration, ok func() bool) {
+func (s *stage) until(what string, ok func() bool) {
 	s.Helper()
 	end := time.Now().Add(patience)
 	for !ok() {
+		s.alive()
 		if time.Now().After(end) {
 			s.Fatalf("not within %v: %s", patience, what)
 		}
@@ -192,8 +241,15 @@ func (s *stage) until(what string, patience time.Duration, ok func() bool) {
 	}
 }
 
-// core calls the core's HTTP interface. It waits while the core's chat is not
-// there yet.
+// refused is an answer of the core's HTTP interface other than 200.
+type refused struct {
+	status int
+	text   string
+}
+
+func (r *refused) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
+
+// core calls the core's HTTP interface.
 func (s *stage) core(method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -215,7 +271,7 @@ func (s *stage) core(method, path string, in, out any) error {
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(resp.Body)
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
+		return fmt.Errorf("%s %s: %w", method, path, &refused{resp.StatusCode, string(text)})
 	}
 	if out == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
@@ -322,15 +378,4 @@ func newNetwork(t *testing.T) *network {
 	}))
 	t.Cleanup(n.Close)
 	return n
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
