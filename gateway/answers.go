@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -135,19 +136,38 @@ func (c *conversation) enter(a *answer) (before chatMark, changed bool) {
 	}, changed
 }
 
-// place finds the chat of rows that came without one before a was asked: the
-// answer's, if it shows them; else an earlier chat, of which no more will be
-// heard. c.mu is held.
+// place finds the chat of rows that came without one: the answer's, if it shows
+// them; else, when they came before a was asked, an earlier one, of which no
+// more will be heard. c.mu is held.
 func (c *conversation) place(a *answer, unconfirmed []*simprot.ChatSentenceInfo) {
 	for _, h := range c.out.rows {
-		if h.ChatID != "" || h.Counter == 0 || h.tick >= a.tick {
-			continue
-		}
-		h.ChatID = fmt.Sprint("before row ", h.Seq)
-		if slices.ContainsFunc(unconfirmed, func(sn *simprot.ChatSentenceInfo) bool { return outID(sn) == h.ID }) {
-			h.ChatID = a.chatID
+		switch {
+		case !h.unplaced():
+		case slices.ContainsFunc(unconfirmed, func(sn *simprot.ChatSentenceInfo) bool {
+			return outID(sn) == h.ID && textHash(sn.Text) == h.TextHash
+		}):
+			h.ChatID = cmp.Or(a.chatID, unnamed)
+			h.tick = min(h.tick, a.tick-1) // the answer speaks of it
+		case h.tick < a.tick:
+			h.ChatID = c.earlierChat(h)
 		}
 	}
+}
+
+// unnamed is the chat of an answer that names none.
+const unnamed = "unnamed"
+
+// earlierChat is the chat of a row that is not of the latest one. What an
+// earlier process found out is lost with it, but the journal knows which chat
+// was the latest when the row came: if a later row is of that chat, this one
+// was too. Else it stays where it came. c.mu is held.
+func (c *conversation) earlierChat(h *held) string {
+	if h.BaseChat != "" && slices.ContainsFunc(c.out.rows, func(later *held) bool {
+		return later.Seq > h.Seq && later.ChatID == h.BaseChat
+	}) {
+		return h.BaseChat
+	}
+	return ownChat(h)
 }
 
 // read fills in what the Sentences show and gives the outbound ones without

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -69,8 +71,8 @@ func (c *conversation) arrive(e *journal.Entry, sn *simprot.ChatSentenceInfo) (r
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fresh := c.saw(e.ChatID, sn.Counter)
-	if e.ChatID == "" && fresh && c.open && c.asked(c.ch.port.current()) {
-		e.ChatID = c.chatID // else it belongs to the chat of the next STATUS
+	if e.ChatID == "" && fresh && c.open && c.asked(c.ch.port.current()) && !c.unplaced() {
+		e.ChatID = c.chatID // else an answer to STATUS must place it
 	}
 	c.tick++
 	a := arrival{tick: c.tick, fresh: fresh, chat: e.ChatID, counter: sn.Counter}
@@ -145,15 +147,18 @@ func (g *Gateway) freeOut(c *conversation) {
 	l := &c.out
 	s := c.ch.port.current()
 	asked := c.asked(s)
+	waiting := c.sortWaiting()
+	doubt := firstUnplaced(waiting)
 	var stuck *held // the first row that has to wait for an answer
-	for _, h := range c.sortWaiting() {
-		leave := c.wasFreed(h) || asked && (h.Counter == 0 || h.tick < l.askedTick || h.fresh && c.whole(h.Counter))
+	for _, h := range waiting {
+		leave := h.Seq < doubt &&
+			(c.wasFreed(h) || asked && (h.Counter == 0 || h.tick < l.askedTick || h.fresh && c.whole(h.Counter)))
 		if !needsNoLeave(h) && (stuck != nil || !leave) {
 			stuck = cmp.Or(stuck, h)
 			continue
 		}
 		h.freed = true
-		if c.chatOf(h) == c.chatID {
+		if h.ChatID != "" && h.ChatID == c.chatID {
 			c.released = max(c.released, h.Counter)
 		}
 		l.ready = append(l.ready, h)
@@ -165,7 +170,7 @@ func (g *Gateway) freeOut(c *conversation) {
 		return
 	}
 	patience := time.Duration(0)
-	if asked && (stuck == nil || stuck.fresh) {
+	if asked && (stuck == nil || stuck.fresh) && doubt == math.MaxInt64 {
 		patience = gapPatience // the gap may close by itself
 	}
 	g.askForOut(c, patience)
@@ -181,8 +186,44 @@ func (c *conversation) wasFreed(h *held) bool {
 	return h.Loaded && h.Counter > 0 && h.ChatID != "" && h.ChatID == c.chatID && h.Counter <= c.released
 }
 
-// chatOf is the chat a row belongs to: the latest for one without ChatId.
-func (c *conversation) chatOf(h *held) string { return cmp.Or(h.ChatID, c.chatID) }
+// unplaced tells that it is not known which chat a row belongs to. Its Counter
+// says nothing then, and nothing that came after it may go before it.
+func (h *held) unplaced() bool { return h.ChatID == "" && h.Counter > 0 }
+
+// firstUnplaced gives the Seq of the first such row that has to wait, or the
+// highest there is.
+func firstUnplaced(rows []*held) int64 {
+	first := int64(math.MaxInt64)
+	for _, h := range rows {
+		if h.unplaced() && !needsNoLeave(h) {
+			first = min(first, h.Seq)
+		}
+	}
+	return first
+}
+
+// unplaced tells that there is such a row, or one on its way into the journal:
+// the latest chat may have ended. c.mu is held.
+func (c *conversation) unplaced() bool {
+	for _, a := range c.out.arrivals {
+		if a.chat == "" && a.counter > 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.out.rows, (*held).unplaced)
+}
+
+// chatOf is the chat a row belongs to: the latest for one without Counters, and
+// one of its own while it is not known.
+func (c *conversation) chatOf(h *held) string {
+	if h.unplaced() {
+		return ownChat(h)
+	}
+	return cmp.Or(h.ChatID, c.chatID)
+}
+
+// ownChat keeps a row where it came.
+func ownChat(h *held) string { return fmt.Sprint("row ", h.Seq) }
 
 func isAuto(row journal.Row) bool {
 	content, err := decodeContent(row.Content)
