@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -61,6 +62,12 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	g.ConfigRead(true)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	// One more than there are cores: the journal's writer, the narrowest place,
+	// leaves its place whenever it waits for the disk, and would queue behind
+	// everything else to get one again.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 
 	ctx, cancel := context.WithCancel(ctx)

@@ -24,6 +24,9 @@ func (s *store) Known(e *journal.Entry, row *journal.Row) (bool, error) {
 // known fills row when the repeated row is pending.
 func (s *store) known(e *journal.Entry, lane, hash int64, row *journal.Row) (bool, error) {
 	return s.seen.find(hash, func(seq int64) (bool, error) {
+		if err := s.batch.flush(); err != nil {
+			return false, err
+		}
 		v, err := s.byKey.first(seq, lane, e.ID, int64(e.TextHash))
 		if v == nil || err != nil {
 			return false, err
@@ -62,7 +65,7 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 	if e.DeadReason != "" {
 		r.State, r.Reason, r.EndedAt = journal.Dead, e.DeadReason, now
 	}
-	if err := s.insertRow(&r, lane); err != nil {
+	if err := s.batch.add(&r, lane); err != nil {
 		return 0, err
 	}
 	s.next++
@@ -81,17 +84,6 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 	}
 	*row = r
 	return journal.New, nil
-}
-
-func (s *store) insertRow(r *journal.Row, lane int64) error {
-	var content any
-	if len(r.Content) > 0 {
-		content = r.Content
-	}
-	_, err := s.insert.exec(r.Seq, lane, int64(r.State), r.AcceptedAt.UnixMicro(), moment(r.EndedAt), r.ID,
-		int64(r.TextHash), int64(r.Counter), text(r.ChatID), text(r.BaseChat), int64(r.BaseCounter),
-		moment(r.SentAt), moment(r.Deadline), text(r.Reason), content)
-	return err
 }
 
 func (s *store) Change(c *journal.Change) error {
@@ -114,6 +106,11 @@ func (s *store) Change(c *journal.Change) error {
 	if err != nil || !changed || c.State.Pending() {
 		return err
 	}
+	return s.endRow(c)
+}
+
+// endRow keeps the books of a row that has just ended.
+func (s *store) endRow(c *journal.Change) error {
 	a, err := s.accountOf(c.Seq)
 	if err != nil {
 		return err
@@ -129,7 +126,20 @@ func (s *store) Change(c *journal.Change) error {
 	return s.sweep.ended(c.Seq, c.State, s.now(), &s.o)
 }
 
+// simplyDone tells whether a change is the everyday one: a row that is known to
+// be pending, and was never requeued, is done.
+func (s *store) simplyDone(c *journal.Change) bool {
+	return c.State == journal.Done && c.Parts == nil && c.Epoch == 0 && c.Reason == "" && c.Hint == "" &&
+		c.Next.IsZero() && s.accounts[c.Seq] != nil
+}
+
 func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
+	if s.simplyDone(c) {
+		return true, s.batch.end(c.Seq, c.Attempts, s.now())
+	}
+	if err := s.batch.flush(); err != nil {
+		return false, err
+	}
 	var ended any
 	if !c.State.Pending() {
 		ended = s.now().UnixMicro()
@@ -166,6 +176,9 @@ func (s *store) accountOf(seq int64) (*account, error) {
 }
 
 func (s *store) Requeue(seq int64, row *journal.Row) error {
+	if err := s.batch.flush(); err != nil {
+		return err
+	}
 	v, err := s.bySeq.first(seq)
 	if err != nil {
 		return err
@@ -193,6 +206,9 @@ func (s *store) Requeue(seq int64, row *journal.Row) error {
 }
 
 func (s *store) Discard(seq int64) error {
+	if err := s.batch.flush(); err != nil {
+		return err
+	}
 	v, err := s.stateOf.first(seq)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type store struct {
 	// readers and lock are closed with the store, not used by it.
 	readers, lock io.Closer
 
+	batch    batch
 	convs    convs
 	ledger   ledger
 	seen     seen
@@ -43,7 +44,7 @@ type store struct {
 	written  int64 // bytes since size was measured, about
 
 	begin, commit, rollback, probe        *stmt
-	insert, byKey, bySeq, lanePending     *stmt
+	byKey, bySeq, lanePending             *stmt
 	update, updateParts, requeue, discard *stmt
 	laneOf, stateOf                       *stmt
 	pageCount, freeCount                  *stmt
@@ -57,9 +58,6 @@ func (s *store) prepare() error {
 	s.begin, s.commit, s.rollback = c.prepare("BEGIN IMMEDIATE"), c.prepare("COMMIT"), c.prepare("ROLLBACK")
 	s.probe = c.prepare("UPDATE meta SET value = value + 1 WHERE name = 'probe'")
 	s.pageCount, s.freeCount = c.prepare("PRAGMA page_count"), c.prepare("PRAGMA freelist_count")
-	s.insert = c.prepare(`INSERT INTO message (seq, lane, state, accepted_at, ended_at, id, text_hash, counter,
-		chat_id, base_chat, base_counter, sent_at, deadline, reason, content)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
 	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
 	s.lanePending = c.prepare(selectRow +
@@ -73,6 +71,7 @@ func (s *store) prepare() error {
 	s.discard = c.prepare("UPDATE message SET state = 5, hint = NULL, content = NULL WHERE seq = ?")
 	s.laneOf = c.prepare("SELECT m.lane, c.channel FROM message m JOIN conversation c ON c.id = m.lane >> 1 WHERE m.seq = ?")
 	s.stateOf = c.prepare("SELECT state FROM message WHERE seq = ?")
+	s.batch.prepare(c)
 	s.convs.prepare(c)
 	s.ledger.prepare(c)
 	s.seen.prepare(c)
@@ -146,6 +145,9 @@ func (s *store) Begin() error {
 }
 
 func (s *store) Commit() error {
+	if err := s.batch.flush(); err != nil {
+		return err
+	}
 	if err := s.convs.flush(); err != nil {
 		return err
 	}
@@ -172,6 +174,7 @@ func (s *store) Commit() error {
 func (s *store) Rollback() {
 	// After a failed commit SQLite may have rolled back already.
 	_, _ = s.rollback.exec()
+	s.batch.rolledBack()
 	s.convs.rolledBack()
 	s.ledger.rolledBack()
 	s.seen.rolledBack()

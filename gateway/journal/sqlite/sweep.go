@@ -90,6 +90,9 @@ func (s *sweep) ended(seq int64, state journal.State, now time.Time, o *journal.
 
 // Sweep does one step: whatever is due first in the list below.
 func (s *store) Sweep() (int, error) {
+	if err := s.batch.flush(); err != nil {
+		return 0, err
+	}
 	now := s.now()
 	for _, step := range []func(time.Time) (int, error){s.sweepContent, s.sweepRows, s.sweepStragglers, s.sweepSeen} {
 		if n, err := step(now); n > 0 || err != nil {
