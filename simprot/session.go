@@ -135,41 +135,39 @@ func (s *Session) Resync(ctx context.Context, port string) (ChatStatusList, erro
 			return nil, err
 		}
 	}
-	answer, err := s.ask(ctx, &question{
+	return payload[ChatStatusList](s.ask(ctx, &question{
 		code: CodeChatResync, answer: CodeChatList, times: 2, port: port,
 		payload: &ChatCommandInfo{Port: port},
-	})
-	list, _ := answer.(ChatStatusList)
-	return list, err
+	}))
 }
 
 // Request asks whether a chat can start.
 func (s *Session) Request(ctx context.Context, info *ChatServiceInfo) (*ChatServiceInfo, error) {
-	answer, err := s.ask(ctx, &question{
+	return payload[*ChatServiceInfo](s.ask(ctx, &question{
 		code: CodeChatRequest, answer: CodeChatResponse, times: 2,
 		port: info.Port, tracking: info.TrackingId, payload: info,
-	})
-	response, _ := answer.(*ChatServiceInfo)
-	return response, err
+	}))
 }
 
 // Start opens a chat, or finds the open one. It is not asked again by itself:
 // after ErrNoAnswer the caller asks Status before it starts again.
 func (s *Session) Start(ctx context.Context, info *ChatServiceInfo) (*ChatStatusInfo, error) {
-	answer, err := s.ask(ctx, &question{
+	return payload[*ChatStatusInfo](s.ask(ctx, &question{
 		code: CodeChatStart, answer: CodeChatStatus, times: 1,
 		port: info.Port, tracking: info.TrackingId, payload: info,
-	})
-	status, _ := answer.(*ChatStatusInfo)
-	return status, err
+	}))
 }
 
 // Status asks for a conversation's state and sentences.
 func (s *Session) Status(ctx context.Context, info *ChatStatusInfo) (*ChatStatusInfo, error) {
-	answer, err := s.ask(ctx, &question{
+	return payload[*ChatStatusInfo](s.ask(ctx, &question{
 		code: CodeChatStatusAsk, answer: CodeChatStatus, times: 2,
 		port: info.Port, tracking: info.TrackingId, payload: info,
-	})
-	status, _ := answer.(*ChatStatusInfo)
-	return status, err
+	}))
+}
+
+// payload gives an answer's payload its type; the book has matched its code.
+func payload[T Payload](answer Payload, err error) (T, error) {
+	typed, _ := answer.(T)
+	return typed, err
 }

@@ -37,11 +37,10 @@ func (c *Core) Say(chat uuid.UUID, text string) (string, error) {
 
 // SayAs is Say with every member of the sentence in the caller's hands.
 func (c *Core) SayAs(chat uuid.UUID, u Utterance) (string, error) {
-	p, err := c.portOfChat(chat)
+	p, err := c.lockPortOf(chat)
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
 	state, err := c.answered(p, chat)
 	if err != nil {
@@ -102,11 +101,10 @@ func (c *Core) Begin(a Address, partyName string) (uuid.UUID, error) {
 
 // Answer connects the agent to a waiting chat; Say does it by itself.
 func (c *Core) Answer(chat uuid.UUID) error {
-	p, err := c.portOfChat(chat)
+	p, err := c.lockPortOf(chat)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, err = c.answered(p, chat)
 	return err
@@ -114,11 +112,10 @@ func (c *Core) Answer(chat uuid.UUID) error {
 
 // CloseChat ends a chat from the agent's side. A closed one stays as it is.
 func (c *Core) CloseChat(chat uuid.UUID) error {
-	p, err := c.portOfChat(chat)
+	p, err := c.lockPortOf(chat)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
 	state, err := c.store.Chat(chat)
 	if err != nil || state.Status.Closed() {
@@ -129,18 +126,14 @@ func (c *Core) CloseChat(chat uuid.UUID) error {
 
 // Typing tells the customer's side that the agent is, or is no longer, writing.
 func (c *Core) Typing(chat uuid.UUID, on bool) error {
-	p, err := c.portOfChat(chat)
+	p, err := c.lockPortOf(chat)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
-	state, err := c.store.Chat(chat)
+	state, err := c.openChat(chat)
 	if err != nil {
 		return err
-	}
-	if state.Status.Closed() {
-		return ErrChatClosed
 	}
 	c.unasked(p, state.TrackingID, command(simprot.CodeChatTyping, state, func(v *simprot.ChatCommandInfo) { v.IsTyping = &on }))
 	return nil
@@ -149,11 +142,10 @@ func (c *Core) Typing(chat uuid.UUID, on bool) error {
 // Read says that the agent has seen the chat: its new inbound sentences are
 // confirmed to the gateway.
 func (c *Core) Read(chat uuid.UUID) error {
-	p, err := c.portOfChat(chat)
+	p, err := c.lockPortOf(chat)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := c.opts.Clock().UTC()
 	seen, err := c.store.Read(chat, now)
@@ -200,15 +192,9 @@ func (c *Core) Signal(portName string) simprot.Signal {
 
 // answered makes sure that the agent is connected to an open chat.
 func (c *Core) answered(p *port, chat uuid.UUID) (Chat, error) {
-	state, err := c.store.Chat(chat)
-	if err != nil {
-		return Chat{}, err
-	}
-	if state.Status.Closed() {
-		return Chat{}, ErrChatClosed
-	}
-	if state.Status == simprot.StatusAnswered {
-		return state, nil
+	state, err := c.openChat(chat)
+	if err != nil || state.Status == simprot.StatusAnswered {
+		return state, err
 	}
 	state, err = c.store.Update(chat, func(v *Chat) {
 		v.Status, v.AgentName, v.AgentID = simprot.StatusAnswered, c.opts.AgentName, c.agentID
@@ -220,6 +206,15 @@ func (c *Core) answered(p *port, chat uuid.UUID) (Chat, error) {
 	c.tell(p, state)
 	c.hub.publish(Event{Kind: EventChat, Chat: chat})
 	return state, nil
+}
+
+// openChat finds a chat that has not ended: ErrNoChat, ErrChatClosed.
+func (c *Core) openChat(chat uuid.UUID) (Chat, error) {
+	state, err := c.store.Chat(chat)
+	if err == nil && state.Status.Closed() {
+		err = ErrChatClosed
+	}
+	return state, err
 }
 
 // end closes a chat and tells the gateway.
@@ -240,13 +235,15 @@ func (c *Core) tell(p *port, chat Chat) {
 	c.unasked(p, chat.TrackingID, simprot.Packet{Code: simprot.CodeChatStatus, Payload: news(chat)})
 }
 
-// portOfChat finds the Port a chat belongs to.
-func (c *Core) portOfChat(chat uuid.UUID) (*port, error) {
+// lockPortOf finds the Port a chat belongs to and locks it; the caller unlocks.
+func (c *Core) lockPortOf(chat uuid.UUID) (*port, error) {
 	state, err := c.store.Chat(chat)
 	if err != nil {
 		return nil, err
 	}
-	return c.portOf(portKey{state.Peer, state.Port}), nil
+	p := c.portOf(portKey{state.Peer, state.Port})
+	p.mu.Lock()
+	return p, nil
 }
 
 func (c *Core) sentenceChatID(chat uuid.UUID) uuid.UUID {
