@@ -41,6 +41,7 @@ package connectors
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -120,6 +121,21 @@ type (
 	// message a second time. No two enabled channels of a network may have it
 	// in common; empty = no such thing. It is compared and never shown.
 	Exclusive interface{ Exclusive() string }
+	// AttachmentOpener fetches a customer's file from the network. A connector
+	// that has it leaves File.URL empty: the engine gives the core a signed link
+	// of its own and calls Open when somebody follows it, so that no address or
+	// credential of the network leaves the process.
+	AttachmentOpener interface {
+		// Open begins to read the file that File.ID names. byteRange is the value
+		// of a Range header, empty = all; a network that cannot do ranges sends
+		// all. The caller closes Media.Body. The error is a *SendError:
+		// ReasonNotFound for a file that is gone, ReasonContent for one that the
+		// network does not give out (too big).
+		Open(ctx context.Context, file File, byteRange string) (*Media, error)
+	}
+	// RecipientRater gives single recipients another rate than
+	// Capabilities.RecipientRate says: a group, for instance.
+	RecipientRater interface{ RecipientRate(to Address) Rate }
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }
 )
@@ -128,7 +144,10 @@ type (
 // splits and downgrades by it; the connector never has to.
 type Capabilities struct {
 	TextLimit   int      // longest text of one part, in TextUnit; 0 = no limit
-	TextUnit    TextUnit // how TextLimit counts
+	TextUnit    TextUnit // how TextLimit and Caption count
+	Files       bool     // takes Part.File; else the file's address is written as text
+	Caption     int      // longest text beside a file; 0 = none: it follows as a part of its own
+	Replies     bool     // takes Part.ReplyTo
 	Buttons     int      // most buttons of one part; 0 = buttons become text
 	ButtonTitle int      // longest button text in characters; 0 = no limit
 	Typing      bool     // implements Typer
@@ -140,6 +159,9 @@ type Capabilities struct {
 	WebhookPatience time.Duration
 	// AccountRate and RecipientRate limit sends; zero = unlimited.
 	AccountRate, RecipientRate Rate
+	// StartRate limits how fast the engine starts Runners of this network, where
+	// it throttles many accounts that begin at once; zero = unlimited.
+	StartRate Rate
 }
 
 // TextUnit is what a network counts when it limits text.
@@ -169,8 +191,33 @@ type Part struct {
 	// ID is stable over retries: the core's ID, then "<ID>#2", "<ID>#3", ...
 	ID      string
 	To      Address
-	Text    string
+	Text    string   // empty only beside a File
 	Buttons []Button // on the last part only
+	// File is sent with this part, Text beside it as its caption.
+	File *OutFile
+	// ReplyTo is the network's id of the message this part answers, empty = none;
+	// on the first part only. One that does not exist any more is left out.
+	ReplyTo string
+}
+
+// OutFile is a file the agent sends.
+type OutFile struct {
+	Type string // as the agent wrote it: "image/png", "photo", "document", ...; may be empty
+	Name string // for the customer; may be empty
+	URL  string // http or https; the network may fetch it itself
+	// Open reads the file through the engine's egress guard, bounded and sniffed,
+	// for a network that cannot fetch URL. It may be called again. The error is a
+	// *SendError, to be returned as it is.
+	Open func(ctx context.Context) (*Media, error)
+}
+
+// Media is a file being read.
+type Media struct {
+	Body io.ReadCloser
+	Type string // MIME type, sniffed or told; may be empty
+	Size int64  // bytes of Body; -1 = not known
+	// ContentRange is the header of a partial answer; empty = Body is all of it.
+	ContentRange string
 }
 
 // Button is one choice offered to the customer.

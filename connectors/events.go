@@ -32,7 +32,8 @@ type Event struct {
 	Location   *Location
 	Contact    *Contact
 	Button     *Button
-	RefID      string    // the network's id of the message an edit, deletion or reaction is about
+	RefID      string    // the network's id of the message an edit, deletion, reaction or reply is about
+	Quote      string    // of a reply: the text it answers, or the part of it that was marked; empty = no reply
 	SentAt     time.Time // by the network's clock; zero when it does not say
 	// ReturnChatID is a ChatId found in a start parameter of the network.
 	ReturnChatID string
@@ -50,9 +51,11 @@ type Customer struct {
 type File struct {
 	Type string // "image/png", "document", ... as shown to the agent
 	ID   string // the network's id of the file
-	URL  string
+	URL  string // where it lies; empty where the connector is an AttachmentOpener
 	Name string
 	Size int64 // bytes; 0 = not told
+	// TooBig: the network does not give it out. It is announced without a link.
+	TooBig bool
 }
 
 // Location is a point on the map.
