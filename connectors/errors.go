@@ -87,9 +87,9 @@ type SendError struct {
 	// Recipient: RetryAfter concerns this recipient alone, as far as can be told.
 	// The engine takes it for the account's when a second one hears it meanwhile.
 	Recipient bool
-	Code       string        // the network's error code, e.g. "429" or "63016"
-	Hint       string        // what an operator can do, one sentence; may be empty
-	Err        error         // cause; holds no secret, address or content
+	Code      string // the network's error code, e.g. "429" or "63016"
+	Hint      string // what an operator can do, one sentence; may be empty
+	Err       error  // cause; holds no secret, address or content
 }
 
 func (e *SendError) Error() string {
