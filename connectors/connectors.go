@@ -81,7 +81,9 @@ type Webhooker interface {
 
 // Runner polls the network or holds a connection to it until ctx ends. A
 // returned error is a *SendError or counts as reason "bug"; the engine calls
-// Run again after a back-off.
+// Run again after a back-off: longer for ReasonAuth, which pauses the channel's
+// sends too, and ReasonConflict. Run calls Inbox.Working when the network
+// answers it.
 type Runner interface {
 	Run(ctx context.Context, in Inbox) error
 }
@@ -99,6 +101,10 @@ type Inbox interface {
 	Deliver(ctx context.Context, events []Event) error
 	// Typing passes on that the customer is writing. Never queued.
 	Typing(trackingID string, typing bool)
+	// Working says that the network answered as it should - a poll succeeded,
+	// even if it brought nothing - so that what was wrong with the channel is
+	// over. It is cheap and may be called after every poll.
+	Working()
 }
 
 // Optional interfaces, found by assertion and checked at start.

@@ -100,6 +100,9 @@ func (in inbox) Typing(trackingID string, typing bool) {
 	in.g.typing.fromNetwork(in.ch, trackingID, typing)
 }
 
+// Working implements connectors.Inbox.
+func (in inbox) Working() { in.ch.deaf.Store(nil) }
+
 // run keeps a Runner running until ctx ends; its failures make the channel
 // deaf, visibly, and touch no other.
 func (g *Gateway) run(ctx context.Context, ch *channel, r connectors.Runner) {
