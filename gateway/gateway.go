@@ -151,7 +151,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	defer g.stopHard()
 	g.metrics.setSources(g.journal.Ledger, g.states, g.journal.Size)
-	g.wakeAll(ctx)
+	g.wakeAtStart(ctx)
 
 	// Two lives: the services end when ctx does, the link a little later.
 	serve, stopServing := context.WithCancel(ctx)

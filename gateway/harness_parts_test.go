@@ -95,7 +95,9 @@ type disk struct {
 	mem      *memory.Journal
 	volatile bool
 	age      time.Duration
-	mu       sync.Mutex
+	// unread is how often the pending lanes cannot be read.
+	unread atomic.Int64
+	mu     sync.Mutex
 	sink     func([]journal.Row)
 }
 
@@ -153,6 +155,13 @@ func (c *cutJournal) Health() error {
 		return *sick
 	}
 	return c.Journal.Health()
+}
+
+func (c *cutJournal) Lanes(ctx context.Context, channel string, dir journal.Direction) ([]journal.LaneInfo, error) {
+	if c.d.unread.Add(-1) >= 0 {
+		return nil, journal.ErrAway
+	}
+	return c.Journal.Lanes(ctx, channel, dir)
 }
 
 func (c *cutJournal) Size() int64 { return cmp.Or(c.size.Load(), c.Journal.Size()) }

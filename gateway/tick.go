@@ -60,19 +60,32 @@ func (g *Gateway) watchJournal(before string) (now string) {
 	return now
 }
 
-// wakeAll starts every served lane that has pending rows and no goroutine.
-func (g *Gateway) wakeAll(ctx context.Context) {
-	for _, ch := range g.channels {
-		if ch.cfg.Enabled {
-			g.wakeChannel(ctx, ch)
-		}
+// wakeAtStart wakes what an earlier process left pending, and comes back only
+// when that is known of every lane: what is taken before would overtake it.
+func (g *Gateway) wakeAtStart(ctx context.Context) {
+	for !g.wakeAll(ctx) && ctx.Err() == nil {
+		sleep(ctx, journalRetry)
 	}
 }
 
-func (g *Gateway) wakeChannel(ctx context.Context, ch *channel) {
-	if err := g.wakeLanes(ctx, ch); err != nil && ctx.Err() == nil {
+// wakeAll starts every served lane that has pending rows and no goroutine; it
+// reports whether the journal could name them all.
+func (g *Gateway) wakeAll(ctx context.Context) bool {
+	all := true
+	for _, ch := range g.channels {
+		if ch.cfg.Enabled {
+			all = g.wakeChannel(ctx, ch) && all
+		}
+	}
+	return all
+}
+
+func (g *Gateway) wakeChannel(ctx context.Context, ch *channel) bool {
+	err := g.wakeLanes(ctx, ch)
+	if err != nil && ctx.Err() == nil {
 		ch.log.Error("the journal's pending lanes cannot be read", "error", err)
 	}
+	return err == nil
 }
 
 // sweep erases what the journal keeps no longer, a bounded step at a time.

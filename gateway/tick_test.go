@@ -62,3 +62,23 @@ func TestTickWatchesTheJournal(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingOvertakesWhatIsNotListed: as long as the journal cannot name the
+// lanes an earlier process left, nothing new is taken.
+func TestNothingOvertakesWhatIsNotListed(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.writes("anna", 1)
+		h.waits(time.Second)
+		h.door.away.Store(true)
+		h.door.breakAll()
+		h.writes("anna", 2)
+		h.waits(time.Second)
+		h.crash()
+		h.disk.unread.Store(4)
+		h.start()
+		h.writes("anna", 3)
+		h.door.away.Store(false)
+		h.waits(5 * time.Minute)
+		h.wantShown("anna", 3)
+	})
+}
