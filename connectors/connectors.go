@@ -61,6 +61,8 @@ type Definition struct {
 type Dependencies struct {
 	Egress config.Egress // guards addresses that come from outside
 	Log    *slog.Logger  // never nil; carries channel and network
+	// MaxFile is the largest file the gateway passes on, in bytes; 0 = not told.
+	MaxFile int64
 	// Transport replaces the network below the egress guard in tests. nil = TCP.
 	Transport http.RoundTripper
 }

@@ -25,13 +25,15 @@ var layers = []layer{
 	{"simprot/examples/...", []string{"simprot"}},
 	// The contract, then what fulfils it. No connector knows another one.
 	{"connectors", []string{"config"}},
-	{"connectors/internal/...", []string{"config", "connectors", "connectors/internal/..."}},
+	// The way out, for connectors (through httpx) and for the engine.
+	{"internal/egress", []string{"config", "connectors"}},
+	{"connectors/internal/...", []string{"config", "connectors", "connectors/internal/...", "internal/egress"}},
 	{"connectors/connectortest", []string{"config", "connectors", "connectors/internal/..."}},
 	{"connectors/all", []string{"connectors", "connectors/*"}},
 	{"connectors/*", []string{"config", "connectors", "connectors/internal/..."}},
 	// The engine knows the contract and the protocol, and no network.
 	{"gateway/journal/...", []string{"gateway/journal/..."}},
-	{"gateway/...", []string{"config", "connectors", "gateway/...", "simprot"}},
+	{"gateway/...", []string{"config", "connectors", "gateway/...", "internal/egress", "simprot"}},
 	// Only commands and tests put everything together.
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
@@ -92,7 +94,8 @@ func TestLayers(t *testing.T) {
 		"simprot":                   {"config", "simprot/refcore"},
 		"simprot/refcore":           {"gateway", "config"},
 		"connectors":                {"gateway", "connectors/omnichannel"},
-		"connectors/omnichannel":    {"gateway", "simprot", "connectors/telegram", "connectors/all"},
+		"connectors/omnichannel":    {"gateway", "simprot", "connectors/telegram", "connectors/all", "internal/egress"},
+		"internal/egress":           {"connectors/internal/httpx", "connectors/omnichannel", "gateway", "simprot"},
 		"connectors/internal/httpx": {"connectors/omnichannel", "gateway"},
 		"connectors/all":            {"gateway", "simprot"},
 		"gateway":                   {"connectors/omnichannel", "connectors/all", "simprot/refcore", "test/netsim"},

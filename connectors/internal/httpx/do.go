@@ -3,7 +3,6 @@ package httpx
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"servicelink/connectors"
+	"servicelink/internal/egress"
 )
 
 // Request is one call.
@@ -67,7 +67,7 @@ func (c *Client) newRequest(ctx context.Context, r Request) (*http.Request, erro
 		return nil, bug("request without an http address")
 	}
 	if r.Redirects > 0 && !c.trusted && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		ctx = withRedirects(ctx, r.Redirects)
+		ctx = egress.WithRedirects(ctx, r.Redirects)
 	}
 	// bytes.Reader gives the request a GetBody: what was not written at all may
 	// then be written again on a fresh connection.
@@ -86,15 +86,13 @@ func (c *Client) newRequest(ctx context.Context, r Request) (*http.Request, erro
 	return req, nil
 }
 
-var errTooLarge = errors.New("answer is larger than allowed")
-
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(body)) > limit {
-		return nil, errTooLarge
+		return nil, egress.ErrTooLarge
 	}
 	return body, nil
 }

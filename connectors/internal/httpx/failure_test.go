@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"servicelink/connectors"
+	"servicelink/internal/egress"
 )
 
 // TestFailure: what is known depends on how far the request came, what is said
@@ -43,7 +44,7 @@ func TestFailure(t *testing.T) {
 		{"expired", certificate(x509.CertificateInvalidError{Reason: x509.Expired}), false, false, sent, connectors.ReasonConnect, "expired"},
 		{"bad certificate", certificate(errors.New("x-secret")), false, false, sent, connectors.ReasonConnect, "certificate is not valid"},
 		{"TLS alert", tls.AlertError(40), false, false, sent, connectors.ReasonConnect, "handshake failure"},
-		{"guard", fmt.Errorf("x-secret: %w", errRefused), false, false, sent, connectors.ReasonForbidden, "egress.allow"},
+		{"guard", fmt.Errorf("x-secret: %w", egress.ErrRefused), false, false, sent, connectors.ReasonForbidden, "egress.allow"},
 		{"new kind, not sent", errors.New("x-secret"), false, false, sent, connectors.ReasonConnect, "connection failed"},
 		{"new kind, sent", errors.New("x-secret"), true, false, unknown, connectors.ReasonCut, "connection failed"},
 		{"new kind, answered", errors.New("x-secret"), true, true, unknown, connectors.ReasonAnswer, "answer is not HTTP"},

@@ -1,4 +1,4 @@
-package httpx
+package egress
 
 import (
 	"errors"
@@ -58,7 +58,7 @@ func TestGuard(t *testing.T) {
 		{"ff02::1", false},
 	} {
 		err := Guard{}.Check(netip.MustParseAddr(tc.addr))
-		if tc.public != (err == nil) || err != nil && !errors.Is(err, errRefused) {
+		if tc.public != (err == nil) || err != nil && !errors.Is(err, ErrRefused) {
 			t.Errorf("Check(%s) = %v, public is %v", tc.addr, err, tc.public)
 		}
 	}

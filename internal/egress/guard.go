@@ -1,4 +1,4 @@
-package httpx
+package egress
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// errRefused is what the egress guard answers. It names no address: the target
+// ErrRefused is what the guard answers. It names no address: the target
 // may come from outside, and the error goes into logs.
-var errRefused = errors.New("address is not public and not listed in egress.allow")
+var ErrRefused = errors.New("address is not public and not listed in egress.allow")
 
 // reserved are the ranges that are no public unicast addresses, beyond what
 // netip's own predicates know. IPv6 is refused outside 2000::/3 as a whole,
@@ -51,19 +51,19 @@ func (g Guard) Check(addr netip.Addr) error {
 	}
 	if !addr.IsValid() || !addr.IsGlobalUnicast() || addr.IsPrivate() ||
 		addr.Is6() && !globalUnicast6.Contains(addr) {
-		return errRefused
+		return ErrRefused
 	}
 	for _, p := range reserved {
 		if p.Contains(addr) {
-			return errRefused
+			return ErrRefused
 		}
 	}
 	return nil
 }
 
-// checkHost judges a host that is written as an address; a name is judged when
+// CheckHost judges a host that is written as an address; a name is judged when
 // it is resolved. It serves where no dial of ours follows: behind a proxy.
-func (g Guard) checkHost(host string) error {
+func (g Guard) CheckHost(host string) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return g.Check(addr)
 	}
@@ -75,11 +75,11 @@ func (g Guard) checkHost(host string) error {
 func (g Guard) control(_, address string, _ syscall.RawConn) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%w: no port", errRefused)
+		return fmt.Errorf("%w: no port", ErrRefused)
 	}
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
-		return fmt.Errorf("%w: no address", errRefused)
+		return fmt.Errorf("%w: no address", ErrRefused)
 	}
 	return g.Check(addr)
 }
