@@ -158,8 +158,11 @@ type Capabilities struct {
 	Replies     bool     // takes Part.ReplyTo
 	Buttons     int      // most buttons of one part; 0 = buttons become text
 	ButtonTitle int      // longest button text in characters; 0 = no limit
-	Typing      bool     // implements Typer
-	ReadMark    bool     // implements ReadMarker
+	// ButtonPayload is the longest Button.ID in bytes; 0 = no limit. A payload
+	// cannot be shortened: what comes back must be what the agent wrote.
+	ButtonPayload int
+	Typing        bool // implements Typer
+	ReadMark      bool // implements ReadMarker
 	// Unknown is what happens to a send whose fate is unknown when the channel
 	// does not say: resend only where the receiver drops a repeated id.
 	Unknown config.UnknownPolicy

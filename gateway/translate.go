@@ -169,7 +169,7 @@ func splitButtons(text string) (string, []connectors.Button) {
 // goes on with the same parts. changed tells what had to be written otherwise.
 func toParts(id, text string, to connectors.Address, caps connectors.Capabilities) (parts []connectors.Part, changed string) {
 	body, buttons := splitButtons(text)
-	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps.ButtonTitle)) {
+	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps)) {
 		body, buttons = strings.TrimLeft(body+listed(buttons), "\n"), nil
 		changed = "buttons were written as text"
 	}
@@ -193,9 +193,10 @@ func listed(buttons []connectors.Button) string {
 	return list.String()
 }
 
-func tooLong(buttons []connectors.Button, limit int) bool {
+func tooLong(buttons []connectors.Button, caps connectors.Capabilities) bool {
 	for _, b := range buttons {
-		if limit > 0 && utf8.RuneCountInString(b.Text) > limit {
+		if caps.ButtonTitle > 0 && utf8.RuneCountInString(b.Text) > caps.ButtonTitle ||
+			caps.ButtonPayload > 0 && len(b.ID) > caps.ButtonPayload {
 			return true
 		}
 	}

@@ -134,6 +134,8 @@ func TestToParts(t *testing.T) {
 		"no buttons there":      {text, connectors.Capabilities{}, []connectors.Part{part("id", "choose\n- One\n- Two")}, true},
 		"too many buttons":      {text, connectors.Capabilities{Buttons: 1}, []connectors.Part{part("id", "choose\n- One\n- Two")}, true},
 		"too long a title":      {text, connectors.Capabilities{Buttons: 2, ButtonTitle: 2}, []connectors.Part{part("id", "choose\n- One\n- Two")}, true},
+		"too long a payload":    {"x\n[[A|éé]]", connectors.Capabilities{Buttons: 2, ButtonPayload: 3}, []connectors.Part{part("id", "x\n- A")}, true},
+		"payloads count bytes":  {"x\n[[A|éé]]", connectors.Capabilities{Buttons: 2, ButtonPayload: 4}, []connectors.Part{part("id", "x", connectors.Button{ID: "éé", Text: "A"})}, false},
 		"titles have no limit":  {text, connectors.Capabilities{Buttons: 2}, []connectors.Part{part("id", "choose", two...)}, false},
 		"titles count in runes": {"x\n[[ééé]]", connectors.Capabilities{Buttons: 2, ButtonTitle: 3}, []connectors.Part{part("id", "x", connectors.Button{ID: "ééé", Text: "ééé"})}, false},
 		"nothing but buttons":   {"[[One|1]]", connectors.Capabilities{}, []connectors.Part{part("id", "- One")}, true},
