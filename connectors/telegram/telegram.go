@@ -1,0 +1,181 @@
+package telegram
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/connectors/internal/httpx"
+)
+
+// Network is the name in the configuration.
+const Network = "telegram"
+
+// DefaultAPI is where the Bot API lives unless a server of one's own is set.
+const DefaultAPI = "https://api.telegram.org"
+
+const (
+	// maxPoll is the longest a server lets a poll wait, whatever is asked for.
+	maxPoll = 50 * time.Second
+	minPoll = time.Second // below it, polling would never rest
+	// pollSlack is how long an answer may take beyond the time a poll waits.
+	pollSlack = 15 * time.Second
+	// maxPollAnswer is room for 100 updates of at most 64 KiB each, twice, as JSON
+	// may be written with escapes.
+	maxPollAnswer = 16 << 20
+)
+
+// The limits of messages (Bot API: sendMessage, InlineKeyboardMarkup).
+const (
+	textLimit    = 4096
+	captionLimit = 1024
+	maxButtons   = 100
+)
+
+// Config is a channel's settings.
+type Config struct {
+	// Token is the bot's, from BotFather: "{bot id}:{secret}".
+	Token config.Secret `yaml:"token,required"`
+	// APIURL is the Bot API server, http or https. It is trusted: it may be a
+	// server of one's own at a private address.
+	APIURL string `yaml:"api_url"`
+	// PollTimeout is how long a poll waits for updates: whole seconds, 1s to 50s.
+	PollTimeout time.Duration `yaml:"poll_timeout"`
+	// TakeOver removes a webhook that somebody set for the bot. Without it the
+	// channel says that there is one and reads nothing.
+	TakeOver bool `yaml:"take_over"`
+}
+
+// Connector is one bot.
+type Connector struct {
+	channel     string
+	token       config.Secret
+	bot         string   // the bot's id: the part of the token before the colon
+	api         *url.URL // without the token
+	pollTimeout time.Duration
+	takeOver    bool
+	client      *httpx.Client // every call but getUpdates
+	poller      *httpx.Client // getUpdates: waits longer, reads more
+	deps        connectors.Dependencies
+}
+
+var (
+	_ connectors.RecipientRater = (*Connector)(nil)
+	_ connectors.Addresser      = (*Connector)(nil)
+	_ connectors.Exclusive      = (*Connector)(nil)
+	_ connectors.Closer         = (*Connector)(nil)
+)
+
+// build makes the connector of one channel and reports every mistake in its
+// settings at once. It connects to nothing.
+func build(ch config.Channel, deps connectors.Dependencies) (*Connector, error) {
+	cfg := Config{APIURL: DefaultAPI, PollTimeout: maxPoll}
+	err := ch.Settings.Decode(&cfg)
+	problem := func(key, message, hint string) {
+		err = errors.Join(err, ch.Settings.Problem(key, message, hint))
+	}
+	bot, ok := botOf(cfg.Token.Reveal())
+	if !ok && !cfg.Token.IsZero() {
+		problem("token", "is not a bot token", "BotFather gives it: the bot's id, a colon, letters, digits, - and _")
+	}
+	api, message := apiAddress(cfg.APIURL)
+	if message != "" {
+		problem("api_url", message, `for example "`+DefaultAPI+`"`)
+	}
+	if cfg.PollTimeout < minPoll || cfg.PollTimeout > maxPoll || cfg.PollTimeout%time.Second != 0 {
+		problem("poll_timeout", "is not in whole seconds from 1s to 50s", "leave it out for 50s")
+	}
+	client, clientErr := httpx.New(deps, httpx.Options{Trusted: true})
+	poller, pollerErr := httpx.New(deps, httpx.Options{
+		Trusted: true, Timeout: cfg.PollTimeout + pollSlack, MaxAnswer: maxPollAnswer,
+	})
+	if err = errors.Join(err, clientErr); err != nil {
+		return nil, err
+	}
+	if pollerErr != nil { // the same file, read twice
+		return nil, pollerErr
+	}
+	return &Connector{
+		channel: ch.Name, token: cfg.Token, bot: bot, api: api, pollTimeout: cfg.PollTimeout,
+		takeOver: cfg.TakeOver, client: client, poller: poller, deps: deps,
+	}, nil
+}
+
+// maxBotID is the longest bot id taken, in digits; an int64 has at most 19.
+const maxBotID = 18
+
+// botOf reads the bot's id out of its token.
+func botOf(token string) (string, bool) {
+	id, secret, ok := strings.Cut(token, ":")
+	return id, ok && id != "" && len(id) <= maxBotID && strings.Trim(id, "0123456789") == "" &&
+		secret != "" && strings.Trim(secret, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_") == ""
+}
+
+// apiAddress reads api_url; message says what is wrong with it and never repeats
+// it.
+func apiAddress(s string) (api *url.URL, message string) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, "is not an http or https URL with a host"
+	case u.User != nil:
+		return nil, "holds a user or password"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return nil, "holds a query (?) or a fragment (#)"
+	}
+	return u, ""
+}
+
+// Capabilities implements connectors.Connector.
+func (c *Connector) Capabilities() connectors.Capabilities {
+	return connectors.Capabilities{
+		TextLimit: textLimit,
+		// Whether 4096 means characters or UTF-16 units is not documented. Units
+		// are never too permissive.
+		TextUnit: connectors.UTF16Units,
+		Files:    true,
+		Caption:  captionLimit,
+		Replies:  true,
+		Buttons:  maxButtons,
+		Typing:   true,
+		// Telegram: about 30 messages a second for a bot, one a second in a chat
+		// with short bursts. The real limits move; 429 is obeyed.
+		AccountRate:   connectors.Rate{PerSecond: 30, Burst: 30},
+		RecipientRate: connectors.Rate{PerSecond: 1, Burst: 3},
+		// A server lets 20 bots a minute in that it has not seen lately, and
+		// answers others 429 with a wait that is obeyed. After a restart it knows
+		// them all, and holding them back would only make them deaf for longer.
+		StartRate: connectors.Rate{PerSecond: 10, Burst: 20},
+	}
+}
+
+// RecipientRate implements connectors.RecipientRater: a bot may write 20 messages
+// a minute into one group.
+func (c *Connector) RecipientRate(to connectors.Address) connectors.Rate {
+	if conv, ok := conversationOf(to.TrackingID); ok && conv.group() {
+		return connectors.Rate{PerSecond: 20.0 / 60, Burst: 3}
+	}
+	return c.Capabilities().RecipientRate
+}
+
+// Address implements connectors.Addresser. RemoteAddress is the chat: who writes
+// in it is not known from the TrackingID.
+func (c *Connector) Address(trackingID string) (connectors.Address, bool) {
+	conv, ok := conversationOf(trackingID)
+	if !ok {
+		return connectors.Address{}, false
+	}
+	return connectors.Address{TrackingID: trackingID, RemoteAddress: decimal(conv.chat)}, true
+}
+
+// Exclusive implements connectors.Exclusive: two pollers of one bot take each
+// other's updates, also when one has an older token.
+func (c *Connector) Exclusive() string { return c.bot }
+
+// Close implements connectors.Closer.
+func (c *Connector) Close() error { return errors.Join(c.client.Close(), c.poller.Close()) }

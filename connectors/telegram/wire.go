@@ -1,0 +1,164 @@
+package telegram
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"servicelink/connectors"
+	"servicelink/connectors/internal/httpx"
+)
+
+// answer is the envelope of every answer of the Bot API.
+type answer struct {
+	OK          bool            `json:"ok"`
+	Result      json.RawMessage `json:"result"`
+	ErrorCode   int             `json:"error_code"`
+	Description string          `json:"description"`
+	Parameters  struct {
+		RetryAfter      int64 `json:"retry_after"` // seconds
+		MigrateToChatID int64 `json:"migrate_to_chat_id"`
+	} `json:"parameters"`
+}
+
+// apiError is a call that the Bot API answered and did not do. What it means is
+// for classify to say.
+type apiError struct {
+	Code        int    // the API's own code, else the HTTP status
+	Description string // empty when the answer was not the API's: a proxy's page
+	RetryAfter  time.Duration
+	MigrateTo   int64 // the supergroup that a group became; 0 = none
+}
+
+// Error leaves the description out: it may quote what was sent.
+func (e *apiError) Error() string { return "the Bot API answered " + strconv.Itoa(e.Code) }
+
+// call makes one call of the Bot API: params as JSON, the answer's result into
+// result unless that is nil. The error is an *apiError when the network answered,
+// else a *connectors.SendError; the token stands in neither.
+func (c *Connector) call(ctx context.Context, method string, params, result any) error {
+	return c.callBy(ctx, c.client, method, params, result)
+}
+
+func (c *Connector) callBy(ctx context.Context, client *httpx.Client, method string, params, result any) error {
+	body := []byte("{}")
+	if params != nil {
+		var err error
+		if body, err = json.Marshal(params); err != nil {
+			return &connectors.SendError{
+				Outcome: connectors.NotSent, Reason: connectors.ReasonBug,
+				Err: errors.New("call cannot be written as JSON"),
+			}
+		}
+	}
+	resp, err := client.Do(ctx, httpx.Request{
+		Method: http.MethodPost,
+		URL:    c.api.JoinPath("bot"+c.token.Reveal(), method),
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   body,
+	})
+	if err != nil {
+		return err
+	}
+	return readAnswer(resp, result)
+}
+
+// readAnswer says what an answer means. Any but the API's own {"ok":true} is an
+// error, whatever its status.
+func readAnswer(resp *httpx.Response, result any) error {
+	var a answer
+	broken := resp.BodyErr != nil || json.Unmarshal(resp.Body, &a) != nil
+	success := resp.Status >= 200 && resp.Status < 300
+	switch {
+	case broken && success && resp.BodyErr != nil:
+		return resp.BodyErr
+	case broken && success, !broken && !a.OK && a.ErrorCode == 0 && success:
+		return noAnswer(resp.Status)
+	case broken:
+		a = answer{}
+	case a.OK && success:
+		if result != nil && json.Unmarshal(a.Result, result) != nil {
+			return noAnswer(resp.Status)
+		}
+		return nil
+	}
+	if a.ErrorCode == 0 {
+		a.ErrorCode = resp.Status
+	}
+	return &apiError{
+		Code: a.ErrorCode, Description: a.Description,
+		RetryAfter: retryAfter(a.Parameters.RetryAfter, resp.Header.Get("Retry-After")),
+		MigrateTo:  a.Parameters.MigrateToChatID,
+	}
+}
+
+// noAnswer is a success whose answer is not the Bot API's: what became of the
+// call is not known.
+func noAnswer(status int) error {
+	return &connectors.SendError{
+		Outcome: connectors.Unknown, Reason: connectors.ReasonAnswer, Code: strconv.Itoa(status),
+		Err: errors.New("answer is not the Bot API's"),
+	}
+}
+
+// maxRetryAfter keeps a broken answer from silencing a bot for years.
+const maxRetryAfter = 24 * 60 * 60
+
+// retryAfter reads the wait that the answer asks for, in seconds: the body's,
+// else the header's.
+func retryAfter(seconds int64, header string) time.Duration {
+	if seconds <= 0 {
+		n, err := strconv.ParseInt(header, 10, 64)
+		if err != nil {
+			return 0
+		}
+		seconds = n
+	}
+	return time.Duration(min(max(seconds, 0), maxRetryAfter)) * time.Second
+}
+
+// conversation is where a message belongs.
+type conversation struct {
+	chat     int64  // negative for groups and channels
+	topic    int64  // message_thread_id of a forum's topic; 0 = none
+	business string // business_connection_id; empty = the bot's own chat
+}
+
+const businessMark = "b:"
+
+// trackingID names the conversation.
+func (v conversation) trackingID() string {
+	switch {
+	case v.business != "":
+		return connectors.TrackingID(decimal(v.chat), businessMark+v.business, Network)
+	case v.topic != 0:
+		return connectors.TrackingID(decimal(v.chat), decimal(v.topic), Network)
+	}
+	return connectors.TrackingID(decimal(v.chat), Network)
+}
+
+// group reports whether several people may write here.
+func (v conversation) group() bool { return v.chat < 0 }
+
+// conversationOf reads a TrackingID of this network. It takes only what
+// trackingID writes: one conversation has one name.
+func conversationOf(trackingID string) (v conversation, ok bool) {
+	rest, ok := strings.CutSuffix(trackingID, "|"+Network)
+	if !ok {
+		return v, false
+	}
+	chat, where, _ := strings.Cut(rest, "|")
+	v.chat, _ = strconv.ParseInt(chat, 10, 64)
+	if escaped, found := strings.CutPrefix(where, businessMark); found {
+		v.business, _ = connectors.UnescapeID(escaped)
+	} else if where != "" {
+		v.topic, _ = strconv.ParseInt(where, 10, 64)
+	}
+	return v, v.chat != 0 && v.trackingID() == trackingID
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
