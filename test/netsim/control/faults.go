@@ -1,0 +1,182 @@
+package control
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Kind is what goes wrong.
+type Kind string
+
+// The faults a network can be told to have. Those up to Blocked answer instead
+// of the method, which does not happen; Slow to Swallow let it happen and spoil
+// the answer; Duplicate and Reorder concern what is brought to the client.
+const (
+	Rate         Kind = "rate"         // 429 with RetryAfter
+	Server       Kind = "server"       // 500 in the network's own form
+	HTML         Kind = "html"         // 502 with a page, as proxies send it
+	Outage       Kind = "outage"       // every connection is reset
+	Unauthorized Kind = "unauthorized" // 401
+	Conflict     Kind = "conflict"     // 409
+	Blocked      Kind = "blocked"      // 403
+	Slow         Kind = "slow"         // the body dribbles for Seconds (default 3)
+	Cut          Kind = "cut"          // the connection breaks inside the body
+	Truncated    Kind = "truncated"    // a whole answer with half a body
+	Swallow      Kind = "swallow"      // no answer for Seconds, then a reset
+	Duplicate    Kind = "duplicate"
+	Reorder      Kind = "reorder"
+)
+
+// answering lists what Take looks for: all that spoils answers.
+var answering = []Kind{Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Slow, Cut, Truncated, Swallow}
+
+// Fault is one scripted fault.
+type Fault struct {
+	Kind    Kind   `json:"kind"`
+	Method  string `json:"method,omitempty"`  // empty = any
+	Account string `json:"account,omitempty"` // empty = any
+	Times   int    `json:"times,omitempty"`   // 0 = until cleared
+	// Seconds is how long Slow and Swallow take. Any other fault ends by itself
+	// after so many; 0 = it does not.
+	Seconds    float64 `json:"seconds,omitempty"`
+	RetryAfter int     `json:"retry_after,omitempty"` // of Rate, seconds; 0 = what is left of Seconds, at least 1
+	Chance     float64 `json:"chance,omitempty"`      // 0 = always
+}
+
+// Duration is Seconds, or otherwise where they are not set.
+func (f Fault) Duration(otherwise time.Duration) time.Duration {
+	if f.Seconds <= 0 {
+		return otherwise
+	}
+	return time.Duration(f.Seconds * float64(time.Second))
+}
+
+func (f Fault) check() error {
+	switch {
+	case !slices.Contains(answering, f.Kind) && f.Kind != Duplicate && f.Kind != Reorder:
+		return fmt.Errorf("%w: unknown fault %q", ErrAction, f.Kind)
+	case f.Times < 0, f.Seconds < 0, f.Seconds > 24*3600, f.RetryAfter < 0, f.Chance < 0, f.Chance > 1:
+		return fmt.Errorf("%w: a number of fault %q is out of range", ErrAction, f.Kind)
+	}
+	return nil
+}
+
+// maxFaults bounds the script.
+const maxFaults = 1000
+
+// Script is the faults of one network. Chances are drawn from a seeded source.
+type Script struct {
+	mu     sync.Mutex
+	random *rand.Rand
+	faults []scripted
+}
+
+type scripted struct {
+	Fault
+	until time.Time // zero = no end by time
+}
+
+// NewScript makes an empty script.
+func NewScript(seed uint64) *Script {
+	return &Script{random: rand.New(rand.NewPCG(seed, 0x6e657473696d))} //nolint:gosec // repeatable by intent
+}
+
+// Fault adds f.
+func (s *Script) Fault(f Fault) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) >= maxFaults {
+		return fmt.Errorf("%w: %d faults", ErrFull, maxFaults)
+	}
+	one := scripted{Fault: f}
+	if f.Seconds > 0 && f.Kind != Slow && f.Kind != Swallow {
+		one.until = time.Now().Add(f.Duration(0))
+	}
+	s.faults = append(s.faults, one)
+	return nil
+}
+
+// Faults lists what is not used up, in the order it was added.
+func (s *Script) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	list := make([]Fault, len(s.faults))
+	for i, f := range s.faults {
+		list[i] = f.Fault
+	}
+	return list
+}
+
+// Clear removes every fault.
+func (s *Script) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// Take uses the first fault up that spoils the answer to this method.
+func (s *Script) Take(account, method string) (Fault, bool) {
+	return s.take(account, method, answering)
+}
+
+// TakeKind uses a fault of one kind up.
+func (s *Script) TakeKind(kind Kind, account, method string) (Fault, bool) {
+	return s.take(account, method, []Kind{kind})
+}
+
+// Int is a random number below n from the script's source.
+func (s *Script) Int(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.IntN(n)
+}
+
+// Shuffle reorders n things by the script's source.
+func (s *Script) Shuffle(n int, swap func(i, j int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.random.Shuffle(n, swap)
+}
+
+func (s *Script) expire() {
+	now := time.Now()
+	s.faults = slices.DeleteFunc(s.faults, func(f scripted) bool {
+		return !f.until.IsZero() && !now.Before(f.until)
+	})
+}
+
+func (s *Script) take(account, method string, kinds []Kind) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	for i := range s.faults {
+		f := &s.faults[i]
+		if !slices.Contains(kinds, f.Kind) || !fits(f.Account, account) || !fits(f.Method, method) {
+			continue
+		}
+		if f.Chance > 0 && s.random.Float64() >= f.Chance {
+			continue
+		}
+		got := f.Fault
+		if got.RetryAfter == 0 {
+			got.RetryAfter = max(1, int(time.Until(f.until).Seconds()+0.999))
+		}
+		if f.Times == 1 {
+			s.faults = slices.Delete(s.faults, i, i+1)
+		} else if f.Times > 1 {
+			f.Times--
+		}
+		return got, true
+	}
+	return Fault{}, false
+}
+
+func fits(want, got string) bool { return want == "" || strings.EqualFold(want, got) }

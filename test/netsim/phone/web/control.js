@@ -1,0 +1,79 @@
+// What the page asks of the control API, and nothing of how it looks.
+
+export const network = document.body.dataset.network;
+const abilities = new Set(document.body.dataset.can.split(" "));
+
+// can tells what customers of this network can do beside writing.
+export const can = (what) => abilities.has(what);
+
+// Problem is a failure the customer is told about. status 0: nobody answered.
+export class Problem extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+// control gets, or with a body posts, and gives the answer's JSON.
+export async function control(path, body, signal) {
+  const request = { signal };
+  if (body !== undefined) {
+    request.method = "POST";
+    request.headers = { "Content-Type": "application/json" };
+    request.body = JSON.stringify(body);
+  }
+  let response, text;
+  try {
+    response = await fetch(`/control/${network}/${path}`, request);
+    text = await response.text();
+  } catch (e) {
+    if (e.name === "AbortError") throw e;
+    throw new Problem("The network does not answer.", 0);
+  }
+  const answer = parse(text);
+  if (!response.ok) throw new Problem(answer?.error || text.trim() || response.statusText, response.status);
+  return answer;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+// accounts gives [{id, name}] of what customers can write to.
+export async function accounts() {
+  const list = (await control("accounts")) || [];
+  return list.map((a) => {
+    const id = a.account || a.token;
+    return { id, name: a.name || a.first_name || a.username || "" , user: a.username || "" };
+  });
+}
+
+const place = (account, chat) => encodeURIComponent(account) + (chat === undefined ? "" : "/" + encodeURIComponent(chat));
+
+export const chats = (account, signal) => control("chats/" + place(account), undefined, signal);
+
+// conversation waits up to wait seconds for a version after the given one.
+export const conversation = (account, chat, after, wait, signal) =>
+  control(`chat/${place(account, chat)}?after=${after}&wait=${wait}`, undefined, signal);
+
+export const act = (account, action) => control("act/" + place(account), action);
+
+// fileOf gives what the control API wants of a file somebody chose.
+export function fileOf(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("error", () => reject(new Problem("The file cannot be read.", 0)));
+    reader.addEventListener("load", () =>
+      resolve({
+        name: file.name,
+        type: file.type || "application/octet-stream",
+        base64: reader.result.slice(reader.result.indexOf(",") + 1),
+      }),
+    );
+    reader.readAsDataURL(file);
+  });
+}

@@ -1,0 +1,178 @@
+// How one message looks. Everything from outside is set as text, never parsed.
+
+import { can } from "./control.js";
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+// el makes an element.
+export function el(tag, className, text) {
+  const e = document.createElement(tag);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+}
+
+export function button(className, text, onClick) {
+  const b = el("button", className, text);
+  b.type = "button";
+  b.addEventListener("click", onClick);
+  return b;
+}
+
+// shortly is a message in a few words, for quotes.
+export function shortly(m) {
+  if (!m) return "a message";
+  if (m.deleted) return "a deleted message";
+  const text = m.text || m.caption || m.file?.name || (m.contact && m.contact.name) || (m.location && "a location") || m.kind;
+  return text.length > 80 ? text.slice(0, 79) + "…" : text;
+}
+
+// drawMessage makes the list item of m. all finds messages by id; on tells
+// what to do when the customer presses, edits, replies or reacts.
+export function drawMessage(m, all, on) {
+  const mine = m.from === "customer";
+  const service = m.kind === "service";
+  const item = el("li", "message" + (mine ? " mine" : "") + (service ? " service" : ""));
+  item.dataset.id = m.id;
+  item.dataset.kind = m.kind || "text";
+  if (m.state) item.dataset.state = m.state;
+  if (service) {
+    item.append(el("p", "bubble", m.text));
+    return item;
+  }
+  item.append(bubble(m, all));
+  if (m.buttons) item.append(choices(m, on));
+  if (m.reactions?.length) item.append(el("p", "reactions", m.reactions.join(" ")));
+  item.append(facts(m, mine));
+  if (!m.deleted && (can("reply") || can("react"))) item.append(tools(m, mine, on));
+  return item;
+}
+
+function bubble(m, all) {
+  const b = el("div", "bubble");
+  if (m.deleted) {
+    b.append(el("p", "gone", "This message was deleted"));
+    return b;
+  }
+  if (m.reply_to) b.append(el("p", "quote", shortly(all.get(m.reply_to))));
+  if (m.file) b.append(attachment(m));
+  if (m.location) b.append(location(m.location));
+  if (m.contact) {
+    const card = el("p", "card");
+    card.append(el("b", "", m.contact.name), el("span", "", m.contact.phone));
+    b.append(card);
+  }
+  const text = m.text || m.caption;
+  if (text) b.append(el("p", "text", text));
+  if (!b.children.length) b.append(el("p", "gone", m.kind));
+  return b;
+}
+
+function attachment(m) {
+  const url = new URL(m.file.url, location_()).href;
+  const type = m.file.type || "";
+  const name = m.file.name || m.kind;
+  if (m.kind === "photo" || /^image\/(png|jpeg|gif|webp)$/.test(type)) {
+    const picture = el("img", "picture");
+    picture.src = url;
+    picture.alt = m.caption || name;
+    // A picture of the agent's that is none is still a file.
+    picture.addEventListener("error", () => picture.replaceWith(fileCard(url, name, m.file)), { once: true });
+    return picture;
+  }
+  if (type.startsWith("audio/")) {
+    const sound = el("audio");
+    sound.controls = true;
+    sound.src = url;
+    return sound;
+  }
+  return fileCard(url, name, m.file);
+}
+
+const location_ = () => window.location.origin;
+
+function fileCard(url, name, file) {
+  const a = el("a", "card");
+  a.href = url;
+  a.download = name;
+  a.append(el("b", "", name), el("span", "", [file.type, size(file.size)].filter(Boolean).join(", ")));
+  return a;
+}
+
+function size(bytes) {
+  if (!bytes) return "";
+  if (bytes < 1024) return bytes + " B";
+  if (bytes < 1 << 20) return Math.round(bytes / 1024) + " KB";
+  return (bytes / (1 << 20)).toFixed(1) + " MB";
+}
+
+function location(at) {
+  const card = el("p", "card");
+  card.append(el("b", "", at.title || "Location"), el("span", "", `${at.lat.toFixed(5)}, ${at.lon.toFixed(5)}`));
+  return card;
+}
+
+function choices(m, on) {
+  const keyboard = el("div", "choices");
+  for (const line of m.buttons) {
+    const row = el("div", "choice-row");
+    for (const b of line) {
+      if (b.url) {
+        const a = el("a", "choice", b.text);
+        a.href = /^https?:/.test(b.url) ? b.url : "#";
+        a.target = "_blank";
+        a.rel = "noopener";
+        row.append(a);
+      } else row.append(button("choice", b.text, () => on.press(m, b)));
+    }
+    keyboard.append(row);
+  }
+  return keyboard;
+}
+
+// states says how far a message of the customer's got, where that is known.
+const states = { sending: "…", waiting: "waiting", refused: "refused", taken: "✓✓" };
+
+function facts(m, mine) {
+  const line = el("p", "facts");
+  const time = el("time", "", clock.format(new Date(m.at)));
+  time.dateTime = m.at;
+  if (m.edited) line.append(el("span", "", "edited"));
+  if (m.copies > 1) line.append(el("span", "", `came ${m.copies} times, shown once`));
+  line.append(time);
+  if (!mine) return line;
+  const state = el("span", "state " + (m.state || ""), m.state ? states[m.state] || m.state : "✓");
+  if (m.detail) state.title = m.detail;
+  line.append(state);
+  if (m.detail && m.state !== "taken") line.append(el("span", "detail", m.detail));
+  return line;
+}
+
+const emoji = ["👍", "❤", "😁", "🔥"];
+
+// tools are what can be done with a message, behind one small button.
+function tools(m, mine, on) {
+  const box = el("div", "tools");
+  const list = el("div", "tool-list");
+  list.hidden = true;
+  const toggle = button("plain toggle", "⋯", () => {
+    list.hidden = !list.hidden;
+    toggle.setAttribute("aria-expanded", String(!list.hidden));
+    if (!list.hidden) list.scrollIntoView({ block: "nearest" });
+  });
+  toggle.setAttribute("aria-label", "More");
+  toggle.setAttribute("aria-expanded", "false");
+  if (can("react")) {
+    for (const e of emoji) {
+      const set = m.reactions?.includes(e);
+      const b = button("plain", e, () => on.react(m, set ? [] : [e]));
+      b.setAttribute("aria-pressed", String(Boolean(set)));
+      b.setAttribute("aria-label", (set ? "Take back " : "React with ") + e);
+      list.append(b);
+    }
+  }
+  if (can("reply")) list.append(button("quiet", "Reply", () => on.reply(m)));
+  if (mine && m.text && can("edit")) list.append(button("quiet", "Edit", () => on.edit(m)));
+  box.append(toggle, list);
+  return box;
+}
