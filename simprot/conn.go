@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,6 +177,10 @@ func (c *Conn) swap(buf []byte, marks []mark) ([]byte, []mark, bool) {
 	c.room.Broadcast()
 	for len(c.pending) == 0 && !c.closing {
 		c.more.Wait()
+		// Whoever has something to send, too, comes first: one write for all.
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
 	}
 	if c.dead || len(c.pending) == 0 {
 		return nil, nil, false
