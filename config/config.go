@@ -20,6 +20,7 @@ type Config struct {
 	Public   Public    `yaml:"public"`
 	Private  Private   `yaml:"private"`
 	Egress   Egress    `yaml:"egress"`
+	Media    Media     `yaml:"media"`
 	Texts    Texts     `yaml:"texts"`
 	Limits   Limits    `yaml:"limits"`
 	Log      Log       `yaml:"log"`
@@ -85,6 +86,15 @@ type Egress struct {
 	Allow []netip.Prefix `yaml:"allow"` // private ranges that are allowed all the same
 	Proxy string         `yaml:"proxy"` // http(s)://host:port; empty = none
 	CA    string         `yaml:"ca"`    // extra CA file
+}
+
+// Media is how customers' files are given on, and agents' files fetched.
+type Media struct {
+	// Key seals the links to customers' files. Not set: derived from core.secret,
+	// which every instance of one core has.
+	Key      Secret        `yaml:"key"`
+	TTL      time.Duration `yaml:"ttl"`       // of a link, default 48h
+	MaxBytes Bytes         `yaml:"max_bytes"` // of one file, default 50MiB
 }
 
 // Texts are what customers read, by culture.

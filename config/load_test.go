@@ -298,3 +298,24 @@ x:4:15: egress.ca: holds no certificate in PEM`
 		t.Errorf("an empty map turns TLS on, nothing leaves it off: %+v, %v", cfg, err)
 	}
 }
+
+// Without a secret there is nothing to derive the key of links from.
+func TestMediaKey(t *testing.T) {
+	t.Setenv("MEDIA_KEY", "0123456789abcdef")
+	t.Setenv("CORE_SECRET", "a secret")
+	const link = `public: { url: "https://gw.example.com" }`
+	for text, warn := range map[string]bool{
+		`core: { address: "a:1", secret: "${CORE_SECRET}" }, ` + link:                     false,
+		`core: { address: "a:1", login: false }, ` + link:                                 true,
+		`core: { address: "a:1", login: false }, media: { key: "${MEDIA_KEY}" }, ` + link: false,
+		`core: { address: "a:1", login: false }`:                                          false, // no links are made
+	} {
+		cfg, err := Parse([]byte("{ "+text+", channels: [] }"), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(fmt.Sprint(cfg.Warnings), "media.key: is missing"); warned != warn {
+			t.Errorf("%s: warnings %v", text, cfg.Warnings)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func (v *validator) all() {
 	v.public()
 	v.private()
 	v.egress()
+	v.media()
 	v.texts("texts.closed", v.cfg.Texts.Closed)
 	v.texts("texts.hidden", v.cfg.Texts.Hidden)
 	v.duration("limits.deadline", v.cfg.Limits.Deadline, time.Second, 30*24*time.Hour)

@@ -14,6 +14,9 @@ const (
 	minJournal   = 1 << 20 // bytes
 	maxNameRunes = 64      // of peer, instance and port
 	maxText      = 1000    // characters of a text customers read
+	minMediaKey  = 16      // bytes
+	minMedia     = 64 << 10
+	maxMedia     = 2 << 30
 )
 
 // networkMemory is how long the most patient network repeats a message it was
@@ -120,6 +123,21 @@ func (v *validator) egress() {
 	}
 	if egress.CA != "" {
 		v.authority("egress.ca", egress.CA)
+	}
+}
+
+func (v *validator) media() {
+	media := v.cfg.Media
+	if !media.Key.IsZero() && len(media.Key.Reveal()) < minMediaKey {
+		v.fail("media.key", "must have at least 16 characters", "such as the output of: openssl rand -base64 32")
+	}
+	if media.Key.IsZero() && v.cfg.Core.Secret.IsZero() && v.cfg.Public.URL != "" {
+		v.warn("media.key", "is missing, and there is no core.secret to derive it from",
+			"links to customers' files end with the process that made them")
+	}
+	v.duration("media.ttl", media.TTL, time.Minute, 30*24*time.Hour)
+	if media.MaxBytes < minMedia || media.MaxBytes > maxMedia {
+		v.fail("media.max_bytes", "must be from 64KiB to 2GiB", "")
 	}
 }
 
