@@ -43,13 +43,11 @@ function parse(text) {
   }
 }
 
-// accounts gives [{id, name}] of what customers can write to.
+// accounts gives [{id, title}] of what customers can write to. A bot goes by
+// its user name, so that no token stands in the page's requests.
 export async function accounts() {
   const list = (await control("accounts")) || [];
-  return list.map((a) => {
-    const id = a.account || a.token;
-    return { id, name: a.name || a.first_name || a.username || "" , user: a.username || "" };
-  });
+  return list.map((a) => (a.username ? { id: a.username, title: "@" + a.username } : { id: a.account, title: a.account }));
 }
 
 const place = (account, chat) => encodeURIComponent(account) + (chat === undefined ? "" : "/" + encodeURIComponent(chat));

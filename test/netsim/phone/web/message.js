@@ -56,7 +56,7 @@ function bubble(m, all) {
   }
   if (m.reply_to) b.append(el("p", "quote", shortly(all.get(m.reply_to))));
   if (m.file) b.append(attachment(m));
-  if (m.location) b.append(location(m.location));
+  if (m.location) b.append(pin(m.location));
   if (m.contact) {
     const card = el("p", "card");
     card.append(el("b", "", m.contact.name), el("span", "", m.contact.phone));
@@ -69,7 +69,7 @@ function bubble(m, all) {
 }
 
 function attachment(m) {
-  const url = new URL(m.file.url, location_()).href;
+  const url = new URL(m.file.url, window.location.origin).href;
   const type = m.file.type || "";
   const name = m.file.name || m.kind;
   if (m.kind === "photo" || /^image\/(png|jpeg|gif|webp)$/.test(type)) {
@@ -89,8 +89,6 @@ function attachment(m) {
   return fileCard(url, name, m.file);
 }
 
-const location_ = () => window.location.origin;
-
 function fileCard(url, name, file) {
   const a = el("a", "card");
   a.href = url;
@@ -106,7 +104,7 @@ function size(bytes) {
   return (bytes / (1 << 20)).toFixed(1) + " MB";
 }
 
-function location(at) {
+function pin(at) {
   const card = el("p", "card");
   card.append(el("b", "", at.title || "Location"), el("span", "", `${at.lat.toFixed(5)}, ${at.lon.toFixed(5)}`));
   return card;

@@ -1,7 +1,7 @@
 // A customer's phone: it shows a conversation as the network's side has it and
 // does what the customer does.
 
-import { act, accounts, can, chats, conversation, fileOf, network, Problem } from "./control.js";
+import { act, accounts, chats, conversation, fileOf, network, Problem } from "./control.js";
 import { button, drawMessage, el, shortly } from "./message.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ const maxFile = 15 << 20; // bytes; base64 makes more of them
 let account = "";
 const customers = new Map(); // chat -> {chat, name, user, version, seen}
 let current = "";
-let shown = new Map(); // id -> message on display
+let shown = new Map(); // id of a message on display -> {look, item}
 let context = null; // what the next message is: {do, message} or {do, file}
 let watching = new AbortController();
 let notice = "";
@@ -67,6 +67,7 @@ function drawPeople() {
   const waiting = [...customers.values()].filter((c) => c.chat !== current && unread(c)).length;
   $("unread").hidden = waiting === 0;
   $("unread").textContent = String(waiting);
+  $("unread").title = "other customers with news";
 }
 
 function openPeople(open) {
@@ -278,7 +279,6 @@ $("writer").addEventListener("submit", async (e) => {
     let action = { do: "text", text };
     if (context?.file) action = { do: context.do, caption: text, file: await fileOf(context.file) };
     else if (context) action = { do: context.do, message: context.message, text };
-    if (!can("start")) delete action.language;
     if (await does(action)) {
       if (context) setContext(null);
       $("text").value = "";
@@ -346,7 +346,7 @@ $("block")?.addEventListener("click", () => does({ do: $("block").dataset.do || 
 
 function use(next) {
   account = next.id;
-  $("business").textContent = next.user ? "@" + next.user : next.name || next.id;
+  $("business").textContent = next.title;
   customers.clear();
   for (const c of kept()) meet(c.chat, c.name, c.user);
   const asked = new URLSearchParams(location.hash.slice(1)).get("chat");
@@ -367,7 +367,7 @@ async function begin() {
       if (list.length) {
         $("account-row").hidden = list.length < 2;
         $("account").replaceChildren(...list.map((a) => {
-          const option = el("option", "", a.user || a.name || a.id);
+          const option = el("option", "", a.title);
           option.value = a.id;
           return option;
         }));

@@ -1,0 +1,99 @@
+package phone
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func get(t *testing.T, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return w
+}
+
+// reference finds what a page or a module loads.
+var reference = regexp.MustCompile(`(?:href|src|from) ?=?"(?:\./)?(?:assets/)?([a-z]+\.[a-z]+)"|from "\./([a-z]+\.js)"`)
+
+// TestPages: every page is there, shows what its network can do, and loads
+// only what is served here.
+func TestPages(t *testing.T) {
+	for _, n := range networks {
+		t.Run(n.Name, func(t *testing.T) {
+			w := get(t, "/phone/"+n.Name)
+			body := w.Body.String()
+			if w.Code != http.StatusOK || !strings.Contains(body, `data-network="`+n.Name+`"`) {
+				t.Fatalf("%d %s", w.Code, body)
+			}
+			for _, control := range []string{"photo", "document", "location", "contact", "block"} {
+				if there := strings.Contains(body, `id="`+control+`"`); there != n.Able(control) {
+					t.Errorf("the page has a control for %s: %t, want %t", control, there, n.Able(control))
+				}
+			}
+			found := loads(t, body)
+			for _, want := range []string{"phone.js", "phone.css", "icon.svg"} {
+				if !strings.Contains(found, want) {
+					t.Errorf("the page loads %s, want %s too", found, want)
+				}
+			}
+		})
+	}
+	if w := get(t, "/phone/carrier-pigeon"); w.Code != http.StatusNotFound {
+		t.Errorf("a network that is not there: %d, want 404", w.Code)
+	}
+}
+
+// loads fetches what text refers to and lists it.
+func loads(t *testing.T, text string) string {
+	t.Helper()
+	var found []string
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		name := m[1] + m[2]
+		found = append(found, name)
+		if w := get(t, "/phone/assets/"+name); w.Code != http.StatusOK {
+			t.Errorf("%s is referred to and not served: %d", name, w.Code)
+		}
+	}
+	return strings.Join(found, " ")
+}
+
+func TestScripts(t *testing.T) {
+	for _, name := range []string{"phone.js", "control.js", "message.js"} {
+		w := get(t, "/phone/assets/"+name)
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
+			t.Fatalf("%s: %d %s", name, w.Code, w.Header())
+		}
+		loads(t, w.Body.String())
+		for _, way := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write"} {
+			if strings.Contains(w.Body.String(), way) {
+				t.Errorf("%s uses %s: what comes from outside must stay text", name, way)
+			}
+		}
+	}
+}
+
+// TestPolicy: whatever a customer or agent sends, the page runs only its own
+// script, and no page of another server shows it.
+func TestPolicy(t *testing.T) {
+	for _, path := range []string{"/phone/telegram", "/phone/assets/phone.js", "/phone/none"} {
+		h := get(t, path).Header()
+		policy := h.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'self'", "form-action 'none'"} {
+			if !strings.Contains(policy, want+";") && !strings.HasSuffix(policy, want) {
+				t.Errorf("%s: policy %q lacks %q", path, policy, want)
+			}
+		}
+		if strings.Contains(policy, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+	page := get(t, "/phone/telegram").Body.String()
+	for _, inline := range []string{"<style", " style=", " onclick=", "<script>"} {
+		if strings.Contains(page, inline) {
+			t.Errorf("the page has %q, which the policy forbids", inline)
+		}
+	}
+}
