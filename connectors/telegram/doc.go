@@ -9,11 +9,12 @@
 //
 // # Names
 //
-// A conversation is a chat, a topic of it, or a chat that a business account lets
-// the bot see:
+// A conversation is a chat, a topic of it, one person's messages to a channel, or
+// a chat that a business account lets the bot see:
 //
 //	{chat id}|telegram
 //	{chat id}|{topic id}|telegram
+//	{chat id}|d:{direct messages topic id}|telegram
 //	{chat id}|b:{business connection id}|telegram
 //
 // Event IDs are "{bot id}|{kind}|{chat id}:{message id}", an edit's with its date

@@ -170,7 +170,7 @@ func (c *Connector) Address(trackingID string) (connectors.Address, bool) {
 	if !ok {
 		return connectors.Address{}, false
 	}
-	return connectors.Address{TrackingID: trackingID, RemoteAddress: decimal(conv.chat)}, true
+	return connectors.Address{TrackingID: trackingID, RemoteAddress: decimal(conv.Chat)}, true
 }
 
 // Exclusive implements connectors.Exclusive: two pollers of one bot take each

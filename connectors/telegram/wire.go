@@ -121,28 +121,35 @@ func retryAfter(seconds int64, header string) time.Duration {
 	return time.Duration(min(max(seconds, 0), maxRetryAfter)) * time.Second
 }
 
-// conversation is where a message belongs.
+// conversation is where a message belongs. Its JSON is what every call that
+// writes into it says.
 type conversation struct {
-	chat     int64  // negative for groups and channels
-	topic    int64  // message_thread_id of a forum's topic; 0 = none
-	business string // business_connection_id; empty = the bot's own chat
+	Chat     int64  `json:"chat_id"`                            // negative for groups and channels
+	Topic    int64  `json:"message_thread_id,omitempty"`        // of a forum; 0 = none
+	Direct   int64  `json:"direct_messages_topic_id,omitempty"` // one person's messages to a channel; 0 = none
+	Business string `json:"business_connection_id,omitempty"`   // empty = the bot's own chat
 }
 
-const businessMark = "b:"
+const (
+	businessMark = "b:"
+	directMark   = "d:"
+)
 
 // trackingID names the conversation.
 func (v conversation) trackingID() string {
 	switch {
-	case v.business != "":
-		return connectors.TrackingID(decimal(v.chat), businessMark+v.business, Network)
-	case v.topic != 0:
-		return connectors.TrackingID(decimal(v.chat), decimal(v.topic), Network)
+	case v.Business != "":
+		return connectors.TrackingID(decimal(v.Chat), businessMark+v.Business, Network)
+	case v.Direct != 0:
+		return connectors.TrackingID(decimal(v.Chat), directMark+decimal(v.Direct), Network)
+	case v.Topic != 0:
+		return connectors.TrackingID(decimal(v.Chat), decimal(v.Topic), Network)
 	}
-	return connectors.TrackingID(decimal(v.chat), Network)
+	return connectors.TrackingID(decimal(v.Chat), Network)
 }
 
 // group reports whether several people may write here.
-func (v conversation) group() bool { return v.chat < 0 }
+func (v conversation) group() bool { return v.Chat < 0 && v.Direct == 0 }
 
 // conversationOf reads a TrackingID of this network. It takes only what
 // trackingID writes: one conversation has one name.
@@ -152,13 +159,15 @@ func conversationOf(trackingID string) (v conversation, ok bool) {
 		return v, false
 	}
 	chat, where, _ := strings.Cut(rest, "|")
-	v.chat, _ = strconv.ParseInt(chat, 10, 64)
+	v.Chat, _ = strconv.ParseInt(chat, 10, 64)
 	if escaped, found := strings.CutPrefix(where, businessMark); found {
-		v.business, _ = connectors.UnescapeID(escaped)
+		v.Business, _ = connectors.UnescapeID(escaped)
+	} else if topic, found := strings.CutPrefix(where, directMark); found {
+		v.Direct, _ = strconv.ParseInt(topic, 10, 64)
 	} else if where != "" {
-		v.topic, _ = strconv.ParseInt(where, 10, 64)
+		v.Topic, _ = strconv.ParseInt(where, 10, 64)
 	}
-	return v, v.chat != 0 && v.trackingID() == trackingID
+	return v, v.Chat != 0 && v.trackingID() == trackingID
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
