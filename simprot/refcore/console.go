@@ -16,9 +16,19 @@ var web embed.FS
 
 var page = template.Must(template.ParseFS(web, "web/console.html"))
 
-// policy lets the console load its own files and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+// policy lets the console load its own files, pictures of the origins named in
+// Options, and nothing else.
+func (o *Options) policy() string {
+	images, frames := "", "'none'"
+	for _, origin := range o.ConsoleImages {
+		images += " " + origin
+	}
+	if o.ConsoleFramed {
+		frames = "'self'"
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'" + images + "; connect-src 'self'; " +
+		"form-action 'none'; base-uri 'none'; frame-ancestors " + frames
+}
 
 // Console is the agent's desk in the browser, and beside it the HTTP interface
 // that README.md documents. It asks for no password: serve it on loopback
@@ -43,6 +53,7 @@ func (c *Core) Console() http.Handler {
 // guard refuses foreign host names, which a page elsewhere could have made to
 // resolve to this machine, and sets the headers every answer has.
 func (c *Core) guard(next http.Handler) http.Handler {
+	policy := c.opts.policy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

@@ -64,6 +64,11 @@ type Options struct {
 	// and addresses. Others are refused: a page elsewhere must not reach the
 	// console by a name that resolves to this machine.
 	ConsoleHosts []string
+	// ConsoleImages are origins, as "http://127.0.0.1:8080", whose pictures the
+	// console shows: those of the gateway's files. Others are links.
+	ConsoleImages []string
+	// ConsoleFramed lets a page of the console's own origin show it in a frame.
+	ConsoleFramed bool
 
 	Logger *slog.Logger     // nil = nothing is logged
 	Clock  func() time.Time // nil = time.Now

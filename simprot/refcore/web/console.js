@@ -217,13 +217,47 @@ function drawSentence(s, mark) {
   const t = el("time", "", when(s.sent));
   if (s.sent) t.dateTime = s.sent;
   head.append(t);
-  line.append(head, el("p", "text", s.text));
+  line.append(head, drawText(s.text));
   if (mark) {
     const word = mark.startsWith("delivered") ? "ok" : mark === "not delivered" ? "bad" : "wait";
     line.append(el("p", "mark " + word, mark));
   }
   return line;
 }
+
+const address = /https?:\/\/[^\s<>"]*[^\s<>".,:;!?)\]|]/g;
+
+// drawText makes addresses in a text links and, below it, shows the picture of
+// a line "file:image/...|id|address" where the page may load it.
+function drawText(text) {
+  const p = el("p", "text");
+  let at = 0;
+  for (const found of text.matchAll(address)) {
+    const a = el("a", "", found[0]);
+    a.href = found[0];
+    a.target = "_blank";
+    a.rel = "noopener noreferrer";
+    p.append(text.slice(at, found.index), a);
+    at = found.index + found[0].length;
+  }
+  p.append(text.slice(at));
+  const picture = /^file:(?:image\/|photo)[^|]*\|[^|]*\|(https?:\/\/\S+)/m.exec(text);
+  if (!picture) return p;
+  const img = el("img", "picture");
+  img.src = picture[1];
+  img.alt = "the picture sent";
+  img.addEventListener("error", () => img.remove());
+  img.addEventListener("load", () => p.closest(".log")?.dispatchEvent(new Event("grown")));
+  const box = el("div", "");
+  box.append(p, img);
+  return box;
+}
+
+// A picture comes later than its line: the end of the log stays in sight.
+$("log").addEventListener("grown", () => {
+  const log = $("log");
+  if (log.scrollHeight - log.scrollTop - log.clientHeight < 400) log.scrollTop = log.scrollHeight;
+});
 
 // ---- what the agent does
 
