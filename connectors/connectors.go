@@ -142,7 +142,7 @@ type (
 		Open(ctx context.Context, file File, byteRange string) (*Media, error)
 	}
 	// RecipientRater gives single recipients another rate than
-	// Capabilities.RecipientRate says: a group, for instance.
+	// Capabilities.RecipientRate says: a group, for instance. Zero = that one.
 	RecipientRater interface{ RecipientRate(to Address) Rate }
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }

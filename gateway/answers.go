@@ -267,11 +267,11 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, a *answer, be
 // surelyNew tells whether a sentence without a record was certainly never
 // sent, so that it may be sent now.
 func (g *Gateway) surelyNew(before chatMark, sn *simprot.ChatSentenceInfo) bool {
-	if g.cfg.Core.UnknownOutbound == config.Send {
+	if g.config().Core.UnknownOutbound == config.Send {
 		return true
 	}
 	lived := !sn.TimeSent.IsZero() && g.journal.Born().Add(knownBefore).Before(sn.TimeSent)
-	fresh := sn.TimeSent.IsZero() || time.Since(sn.TimeSent) < g.cfg.Limits.Deadline
+	fresh := sn.TimeSent.IsZero() || time.Since(sn.TimeSent) < g.config().Limits.Deadline
 	above := sn.Counter == 0 || sn.Counter > before.released
 	return (lived || before.known) && above && fresh
 }

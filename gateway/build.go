@@ -20,43 +20,49 @@ import (
 	"servicelink/simprot"
 )
 
-// buildChannels makes every configured channel's connector. All mistakes are
-// reported at once.
-func (g *Gateway) buildChannels() error {
+// buildChannels makes every configured channel's connector, but takes over from
+// old what the configuration says nothing new about. All mistakes are reported
+// at once; nothing is left of what was built then.
+func (g *Gateway) buildChannels(cfg *config.Config, old *roster) (channels []*channel, err error) {
 	byNetwork := make(map[string]connectors.Definition)
 	for _, d := range g.opts.Definitions {
 		byNetwork[d.Network] = d
 	}
 	var problems config.Problems
 	proofs := make(proofs)
-	for _, cfg := range g.cfg.Channels {
-		d, ok := byNetwork[cfg.Network]
+	for _, c := range cfg.Channels {
+		d, ok := byNetwork[c.Network]
 		if !ok {
-			problems = append(problems, cfg.Problem("network", "no such network", "one of: "+names(g.opts.Definitions)))
+			problems = append(problems, c.Problem("network", "no such network", "one of: "+names(g.opts.Definitions)))
 			continue
 		}
-		ch, err := g.buildChannel(cfg, d)
-		if err != nil {
-			problems = append(problems, asProblems(cfg, err)...)
-			continue
+		ch := old.same(c, cfg.Egress)
+		if ch == nil {
+			if ch, err = g.buildChannel(c, cfg.Egress, d); err != nil {
+				problems = append(problems, asProblems(c, err)...)
+				continue
+			}
 		}
 		if other := proofs.claim(ch); other != "" {
-			problems = append(problems, cfg.Problem("settings", fmt.Sprintf("channel %q takes the same calls as channel %q", cfg.Name, other),
+			problems = append(problems, c.Problem("settings", fmt.Sprintf("channel %q takes the same calls as channel %q", c.Name, other),
 				"every message would be shown twice: give each its own token or secret, or disable one"))
 		}
-		g.channels[cfg.Name] = ch
-		g.ordered = append(g.ordered, ch)
-		if cfg.Enabled {
-			g.ports[cfg.Port] = ch
+		channels = append(channels, ch)
+	}
+	if len(problems) == 0 {
+		if err := g.tryWebhooks(cfg.Public, channels); err != nil {
+			problems = config.Problems{{Path: "channels", Message: err.Error()}}
 		}
 	}
 	if len(problems) > 0 {
-		return problems
+		for _, ch := range channels {
+			if !old.has(ch) {
+				_ = ch.close() // it was never used
+			}
+		}
+		return nil, problems
 	}
-	for _, ch := range g.ordered {
-		ch.rooms[0].limit, ch.rooms[1].limit = share(len(g.ports)), share(len(g.ports))
-	}
-	return nil
+	return channels, nil
 }
 
 // proofs holds by which proof each network's calls are an enabled channel's.
@@ -65,11 +71,7 @@ type proofs map[struct{ network, proof string }]string
 
 // claim notes a channel's proof and names the channel that has it already.
 func (p proofs) claim(ch *channel) (other string) {
-	e, ok := ch.conn.(connectors.Exclusive)
-	if !ok || !ch.cfg.Enabled {
-		return ""
-	}
-	key := struct{ network, proof string }{ch.cfg.Network, e.Exclusive()}
+	key := struct{ network, proof string }{ch.cfg.Network, ch.proof()}
 	if key.proof == "" {
 		return ""
 	}
@@ -80,23 +82,28 @@ func (p proofs) claim(ch *channel) (other string) {
 	return p[key]
 }
 
-func (g *Gateway) buildChannel(cfg config.Channel, d connectors.Definition) (*channel, error) {
+func (g *Gateway) buildChannel(cfg config.Channel, egress config.Egress, d connectors.Definition) (*channel, error) {
 	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
-	conn, err := d.New(cfg, connectors.Dependencies{Egress: g.cfg.Egress, Log: log, Transport: g.opts.Transport})
+	sum := cfg.Settings.Sum() // before New: what it reads a moment later is not older
+	conn, err := d.New(cfg, connectors.Dependencies{Egress: egress, Log: log, Transport: g.opts.Transport})
 	if err != nil {
 		return nil, err
 	}
+	ch := &channel{
+		cfg: cfg, sum: sum, egress: egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, log: log,
+		gate: &gate{}, life: newLife(g.life), stopRunner: func() {},
+	}
 	if err := checkContract(conn); err != nil {
+		_ = ch.close() // it was never used
 		return nil, err
 	}
-	ch := &channel{cfg: cfg, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, log: log, gate: &gate{}}
 	if ch.unknown == "" {
 		ch.unknown = ch.caps.Unknown
 	}
 	if ch.unknown == "" {
 		ch.unknown = config.Report
 	}
-	ch.limits = newLimits(ch.caps)
+	ch.limits = newLimits(ch.caps, conn)
 	ch.port = newPort(g, ch)
 	return ch, nil
 }
@@ -148,17 +155,17 @@ func names(defs []connectors.Definition) string {
 
 func (g *Gateway) openJournal() error {
 	opts := journal.Options{
-		OnCommit: g.onCommit, MaxBytes: int64(g.cfg.Journal.MaxBytes),
-		KeepContent: g.cfg.Journal.KeepContent, KeepIDs: g.cfg.Journal.KeepIDs,
+		OnCommit: g.onCommit, MaxBytes: int64(g.config().Journal.MaxBytes),
+		KeepContent: g.config().Journal.KeepContent, KeepIDs: g.config().Journal.KeepIDs,
 	}
 	var err error
 	switch {
 	case g.opts.Journal != nil:
 		g.journal, err = g.opts.Journal(opts)
-	case g.cfg.Journal.Driver == "memory":
+	case g.config().Journal.Driver == "memory":
 		g.journal, err = memory.Open(opts)
 	default:
-		g.journal, err = sqlite.Open(context.Background(), g.cfg.Journal.Path, opts)
+		g.journal, err = sqlite.Open(context.Background(), g.config().Journal.Path, opts)
 	}
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -167,22 +174,22 @@ func (g *Gateway) openJournal() error {
 }
 
 func (g *Gateway) openLink() error {
-	enc, err := simprot.ParseEncoding(g.cfg.Core.Encoding)
+	enc, err := simprot.ParseEncoding(g.config().Core.Encoding)
 	if err != nil {
 		return err
 	}
-	instance, err := g.cfg.InstanceName()
+	instance, err := g.config().InstanceName()
 	if err != nil {
 		return err
 	}
 	cfg := simprot.ClientConfig{
-		Address: g.cfg.Core.Address, Account: g.cfg.Core.Account, Secret: g.cfg.Core.Secret.Reveal(),
-		Peer: g.cfg.Core.Peer, Instance: instance, Encoding: enc, Login: g.cfg.Core.Login,
-		Settle: g.cfg.Core.Settle, Dial: g.opts.Dial,
+		Address: g.config().Core.Address, Account: g.config().Core.Account, Secret: g.config().Core.Secret.Reveal(),
+		Peer: g.config().Core.Peer, Instance: instance, Encoding: enc, Login: g.config().Core.Login,
+		Settle: g.config().Core.Settle, Dial: g.opts.Dial,
 		OnUp: g.onUp, OnDown: g.onDown, OnPacket: g.onPacket, Observe: observer{g},
 	}
-	if g.cfg.Core.TLS != nil {
-		if cfg.TLS, err = coreTLS(g.cfg.Core.TLS); err != nil {
+	if g.config().Core.TLS != nil {
+		if cfg.TLS, err = coreTLS(g.config().Core.TLS); err != nil {
 			return err
 		}
 	}
@@ -214,8 +221,8 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 
 // openListeners binds the addresses. Callers wait in the queue until work.
 func (g *Gateway) openListeners() error {
-	g.public = newHTTPServer("public", g.cfg.Public.Listen, g.cfg.Public.TLS, g.webhooks, g.log)
-	g.private = newHTTPServer("private", g.cfg.Private.Listen, nil, nil, g.log)
+	g.public = newHTTPServer("public", g.config().Public.Listen, g.config().Public.TLS, &g.webhooks, g.log)
+	g.private = newHTTPServer("private", g.config().Private.Listen, nil, nil, g.log)
 	if err := g.public.Listen(); err != nil {
 		return err
 	}
@@ -249,7 +256,7 @@ func (o observer) LinkState(state simprot.LinkState, err error) {
 			f.Since = old.Since // one more failed attempt is no new fault
 		}
 		o.g.linkFault.Store(&f)
-		if o.g.lanesCtx.Err() != nil {
+		if o.g.life.lanes.Err() != nil {
 			return
 		}
 		o.g.log.Warn("core link down", "state", string(state), "error", err)
@@ -278,5 +285,5 @@ func (o observer) Question(code simprot.Code, outcome string, took time.Duration
 
 // privateHandler serves operators; it needs the journal.
 func (g *Gateway) privateHandler() http.Handler {
-	return newPrivateHandler(g.cfg.Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow)
+	return newPrivateHandler(g.config().Private, g.registry, g, servedRows{g.journal, g}, g.log, redactRow)
 }

@@ -208,7 +208,7 @@ func TestUnknownPolicyOfAChannel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := g.channels["a"].unknown; got != tc.want {
+			if got := g.now().channels["a"].unknown; got != tc.want {
 				t.Errorf("policy %q, want %q", got, tc.want)
 			}
 		})
@@ -223,8 +223,8 @@ func TestDisabledChannelHasNoPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.ports["p"] != g.channels["on"] || len(g.ordered) != 2 {
-		t.Errorf("ports %v", g.ports)
+	if g.now().ports["p"] != g.now().channels["on"] || len(g.now().ordered) != 2 {
+		t.Errorf("ports %v", g.now().ports)
 	}
 }
 

@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"cmp"
+	"context"
+	"crypto/sha256"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +23,70 @@ type channel struct {
 	unknown config.UnknownPolicy
 	metrics *channelMetrics
 	log     *slog.Logger
+	// sum and egress are what conn was built from, beside cfg.
+	sum    [sha256.Size]byte
+	egress config.Egress
 
 	port   *port   // its claim at the core
 	limits *limits // what may be sent now
 	gate   *gate   // who asks while the core is closed
 	rooms  [2]room // for rows in memory, in and out
+	life   *life   // its goroutines, apart from the Runner's
 
-	// deaf holds the last error of a Runner that does not run now; nil = fine.
-	deaf atomic.Pointer[connectors.SendError]
+	runner     sync.WaitGroup
+	stopRunner context.CancelFunc
+	deaf       atomic.Pointer[ailment] // nil = the network can be read, for all that is known
+	starting   atomic.Bool             // its Runner waits for its turn
+
+	// opening: the journal may hold rows of lanes that nobody has looked for yet.
+	opening atomic.Bool
+	// retired: another channel stands in its place, or none does.
+	retired atomic.Bool
+}
+
+// ailment is why a Runner cannot read its network.
+type ailment struct {
+	err   *connectors.SendError
+	since time.Time
+}
+
+// unreadable notes that the Runner failed. Credentials that are refused to it
+// will not do for sending either.
+func (ch *channel) unreadable(se *connectors.SendError) {
+	now := &ailment{se, time.Now()}
+	if old := ch.deaf.Load(); old != nil && old.err.Reason == se.Reason {
+		now.since = old.since
+	}
+	ch.deaf.Store(now)
+	if se.Reason == connectors.ReasonAuth {
+		ch.limits.refuse(se)
+	}
+}
+
+// readable notes that the network answers the Runner.
+func (ch *channel) readable() {
+	if ch.deaf.Load() == nil || ch.deaf.Swap(nil) == nil {
+		return
+	}
+	ch.limits.accept()
+	ch.log.Info("the network can be read again")
+}
+
+// proof is by what an enabled channel's calls are told to be its; empty = no
+// such thing.
+func (ch *channel) proof() string {
+	if e, ok := ch.conn.(connectors.Exclusive); ok && ch.cfg.Enabled {
+		return e.Exclusive()
+	}
+	return ""
+}
+
+// close releases what the connector was built with.
+func (ch *channel) close() error {
+	if c, ok := ch.conn.(connectors.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // address names the customer of a conversation at the network. The journal may
@@ -59,8 +118,12 @@ func (ch *channel) state() string {
 		return stateDisabled
 	case ch.limits.paused():
 		return statePaused
-	case ch.deaf.Load() != nil:
+	case ch.deafFor() == connectors.ReasonConflict:
+		return stateConflict
+	case ch.deafFor() != "":
 		return stateDeaf
+	case ch.starting.Load():
+		return stateStarting
 	case ch.port.parked():
 		return stateNoAnswer
 	case ch.gate.closed() != "":
@@ -70,12 +133,22 @@ func (ch *channel) state() string {
 	}
 }
 
+// deafFor is why the network cannot be read; empty = it can.
+func (ch *channel) deafFor() connectors.Reason {
+	if a := ch.deaf.Load(); a != nil {
+		return a.err.Reason
+	}
+	return ""
+}
+
 // The states of a channel: the label of servicelink_channel_state.
 const (
 	stateOK       = "ok"
 	stateDisabled = "disabled"
 	statePaused   = "paused"    // the network refuses our credentials, or the egress guard the target
+	stateConflict = "conflict"  // somebody else reads the account
 	stateDeaf     = "deaf"      // the network cannot be read
+	stateStarting = "starting"  // it waits for its turn to begin reading
 	stateNoAnswer = "no_answer" // the core does not answer for this Port
 	stateClosed   = "closed"    // the core takes no chats now
 )

@@ -25,7 +25,7 @@ func TestDeadLettersAreLogged(t *testing.T) {
 		"at the core": {func(h *house) string {
 			ev := textEvent("anna", 2)
 			ev.Text = marked + strings.Repeat("x", simprot.DefaultMaxFrame)
-			if err := (inbox{h.gw, h.gw.channels[testChannel]}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
+			if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
 				h.Fatal(err)
 			}
 			return ev.ID
@@ -33,7 +33,7 @@ func TestDeadLettersAreLogged(t *testing.T) {
 		"on arrival": {func(h *house) string {
 			ev := textEvent("anna", 2)
 			ev.Text, ev.Customer.RemoteAddress = marked, marked+strings.Repeat("x", simprot.MaxRemoteAddress)
-			in := inbox{h.gw, h.gw.channels[testChannel]}
+			in := inbox{h.gw, h.gw.channel(testChannel)}
 			for range 2 { // a repeat is no second one
 				if err := in.Deliver(h.Context(), []connectors.Event{ev}); err != nil {
 					h.Fatal(err)

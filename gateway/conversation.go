@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,9 @@ type conversation struct {
 	// waiting is the event the core's echo is awaited for.
 	waiting *inItem
 	// noticed: the agent was told once what this network cannot show.
-	noticed  bool
+	noticed bool
+	// gone: its channel is retired; it takes no rows any more.
+	gone     bool
 	lastUsed time.Time // last traffic
 	// lookedUp is when somebody last got hold of it, Unix nanoseconds.
 	lookedUp atomic.Int64
@@ -67,7 +70,12 @@ type registry struct {
 	}
 }
 
-type convKey struct{ channel, tracking string }
+// convKey names a conversation. One of a channel that is retired is not the one
+// of the channel that stands in its place.
+type convKey struct {
+	ch       *channel
+	tracking string
+}
 
 func newRegistry() *registry {
 	r := &registry{seed: maphash.MakeSeed()}
@@ -82,7 +90,7 @@ func (r *registry) find(ch *channel, tracking string) *conversation {
 	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := s.convs[convKey{ch.cfg.Name, tracking}]
+	c := s.convs[convKey{ch, tracking}]
 	if c != nil {
 		c.lookedUp.Store(time.Now().UnixNano()) // under the lock, so that evict leaves it to the caller
 	}
@@ -97,13 +105,19 @@ func (r *registry) get(ch *channel, tracking string) *conversation {
 	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := convKey{ch.cfg.Name, tracking}
+	k := convKey{ch, tracking}
 	c := s.convs[k]
 	if c == nil {
 		c = &conversation{ch: ch, tracking: tracking, asking: make(chan struct{}, 1), lastUsed: time.Now()}
 		c.in.metrics, c.in.dir, c.in.room = ch.metrics, journal.In, &ch.rooms[0]
 		c.out.metrics, c.out.dir, c.out.room = ch.metrics, journal.Out, &ch.rooms[1]
-		s.convs[k] = c
+		if c.gone = ch.retired.Load(); !c.gone {
+			s.convs[k] = c
+		}
+		if ch.opening.Load() {
+			c.in.setBehind(true)
+			c.out.setBehind(true)
+		}
 	}
 	c.lookedUp.Store(time.Now().UnixNano())
 	return c
@@ -125,6 +139,31 @@ func (r *registry) each(ch *channel, f func(*conversation)) {
 			f(c)
 		}
 	}
+}
+
+// drop forgets the conversations of a channel that is retired. What they hold
+// stays pending in the journal.
+func (r *registry) drop(ch *channel) {
+	r.each(ch, (*conversation).leave)
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		maps.DeleteFunc(s.convs, func(k convKey, _ *conversation) bool { return k.ch == ch })
+		s.mu.Unlock()
+	}
+}
+
+// leave empties the lanes, whose goroutines have ended.
+func (c *conversation) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	for _, l := range []*laneState{&c.in.laneState, &c.out.laneState} {
+		l.metrics.laneHeld(l.dir, -len(l.rows))
+		l.rows = nil
+		l.setBehind(false)
+	}
+	c.out.ready = nil
 }
 
 // evict forgets conversations nobody looked up since before and that hold no work. What

@@ -42,14 +42,14 @@ func (g *Gateway) Unwell() []Fault {
 	} else if g.link.Session() == nil {
 		faults = append(faults, fault("", "core_connecting", "no connection to the core yet"))
 	}
-	if limit := int64(g.cfg.Journal.MaxBytes); limit > 0 && g.journal.Size() > limit/100*fillingPercent {
+	if limit := int64(g.config().Journal.MaxBytes); limit > 0 && g.journal.Size() > limit/100*fillingPercent {
 		faults = append(faults, fault("", "journal_filling",
 			"more than %d %% of journal.max_bytes is used; nothing is taken when it is full: see what is pending, or raise the limit", fillingPercent))
 	}
 	if n := g.parkedLanes.Load(); n > 0 {
 		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
 	}
-	for _, ch := range g.ordered {
+	for _, ch := range g.now().ordered {
 		faults = append(faults, ch.faults()...)
 	}
 	return faults
@@ -57,7 +57,7 @@ func (g *Gateway) Unwell() []Fault {
 
 // ChannelFault lists what is wrong with one channel.
 func (g *Gateway) ChannelFault(name string) (faults []Fault, known bool) {
-	ch := g.channels[name]
+	ch := g.channel(name)
 	if ch == nil {
 		return nil, false
 	}
@@ -83,15 +83,19 @@ func (ch *channel) faults() []Fault {
 		}
 		faults = append(faults, fault(ch.cfg.Name, statePaused, "%s", cmp.Or(se.Hint, hint)))
 	}
-	if se := ch.deaf.Load(); se != nil {
-		faults = append(faults, fault(ch.cfg.Name, stateDeaf, "%s", cmp.Or(se.Hint, "the network cannot be read: "+string(se.Reason))))
+	if a := ch.deaf.Load(); a != nil && a.err.Reason != connectors.ReasonAuth { // it is paused for that
+		faults = append(faults, a.fault(ch.cfg.Name))
+	}
+	if ch.starting.Load() {
+		faults = append(faults, fault(ch.cfg.Name, stateStarting,
+			"it waits for its turn to begin reading: the network allows %.3g starts a minute", 60*ch.caps.StartRate.PerSecond))
 	}
 	if ch.port.parked() {
 		faults = append(faults, fault(ch.cfg.Name, stateNoAnswer, "the core does not answer for Port %s: is it configured there?", ch.cfg.Port))
 	}
 	for i := range ch.rooms {
 		if r := &ch.rooms[i]; r.starved.Load() {
-			faults = append(faults, fault(ch.cfg.Name, "lanes_full", "%d messages are held in memory; further ones wait in the journal", r.limit))
+			faults = append(faults, fault(ch.cfg.Name, "lanes_full", "%d messages are held in memory; further ones wait in the journal", r.limit.Load()))
 		}
 	}
 	if ch.port.unjournaled.Load() {
@@ -103,20 +107,29 @@ func (ch *channel) faults() []Fault {
 	return faults
 }
 
+func (a *ailment) fault(channel string) Fault {
+	f := fault(channel, stateDeaf, "the network cannot be read: %s", string(a.err.Reason))
+	if a.err.Reason == connectors.ReasonConflict {
+		f = fault(channel, stateConflict, "somebody else reads this account: end the other reader, or give each its own account")
+	}
+	f.Hint, f.Since = cmp.Or(a.err.Hint, f.Hint), a.since
+	return f
+}
+
 // states gives every channel's one word for the metrics.
 func (g *Gateway) states() map[string]string {
-	states := make(map[string]string, len(g.ordered))
-	for _, ch := range g.ordered {
+	states := make(map[string]string, len(g.now().ordered))
+	for _, ch := range g.now().ordered {
 		states[ch.cfg.Name] = ch.state()
 	}
 	return states
 }
 
-// hooks lists the webhooks of every channel, disabled ones too: their
-// callers get the connector's refusal.
-func (g *Gateway) hooks() []hookChannel {
+// hooks lists the webhooks of channels, disabled ones too: their callers get the
+// connector's refusal.
+func (g *Gateway) hooks(channels []*channel) []hookChannel {
 	var hooks []hookChannel
-	for _, ch := range g.ordered {
+	for _, ch := range channels {
 		w, ok := ch.conn.(connectors.Webhooker)
 		if !ok {
 			continue

@@ -45,7 +45,7 @@ func TestReadiness(t *testing.T) {
 		h.cut.sick.Store(nil)
 		g.ready.Store(true)
 		// What is wrong with one channel, or the core, keeps nobody out.
-		g.ordered[0].gate.shut(simprot.SignalClosed)
+		g.now().ordered[0].gate.shut(simprot.SignalClosed)
 		h.door.away.Store(true)
 		h.door.breakAll()
 		h.waits(time.Minute)
@@ -56,7 +56,7 @@ func TestReadiness(t *testing.T) {
 func TestUnwell(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.waits(time.Second)
-		g, ch := h.gw, h.gw.channels[testChannel]
+		g, ch := h.gw, h.gw.channel(testChannel)
 		wantFaults(t, "well", g.Unwell())
 		g.parkedLanes.Add(2)
 		ch.rooms[0].starved.Store(true)
@@ -67,13 +67,13 @@ func TestUnwell(t *testing.T) {
 		g.parkedLanes.Add(-2)
 		ch.rooms[0].starved.Store(false)
 		for range authStrikes {
-			ch.limits.learn(authError)
+			ch.limits.learn(one("a"), authError)
 		}
-		ch.deaf.Store(&connectors.SendError{Reason: connectors.ReasonConflict})
+		ch.unreadable(&connectors.SendError{Reason: connectors.ReasonConflict})
 		ch.port.unanswered.Store(true)
 		ch.port.unjournaled.Store(true)
 		ch.gate.shut(simprot.SignalHidden)
-		want := []string{"shop:paused", "shop:deaf", "shop:no_answer", "shop:unjournaled", "shop:closed"}
+		want := []string{"shop:paused", "shop:conflict", "shop:no_answer", "shop:unjournaled", "shop:closed"}
 		wantFaults(t, "all of a channel", g.Unwell(), want...)
 		if hint := g.Unwell()[0].Hint; hint != authError.Hint {
 			t.Errorf("the connector's own hint is %q, shown %q", authError.Hint, hint)
@@ -139,7 +139,7 @@ func TestJournalFills(t *testing.T) {
 		g := h.gw
 		h.cut.size.Store(1 << 40)
 		wantFaults(t, "without a limit", g.Unwell())
-		g.cfg.Journal.MaxBytes = 1000
+		g.config().Journal.MaxBytes = 1000
 		h.cut.size.Store(800)
 		wantFaults(t, "at the mark", g.Unwell())
 		h.cut.size.Store(801)
@@ -190,7 +190,7 @@ func TestChannelFault(t *testing.T) {
 		}
 		faults, _ := h.gw.ChannelFault(testChannel)
 		wantFaults(t, "well", faults)
-		ch := h.gw.channels[testChannel]
+		ch := h.gw.channel(testChannel)
 		ch.cfg.Enabled = false
 		ch.port.unanswered.Store(true) // says nothing about a channel that is off
 		faults, _ = h.gw.ChannelFault(testChannel)
@@ -203,7 +203,7 @@ func TestChannelFault(t *testing.T) {
 func TestChannelState(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.waits(time.Second)
-		ch := h.gw.channels[testChannel]
+		ch := h.gw.channel(testChannel)
 		for _, step := range []struct {
 			want string
 			do   func()
@@ -211,10 +211,10 @@ func TestChannelState(t *testing.T) {
 			{stateOK, func() {}},
 			{stateClosed, func() { ch.gate.shut(simprot.SignalClosed) }},
 			{stateNoAnswer, func() { ch.port.unanswered.Store(true) }},
-			{stateDeaf, func() { ch.deaf.Store(otherError) }},
+			{stateDeaf, func() { ch.unreadable(otherError) }},
 			{statePaused, func() {
 				for range authStrikes {
-					ch.limits.learn(authError)
+					ch.limits.learn(one("a"), authError)
 				}
 			}},
 			{stateDisabled, func() { ch.cfg.Enabled = false }},

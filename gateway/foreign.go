@@ -39,12 +39,12 @@ func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 		if err != nil {
 			return // the core keeps it unconfirmed
 		}
-		g.metrics.channel(unknownChannel).taken(journal.Out, []journal.Entry{e}, v)
+		g.metrics.unknown.taken(journal.Out, []journal.Entry{e}, v)
 		if v[0] == journal.Repeat {
 			return
 		}
 		logDead(g.log.With("channel", unknownChannel), e.Lane, e.ID, e.DeadReason)
-		if g.foreigners.Add(1) > maxForeign || !g.spawn(func() { defer g.foreigners.Add(-1); g.tellForeign(g.lanesCtx, sn) }) {
+		if g.foreigners.Add(1) > maxForeign || !g.life.spawn(func() { defer g.foreigners.Add(-1); g.tellForeign(g.life.lanes, sn) }) {
 			g.foreigners.Add(-1)
 		}
 	})
@@ -65,7 +65,7 @@ func (s servedRows) Requeue(ctx context.Context, seq int64) error {
 	if err != nil {
 		return err
 	}
-	if s.g.channels[row.Lane.Channel] == nil {
+	if s.g.channel(row.Lane.Channel) == nil {
 		return errNotServed
 	}
 	return s.Journal.Requeue(ctx, seq)
@@ -90,7 +90,7 @@ func (g *Gateway) tellForeign(ctx context.Context, sn *simprot.ChatSentenceInfo)
 		g.metrics.note("failure")
 		_ = s.Send(simprot.CodeChatSentenceIn, &simprot.ChatSentenceInfo{
 			Port: sn.Port, TrackingId: sn.TrackingId, ID: simprot.ShortenID("note:"+sn.ID, simprot.MaxID),
-			PartyName: g.cfg.Core.Peer, TimeSent: time.Now().UTC(), Model: simprot.ModelTechNote,
+			PartyName: g.config().Core.Peer, TimeSent: time.Now().UTC(), Model: simprot.ModelTechNote,
 			Text: undelivered(sn.ID, "no channel serves Port "+sn.Port),
 		}, nil) // gone: the dead letter tells of it
 		return

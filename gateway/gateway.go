@@ -38,16 +38,15 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
-// Gateway is one running gateway. New checks and builds, Run starts and stops.
+// Gateway is one running gateway. New checks and builds, Run starts and stops,
+// Reload takes another configuration over.
 type Gateway struct {
-	cfg      *config.Config
 	opts     Options
 	log      *slog.Logger
 	registry *prometheus.Registry
 	metrics  *metrics
-	channels map[string]*channel // by name
-	ports    map[string]*channel // enabled ones, by Port
-	ordered  []*channel          // as configured
+	roster   atomic.Pointer[roster] // never nil
+	starts   starts
 
 	journal journal.Journal
 	link    *simprot.Client
@@ -61,18 +60,23 @@ type Gateway struct {
 	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
 	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
 
-	// lanesCtx ends when no new step may begin; hardCtx when even what is in
-	// flight is given up. hardCtx is the parent.
-	hardCtx, lanesCtx   context.Context
-	stopHard, stopLanes context.CancelFunc
-	spawning            sync.RWMutex
-	stopped             bool
-	lanes               sync.WaitGroup
+	life     *life
+	webhooks swapHandler // every channel's, disabled ones too
 
-	webhooks        http.Handler // every channel's, disabled ones too
 	public, private *httpServer
 	ready           atomic.Bool
 	linkFault       atomic.Pointer[Fault]
+
+	// linking guards the session and, with it, that every Port hears of each
+	// session once: of the one that is up when it is claimed, and of later ones.
+	linking sync.Mutex
+	session *simprot.Session
+
+	// reloading is held while the configuration changes, and once for all when
+	// the gateway stops; serving is then the context of what runs until it does.
+	reloading sync.Mutex
+	serving   context.Context
+	up        chan struct{} // closed when serving is there
 }
 
 // New builds every channel and connects to nothing. The error is a
@@ -85,32 +89,28 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts.Registry = prometheus.NewRegistry()
 	}
 	g := &Gateway{
-		cfg: cfg, opts: opts, log: opts.Log, registry: opts.Registry,
-		channels: make(map[string]*channel), ports: make(map[string]*channel),
-		convs: newRegistry(), began: time.Now(),
+		opts: opts, log: opts.Log, registry: opts.Registry,
+		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}),
 	}
 	g.typing = newTyping(g)
-	g.hardCtx, g.stopHard = context.WithCancel(context.Background())
-	g.lanesCtx, g.stopLanes = context.WithCancel(g.hardCtx)
-	if err := g.buildChannels(); err != nil {
-		return nil, err
-	}
-	labels := []metricChannel{{Name: unknownChannel, Network: unknownChannel}}
-	for _, ch := range g.ordered {
-		labels = append(labels, metricChannel{Name: ch.cfg.Name, Network: ch.cfg.Network})
-	}
-	g.metrics = newMetrics(g.registry, labels, opts.Version)
+	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
-	for _, ch := range g.ordered {
-		ch.metrics = g.metrics.channel(ch.cfg.Name)
-	}
 	g.window = newWindow(cfg.Core.Window, func(limit, used int) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)
 	})
-	var err error
-	if g.webhooks, err = newPublicHandler(cfg.Public, g.hooks(), g.metrics.channel(unknownChannel), g.log); err != nil {
-		return nil, config.Problems{{Path: "channels", Message: err.Error()}}
+	channels, err := g.buildChannels(cfg, nil)
+	if err != nil {
+		g.life.stopHard()
+		return nil, err
+	}
+	for _, ch := range channels {
+		ch.metrics = g.metrics.add(metricChannel{Name: ch.cfg.Name, Network: ch.cfg.Network})
+	}
+	g.enter(newRoster(cfg, channels))
+	if err := g.mountWebhooks(cfg.Public, channels); err != nil {
+		g.life.stopHard()
+		return nil, err
 	}
 	return g, nil
 }
@@ -120,7 +120,10 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 func Check(cfg *config.Config, defs []connectors.Definition) error {
 	g, err := New(cfg, Options{Definitions: defs})
 	if err == nil {
-		g.stopHard()
+		g.life.stopHard()
+		for _, ch := range g.now().ordered {
+			_ = ch.close() // it was never used
+		}
 	}
 	return err
 }
@@ -149,7 +152,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 // work runs the engine and serves the listeners, which take nothing before it
 // is ready. The first of them is closed first at the end.
 func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
-	defer g.stopHard()
+	defer g.life.stopHard()
 	g.metrics.setSources(g.journal.Ledger, g.states, g.journal.Size)
 	g.wakeAtStart(ctx)
 
@@ -161,11 +164,11 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	var link, services errgroup.Group
 	link.Go(func() error { return g.link.Run(linkCtx) })
 	services.Go(func() error { g.tick(serve); return nil })
-	for _, ch := range g.ordered {
-		if r, ok := ch.conn.(connectors.Runner); ok && ch.cfg.Enabled {
-			services.Go(func() error { g.run(serve, ch, r); return nil })
-		}
+	g.serving = serve
+	for _, ch := range g.now().ordered {
+		g.startRunner(serve, ch)
 	}
+	close(g.up)
 	failed := make(chan error, len(listeners))
 	for _, s := range listeners {
 		services.Go(func() error {
@@ -176,7 +179,7 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 		})
 	}
 	g.ready.Store(true)
-	g.log.Info("gateway is up", "channels", len(g.ordered))
+	g.log.Info("gateway is up", "channels", len(g.now().ordered))
 	if g.opts.OnReady != nil {
 		g.opts.OnReady()
 	}
@@ -186,76 +189,31 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	case err = <-failed: // a listener died: nothing half-alive is left running
 	}
 	g.ready.Store(false)
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.Limits.Stop)
+	limit := g.config().Limits.Stop
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	g.log.Info("gateway is stopping", "budget", g.cfg.Limits.Stop)
+	g.log.Info("gateway is stopping", "budget", limit)
 	if len(listeners) > 0 {
 		err = errors.Join(err, listeners[0].Shutdown(budget)) // answers what it has read
 	}
-	stopServing() // pollers confirm nothing more
-	g.drain(budget)
+	stopServing()      // pollers confirm nothing more
+	g.reloading.Lock() // a reload under way ends its step
+	defer g.reloading.Unlock()
+	if !g.life.drain(budget) {
+		g.log.Warn("stopped before everything in flight had ended; it is asked about at the next start")
+	}
 	stopLink() // sends the last confirmations and says goodbye
 	err = errors.Join(err, link.Wait())
 	for _, s := range listeners {
 		err = errors.Join(err, s.Shutdown(budget))
 	}
 	_ = services.Wait()
-	err = errors.Join(err, g.closeConnectors())
+	for _, ch := range g.now().ordered {
+		ch.runner.Wait()
+		err = errors.Join(err, ch.close())
+	}
 	g.log.Info("gateway has stopped")
 	return err
-}
-
-// drain ends the lanes: nothing new begins, what is in flight has until the
-// budget ends.
-func (g *Gateway) drain(budget context.Context) {
-	g.stopLanes()
-	if !waitFor(budget, g.closeLanes) {
-		g.log.Warn("stopped before everything in flight had ended; it is asked about at the next start")
-	}
-	g.stopHard()
-	g.lanes.Wait()
-}
-
-func (g *Gateway) closeConnectors() (err error) {
-	for _, ch := range g.ordered {
-		if c, ok := ch.conn.(connectors.Closer); ok {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
-}
-
-// spawn starts a goroutine that stop waits for; false: it is too late. The
-// function must end soon after lanesCtx or hardCtx does.
-func (g *Gateway) spawn(f func()) bool {
-	g.spawning.RLock()
-	defer g.spawning.RUnlock()
-	if g.stopped || g.lanesCtx.Err() != nil {
-		return false
-	}
-	g.lanes.Go(f)
-	return true
-}
-
-// closeLanes lets no more goroutines begin and waits for those that live.
-func (g *Gateway) closeLanes() {
-	g.spawning.Lock()
-	g.stopped = true
-	g.spawning.Unlock()
-	g.lanes.Wait()
-}
-
-// waitFor reports whether f returned before ctx ended; f goes on otherwise and
-// must have its own end.
-func waitFor(ctx context.Context, f func()) bool {
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // PublicAddr and PrivateAddr are where the listeners answer, once ready.
@@ -267,7 +225,7 @@ func (g *Gateway) PrivateAddr() string { return g.private.Addr().String() }
 // young: the journal has not lived long enough to know every event a network
 // may repeat.
 func (g *Gateway) young() bool {
-	return g.journal.Volatile() || time.Since(g.journal.Born()) < g.cfg.Journal.KeepIDs
+	return g.journal.Volatile() || time.Since(g.journal.Born()) < g.config().Journal.KeepIDs
 }
 
 func fault(channel, what, format string, args ...any) Fault {

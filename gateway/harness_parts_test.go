@@ -98,7 +98,7 @@ type disk struct {
 	// unread is how often the pending lanes cannot be read.
 	unread atomic.Int64
 	mu     sync.Mutex
-	sink     func([]journal.Row)
+	sink   func([]journal.Row)
 }
 
 func newDisk() *disk {

@@ -157,7 +157,7 @@ func (h *house) crash() {
 	h.Helper()
 	h.cut.dead.Store(true)
 	h.door.breakAll()
-	h.gw.stopHard()
+	h.gw.life.stopHard()
 	h.stopGW()
 	<-h.stopped
 	h.gw = nil
@@ -172,7 +172,7 @@ func (h *house) writes(customer string, n int) {
 }
 
 func (h *house) deliver(customer string, n int) error {
-	return inbox{h.gw, h.gw.channels[testChannel]}.Deliver(h.Context(), []connectors.Event{textEvent(customer, n)})
+	return inbox{h.gw, h.gw.channel(testChannel)}.Deliver(h.Context(), []connectors.Event{textEvent(customer, n)})
 }
 
 func textEvent(customer string, n int) connectors.Event {

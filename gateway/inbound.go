@@ -66,7 +66,7 @@ func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
 
 // startIn starts the lane's goroutine. c.mu is held.
 func (g *Gateway) startIn(c *conversation) {
-	c.in.setRunning(g.spawn(func() { g.runIn(c) }))
+	c.in.setRunning(c.ch.life.spawn(func() { g.runIn(c) }))
 }
 
 // runIn works a lane until it is empty, one event at a time: the next is
@@ -77,7 +77,7 @@ func (g *Gateway) runIn(c *conversation) {
 		if row == nil {
 			return
 		}
-		g.deliverIn(g.lanesCtx, c, row)
+		g.deliverIn(c.ch.life.lanes, c, row)
 	}
 }
 
@@ -86,7 +86,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 	for noRoom := false; ; {
 		c.mu.Lock()
 		switch {
-		case g.lanesCtx.Err() != nil:
+		case c.ch.life.lanes.Err() != nil:
 			c.in.setRunning(false)
 			c.mu.Unlock()
 			return nil
@@ -102,9 +102,9 @@ func (g *Gateway) nextIn(c *conversation) *held {
 		}
 		c.mu.Unlock()
 		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking}
-		err := g.refill(g.lanesCtx, c, &c.in.laneState, lane, inLaneLimit)
+		err := g.refill(c.ch.life.lanes, c, &c.in.laneState, lane, inLaneLimit)
 		if noRoom = errors.Is(err, errNoRoom); err != nil && !noRoom {
-			sleep(g.lanesCtx, journalRetry)
+			sleep(c.ch.life.lanes, journalRetry)
 		}
 	}
 }
@@ -239,7 +239,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 		}
 		return notYet, err
 	}
-	return g.awaitEcho(g.hardCtx, c, s, it) //nolint:contextcheck // what is written is waited for
+	return g.awaitEcho(c.ch.life.hard, c, s, it) //nolint:contextcheck // what is written is waited for
 }
 
 // begin notes the write before it happens.
@@ -300,7 +300,7 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 			g.metrics.echoTimeout()
 			g.window.timedOut()
 			s.Ping()
-			return notYet, c.ch.port.resync(g.lanesCtx, s) //nolint:contextcheck // a new step
+			return notYet, c.ch.port.resync(c.ch.life.lanes, s) //nolint:contextcheck // a new step
 		}
 	}
 }
@@ -326,7 +326,7 @@ func (c *conversation) wasShown(id string) bool {
 // is derived, so a crash in between repeats it without harm.
 func (g *Gateway) finishIn(c *conversation, it *inItem, v verdict) {
 	if v.state == journal.Dead && it.content.Kind != kindNote {
-		if err := g.note(g.hardCtx, c, it.row.ID, inboundNote(v)); err != nil {
+		if err := g.note(c.ch.life.hard, c, it.row.ID, inboundNote(v)); err != nil {
 			return // stopped, or the journal is away: the row stays pending
 		}
 	}

@@ -196,7 +196,7 @@ func TestClosedCoreHolds(t *testing.T) {
 		if got := h.net.got(); !slices.Equal(got, []string{"we are closed", "we are closed"}) {
 			t.Errorf("customers got %q", got)
 		}
-		if s := h.gw.channels[testChannel].state(); s != stateClosed {
+		if s := h.gw.channel(testChannel).state(); s != stateClosed {
 			t.Errorf("state %q", s)
 		}
 		h.core.SetSignal("", simprot.SignalFree)
@@ -228,7 +228,7 @@ func TestStopEndsTheChat(t *testing.T) {
 		h.writes("anna", 1)
 		stop := textEvent("anna", 2)
 		stop.Kind, stop.Text = connectors.KindStop, ""
-		if err := (inbox{h.gw, h.gw.channels[testChannel]}).Deliver(h.Context(), []connectors.Event{stop}); err != nil {
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{stop}); err != nil {
 			t.Fatal(err)
 		}
 		h.waits(time.Minute)
@@ -246,7 +246,7 @@ func TestAddressOverItsLimitIsDead(t *testing.T) {
 	inHouse(t, func(h *house) {
 		ev := textEvent("anna", 1)
 		ev.TrackingID = string(make([]byte, 200))
-		if err := (inbox{h.gw, h.gw.channels[testChannel]}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
 			t.Fatal(err)
 		}
 		if got := h.dead(); !slices.Equal(got, []string{string(connectors.ReasonAddress)}) {
@@ -261,7 +261,7 @@ func TestVolatileJournalWaitsForTheEcho(t *testing.T) {
 		h.door.away.Store(true)
 		ctx, cancel := context.WithTimeout(h.Context(), 10*time.Second)
 		defer cancel()
-		in := inbox{h.gw, h.gw.channels[testChannel]}
+		in := inbox{h.gw, h.gw.channel(testChannel)}
 		err := in.Deliver(ctx, []connectors.Event{textEvent("anna", 1)})
 		if !errors.Is(err, connectors.ErrUnavailable) {
 			t.Fatalf("core away: %v", err)

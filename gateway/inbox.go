@@ -72,7 +72,7 @@ func (g *Gateway) acceptOwn(ctx context.Context, e journal.Entry) error {
 	for {
 		verdicts, err := g.journal.Accept(ctx, e)
 		if err == nil {
-			if ch := g.channels[e.Lane.Channel]; ch != nil {
+			if ch := g.channel(e.Lane.Channel); ch != nil {
 				ch.taken(e.Lane.Direction, []journal.Entry{e}, verdicts)
 			}
 			return nil
@@ -100,42 +100,7 @@ func (in inbox) Typing(trackingID string, typing bool) {
 	in.g.typing.fromNetwork(in.ch, trackingID, typing)
 }
 
-// Working implements connectors.Inbox.
-func (in inbox) Working() { in.ch.deaf.Store(nil) }
-
-// run keeps a Runner running until ctx ends; its failures make the channel
-// deaf, visibly, and touch no other.
-func (g *Gateway) run(ctx context.Context, ch *channel, r connectors.Runner) {
-	for tries := 1; ctx.Err() == nil; tries++ {
-		began := time.Now()
-		// It counts as well again once it has run for a while.
-		well := time.AfterFunc(wellAfter, func() { ch.deaf.Store(nil) })
-		err := runSafely(ctx, r, inbox{g, ch})
-		well.Stop()
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(began) > wellAfter {
-			tries = 1
-		}
-		se := connectors.AsSendError(err)
-		ch.deaf.Store(se)
-		ch.log.Warn("the network cannot be read", "reason", string(se.Reason), "code", se.Code, "tries", tries)
-		sleep(ctx, backOff(se, tries))
-	}
-}
-
-// wellAfter is how long a Runner must run to count as working.
-const wellAfter = 10 * time.Second
-
-func runSafely(ctx context.Context, r connectors.Runner, in connectors.Inbox) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("connector panicked: %T", p)
-		}
-	}()
-	return r.Run(ctx, in)
-}
+func (in inbox) Working() { in.ch.readable() }
 
 // waits lets callers wait for the end of rows of a volatile journal.
 type waits struct {
@@ -207,6 +172,6 @@ func (g *Gateway) note(ctx context.Context, c *conversation, about, text string)
 	return g.acceptOwn(ctx, journal.Entry{
 		Lane:    journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
 		ID:      simprot.ShortenID("note:"+about, simprot.MaxID),
-		Content: (&content{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.cfg.Core.Peer}).encode(),
+		Content: (&content{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.config().Core.Peer}).encode(),
 	})
 }

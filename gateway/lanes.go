@@ -84,7 +84,7 @@ func (l *laneState) holds(seq int64) bool {
 func (g *Gateway) onCommit(rows []journal.Row) {
 	for i := range rows {
 		row := &rows[i]
-		ch := g.channels[row.Lane.Channel]
+		ch := g.channel(row.Lane.Channel)
 		if ch == nil || !ch.cfg.Enabled {
 			continue // stays pending in the journal until it is served
 		}
@@ -100,7 +100,7 @@ func (g *Gateway) onCommit(rows []journal.Row) {
 // room is a channel's share of the memory for rows in one direction. It is its
 // own, so that what piles up at one Port or network starves no other.
 type room struct {
-	limit int64
+	limit atomic.Int64
 	held  atomic.Int64
 	// starved: a lane was left to the journal for want of room.
 	starved atomic.Bool
@@ -109,7 +109,7 @@ type room struct {
 // take reserves room for up to n rows and tells for how many.
 func (r *room) take(n int) int {
 	held := r.held.Add(int64(n))
-	over := int(min(max(held-r.limit, 0), int64(n)))
+	over := int(min(max(held-r.limit.Load(), 0), int64(n)))
 	if over > 0 {
 		r.held.Add(int64(-over))
 		r.starved.Store(true)
@@ -119,12 +119,12 @@ func (r *room) take(n int) int {
 
 func (r *room) release(n int) { r.held.Add(int64(-n)) }
 
-func (r *room) full() bool { return r.held.Load() >= r.limit }
+func (r *room) full() bool { return r.held.Load() >= r.limit.Load() }
 
 // again tells, once, that lanes were left to the journal and there is room for
 // them now.
 func (r *room) again() bool {
-	return r.starved.Load() && r.held.Load() < r.limit*9/10 && r.starved.CompareAndSwap(true, false)
+	return r.starved.Load() && r.held.Load() < r.limit.Load()*9/10 && r.starved.CompareAndSwap(true, false)
 }
 
 // share divides the memory among the channels and directions.
@@ -134,8 +134,8 @@ func share(channels int) int64 { return engineLimit / int64(2*max(channels, 1)) 
 // the lane is full or behind. c.mu is held.
 func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit int) *held {
 	switch {
-	case l.behind || l.refilling || l.holds(row.Seq):
-		return nil
+	case c.gone || l.behind || l.refilling || l.holds(row.Seq):
+		return nil // the journal has it
 	case row.Repeat && row.Seq <= l.finished:
 		return nil // were it pending all the same, the tick would find it
 	case len(l.rows) >= limit || l.room.take(1) == 0:
@@ -164,6 +164,9 @@ func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState, lan
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		l.refilling = false
+		if c.gone {
+			err = context.Canceled
+		}
 		if err != nil {
 			done <- err
 			return
@@ -219,9 +222,18 @@ func (g *Gateway) wakeLanes(ctx context.Context, ch *channel) error {
 	return nil
 }
 
+// wakeBoth has both lanes ask the journal, unless they hold rows of it.
+func (g *Gateway) wakeBoth(c *conversation) {
+	g.wakeLane(c, journal.In)
+	g.wakeLane(c, journal.Out)
+}
+
 func (g *Gateway) wakeLane(c *conversation, dir journal.Direction) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.gone {
+		return
+	}
 	if dir == journal.In {
 		if !c.in.running && !c.in.refilling && len(c.in.rows) == 0 {
 			c.in.setBehind(true)

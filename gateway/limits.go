@@ -1,12 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"servicelink/connectors"
 )
@@ -18,57 +17,75 @@ const (
 	// authStrikes is how many refusals in a row that only an operator can mend,
 	// by the network (credentials) or the egress guard, pause a channel.
 	authStrikes = 3
-	// manyRecipients is how many recipient buckets may be held before the idle
-	// ones are looked for.
+	// manyRecipients is how many recipients may be remembered before those that
+	// say nothing any more are looked for.
 	manyRecipients = 10_000
 )
 
 // limits says when a channel may send: account and recipient buckets, the
-// network's own wish, and the pause after repeated errors of the configuration.
+// network's own wishes, and the pause after errors that only an operator mends.
 type limits struct {
-	account    *rate.Limiter // nil = unlimited
-	perOne     connectors.Rate
+	perOne connectors.Rate
+	rater  connectors.RecipientRater // nil = perOne is everybody's
+
 	mu         sync.Mutex
-	recipients map[string]*rate.Limiter
+	account    *bucket // nil = unlimited
+	recipients map[string]*recipient
 	sweepAt    int       // how many recipients make the next sweep
-	notBefore  time.Time // the network asked for patience
+	notBefore  time.Time // the network asked for patience with the account
+	asked      wish      // the latest one that concerned a recipient alone
 	strikes    int       // errors in a row that count towards the pause
 	change     chan struct{}
-	pausedFor  *connectors.SendError
-	// nextTrial is when one attempt is let through although the channel is
-	// paused, to see whether the credentials work again.
+	pausedFor  *connectors.SendError // by sends
+	refused    *connectors.SendError // by the Runner: it tells when that is over
+	// nextTrial is when one attempt is let through although sends have paused
+	// the channel, to see whether the credentials work again.
 	nextTrial time.Time
 }
 
-func newLimits(caps connectors.Capabilities) *limits {
-	l := &limits{perOne: caps.RecipientRate, recipients: make(map[string]*rate.Limiter), sweepAt: manyRecipients, change: make(chan struct{})}
-	if caps.AccountRate.PerSecond > 0 {
-		l.account = rate.NewLimiter(rate.Limit(caps.AccountRate.PerSecond), max(1, caps.AccountRate.Burst))
+// recipient is what limits the sends to one customer or group.
+type recipient struct {
+	bucket    *bucket // nil = unlimited
+	notBefore time.Time
+}
+
+// idle: forgetting it changes nothing.
+func (r *recipient) idle(now time.Time) bool {
+	return !r.notBefore.After(now) && (r.bucket == nil || r.bucket.idle(now))
+}
+
+// wish is what the network asked for one recipient.
+type wish struct {
+	recipient string
+	until     time.Time
+}
+
+func newLimits(caps connectors.Capabilities, conn connectors.Connector) *limits {
+	l := &limits{
+		perOne: caps.RecipientRate, account: newBucket(caps.AccountRate),
+		recipients: make(map[string]*recipient), sweepAt: manyRecipients, change: make(chan struct{}),
 	}
+	l.rater, _ = conn.(connectors.RecipientRater)
 	return l
 }
 
-func (l *limits) paused() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.pausedFor != nil
-}
+func (l *limits) paused() bool { return l.cause() != nil }
 
 // cause is why the channel is paused; nil = it is not.
 func (l *limits) cause() *connectors.SendError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pausedFor
+	return cmp.Or(l.refused, l.pausedFor)
 }
 
 // wait returns when a send to the recipient is allowed.
-func (l *limits) wait(ctx context.Context, recipient string, deadline time.Time) error {
+func (l *limits) wait(ctx context.Context, to connectors.Address, deadline time.Time) error {
 	for {
-		trial, err := l.waitPatience(ctx, deadline)
+		trial, err := l.waitPatience(ctx, to, deadline)
 		if err == nil {
-			err = l.waitTurn(ctx, recipient, deadline)
+			err = l.waitTurn(ctx, to, deadline)
 		}
-		if err != nil || trial || l.free() {
+		if err != nil || trial || l.free(to) {
 			return err
 		}
 		// The network asked for patience while this send waited for its turn.
@@ -76,19 +93,29 @@ func (l *limits) wait(ctx context.Context, recipient string, deadline time.Time)
 }
 
 // free tells that neither the network's own wish nor a pause is in the way.
-func (l *limits) free() bool {
+func (l *limits) free(to connectors.Address) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pausedFor == nil && !l.notBefore.After(time.Now())
+	return l.refused == nil && l.pausedFor == nil && !l.patience(to).After(time.Now())
+}
+
+// patience is until when the network does not want a send to the recipient.
+// l.mu is held.
+func (l *limits) patience(to connectors.Address) time.Time {
+	if r := l.recipients[to.TrackingID]; r != nil && r.notBefore.After(l.notBefore) {
+		return r.notBefore
+	}
+	return l.notBefore
 }
 
 // waitTurn takes a token from each bucket.
-func (l *limits) waitTurn(ctx context.Context, recipient string, deadline time.Time) error {
-	for _, b := range []*rate.Limiter{l.recipient(recipient), l.account} {
+func (l *limits) waitTurn(ctx context.Context, to connectors.Address, deadline time.Time) error {
+	one, all := l.buckets(to)
+	for _, b := range []*bucket{one, all} {
 		if b == nil {
 			continue
 		}
-		r := b.Reserve()
+		r := b.tokens.Reserve()
 		if d := r.Delay(); d > 0 {
 			if !deadline.IsZero() && time.Now().Add(d).After(deadline) {
 				r.Cancel()
@@ -104,14 +131,34 @@ func (l *limits) waitTurn(ctx context.Context, recipient string, deadline time.T
 	return nil
 }
 
+// buckets gives the recipient's and the account's, at the rates of now.
+func (l *limits) buckets(to connectors.Address) (one, all *bucket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if r := l.recipient(to, false); r != nil && r.bucket != nil {
+		one = r.bucket
+		one.regain(now)
+	}
+	if l.account != nil {
+		l.account.regain(now)
+	}
+	return one, l.account
+}
+
+// farAway stands for "until something changes".
+var farAway = time.Unix(1<<40, 0)
+
 // waitPatience waits until the network's own wish and a pause allow an attempt.
 // trial tells that it is the one attempt made in spite of a pause.
-func (l *limits) waitPatience(ctx context.Context, deadline time.Time) (trial bool, err error) {
+func (l *limits) waitPatience(ctx context.Context, to connectors.Address, deadline time.Time) (trial bool, err error) {
 	for {
 		l.mu.Lock()
 		now := time.Now()
-		until := l.notBefore
+		until := l.patience(to)
 		switch {
+		case l.refused != nil:
+			until = farAway
 		case l.pausedFor == nil:
 		case !now.Before(l.nextTrial) && !until.After(now):
 			l.nextTrial = now.Add(paces[connectors.ReasonAuth].first)
@@ -126,39 +173,73 @@ func (l *limits) waitPatience(ctx context.Context, deadline time.Time) (trial bo
 			return false, nil
 		}
 		if !deadline.IsZero() && until.After(deadline) {
-			return false, errDeadline
+			if until != farAway || !now.Before(deadline) {
+				return false, errDeadline
+			}
+			until = deadline
 		}
-		timer := time.NewTimer(until.Sub(now))
-		select {
-		case <-timer.C:
-		case <-change:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return false, ctx.Err()
+		if err := waitUntil(ctx, until, change); err != nil {
+			return false, err
 		}
 	}
 }
 
-// learn takes what a failed send says about the whole account.
-func (l *limits) learn(se *connectors.SendError) {
+// waitUntil waits for a time or a change; the error is ctx's.
+func waitUntil(ctx context.Context, until time.Time, change <-chan struct{}) error {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-change:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// learn takes what a failed send says about its recipient or the whole account.
+func (l *limits) learn(to connectors.Address, se *connectors.SendError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if se.Reason == connectors.ReasonRate && se.RetryAfter > 0 {
-		if until := now.Add(se.RetryAfter); until.After(l.notBefore) {
-			l.notBefore = until
+	switch se.Reason {
+	case connectors.ReasonRate:
+		l.tooFast(to, se, now)
+	case connectors.ReasonAuth, connectors.ReasonForbidden:
+		// What only an operator can mend pauses the channel.
+		l.strikes++
+		if l.strikes >= authStrikes {
+			l.pausedFor = se
+			l.nextTrial = now.Add(paces[connectors.ReasonAuth].after(l.strikes - authStrikes + 1))
 		}
 	}
-	if se.Reason != connectors.ReasonAuth && se.Reason != connectors.ReasonForbidden {
-		return // what only an operator can mend pauses the channel
+}
+
+// tooFast slows the bucket that was too fast, and waits as long as the network
+// wants. What it asks for two recipients within one wait, it means for the
+// account (connectors.SendError). l.mu is held.
+func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now time.Time) {
+	until := now.Add(se.RetryAfter)
+	if se.Recipient {
+		r := l.recipient(to, true)
+		r.notBefore = later(r.notBefore, until)
+		r.bucket.slow(now)
+		second := l.asked.recipient != to.TrackingID && now.Before(l.asked.until)
+		if until.After(l.asked.until) {
+			l.asked = wish{to.TrackingID, until}
+		}
+		if !second {
+			return
+		}
 	}
-	l.strikes++
-	if l.strikes >= authStrikes {
-		l.pausedFor = se
-		l.nextTrial = now.Add(paces[connectors.ReasonAuth].after(l.strikes - authStrikes + 1))
+	l.notBefore = later(l.notBefore, until)
+	l.account.slow(now)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
+	return a
 }
 
 // worked notes that the network took something: the credentials are right.
@@ -168,32 +249,62 @@ func (l *limits) worked() {
 	l.strikes = 0
 	if l.pausedFor != nil {
 		l.pausedFor = nil
-		close(l.change)
-		l.change = make(chan struct{})
+		l.changed()
 	}
 }
 
-func (l *limits) recipient(id string) *rate.Limiter {
-	if l.perOne.PerSecond <= 0 {
-		return nil
-	}
+// refuse pauses sending because the Runner's credentials were refused, until
+// accept.
+func (l *limits) refuse(se *connectors.SendError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.recipients[id]
-	if b != nil {
-		return b
+	l.refused = se
+}
+
+// accept ends what refuse began.
+func (l *limits) accept() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused != nil {
+		l.refused = nil
+		l.changed()
+	}
+}
+
+// changed wakes everybody who waits. l.mu is held.
+func (l *limits) changed() {
+	close(l.change)
+	l.change = make(chan struct{})
+}
+
+// recipient gives what is known of a recipient, nil for one without limits
+// unless it is to be made. l.mu is held.
+func (l *limits) recipient(to connectors.Address, always bool) *recipient {
+	r := l.recipients[to.TrackingID]
+	if r != nil {
+		return r
+	}
+	rate := l.perOne
+	if l.rater != nil {
+		if own := l.rater.RecipientRate(to); own.PerSecond > 0 {
+			rate = own
+		}
+	}
+	if rate.PerSecond <= 0 && !always {
+		return nil
 	}
 	if len(l.recipients) >= l.sweepAt {
+		now := time.Now()
 		for k, old := range l.recipients {
-			if old.Tokens() >= float64(old.Burst()) {
-				delete(l.recipients, k) // full: forgetting it changes nothing
+			if old.idle(now) {
+				delete(l.recipients, k)
 			}
 		}
 		// Those in use stay: their number is bounded by the account's rate. The
 		// next sweep comes when it pays.
 		l.sweepAt = max(manyRecipients, 2*len(l.recipients))
 	}
-	b = rate.NewLimiter(rate.Limit(l.perOne.PerSecond), max(1, l.perOne.Burst))
-	l.recipients[id] = b
-	return b
+	r = &recipient{bucket: newBucket(rate)}
+	l.recipients[to.TrackingID] = r
+	return r
 }

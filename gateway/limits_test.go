@@ -20,11 +20,14 @@ func patience(d time.Duration) *connectors.SendError {
 	return &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: d}
 }
 
+// one is a recipient.
+func one(id string) connectors.Address { return connectors.Address{TrackingID: id} }
+
 // took is how long a send has to wait, on the bubble's clock.
 func took(t *testing.T, l *limits, recipient string) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if err := l.wait(t.Context(), recipient, time.Time{}); err != nil {
+	if err := l.wait(t.Context(), one(recipient), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	return time.Since(began)
@@ -48,7 +51,7 @@ func TestLimitsBuckets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimits(connectors.Capabilities{AccountRate: tc.account, RecipientRate: tc.one})
+				l := newLimits(connectors.Capabilities{AccountRate: tc.account, RecipientRate: tc.one}, nil)
 				var sum time.Duration
 				for _, r := range tc.recipients {
 					sum += took(t, l, r)
@@ -63,14 +66,14 @@ func TestLimitsBuckets(t *testing.T) {
 
 func TestLimitsObeyTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{})
-		l.learn(patience(7 * time.Second))
-		l.learn(patience(3 * time.Second)) // a shorter wish does not end a longer one
-		l.learn(patience(0))
+		l := newLimits(connectors.Capabilities{}, nil)
+		l.learn(one("a"), patience(7 * time.Second))
+		l.learn(one("a"), patience(3 * time.Second)) // a shorter wish does not end a longer one
+		l.learn(one("a"), patience(0))
 		if d := took(t, l, "a"); d != 7*time.Second {
 			t.Errorf("waited %v", d)
 		}
-		l.learn(&connectors.SendError{Reason: connectors.ReasonServer, RetryAfter: time.Hour})
+		l.learn(one("a"), &connectors.SendError{Reason: connectors.ReasonServer, RetryAfter: time.Hour})
 		if d := took(t, l, "a"); d != 0 {
 			t.Errorf("one message's RetryAfter held up the account for %v", d)
 		}
@@ -81,19 +84,19 @@ func TestLimitsObeyTheNetwork(t *testing.T) {
 // that the network wants patience, and then they go one by one.
 func TestLimitsObeyTheNetworkInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 1, Burst: 1}})
+		l := newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 1, Burst: 1}}, nil)
 		took(t, l, "first")
 		began := time.Now()
 		went := make(chan time.Duration, 3)
 		for i := range 3 {
 			go func() {
-				if l.wait(t.Context(), fmt.Sprint(i), time.Time{}) == nil {
+				if l.wait(t.Context(), one(fmt.Sprint(i)), time.Time{}) == nil {
 					went <- time.Since(began)
 				}
 			}()
 		}
 		synctest.Wait()
-		l.learn(patience(time.Minute))
+		l.learn(one("a"), patience(time.Minute))
 		last := time.Minute
 		for range 3 {
 			d := (<-went).Round(time.Millisecond)
@@ -109,13 +112,13 @@ func TestLimitsObeyTheNetworkInTheQueue(t *testing.T) {
 // mend, like credentials.
 func TestLimitsPauseForEgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{})
+		l := newLimits(connectors.Capabilities{}, nil)
 		refused := &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonForbidden, Hint: "list it"}
 		for i := range authStrikes {
 			if l.paused() {
 				t.Fatalf("paused after %d refusals", i)
 			}
-			l.learn(refused)
+			l.learn(one("a"), refused)
 		}
 		if l.cause() != refused {
 			t.Fatalf("paused for %v, want for egress", l.cause())
@@ -132,19 +135,19 @@ func TestLimitsPauseForEgress(t *testing.T) {
 
 func TestLimitsPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{})
+		l := newLimits(connectors.Capabilities{}, nil)
 		for range authStrikes - 1 {
-			l.learn(authError)
+			l.learn(one("a"), authError)
 		}
 		l.worked() // in a row is what counts
 		for range authStrikes - 1 {
-			l.learn(authError)
-			l.learn(otherError)
+			l.learn(one("a"), authError)
+			l.learn(one("a"), otherError)
 		}
 		if l.paused() || l.cause() != nil {
 			t.Fatal("paused too early")
 		}
-		l.learn(authError)
+		l.learn(one("a"), authError)
 		if !l.paused() || l.cause() != authError {
 			t.Fatal("not paused")
 		}
@@ -156,7 +159,7 @@ func TestLimitsPause(t *testing.T) {
 		began := time.Now()
 		second := make(chan time.Duration, 1)
 		go func() {
-			if l.wait(t.Context(), "b", time.Time{}) == nil {
+			if l.wait(t.Context(), one("b"), time.Time{}) == nil {
 				second <- time.Since(began)
 			}
 		}()
@@ -179,14 +182,14 @@ func TestLimitsPause(t *testing.T) {
 // up to a bound.
 func TestLimitsTrialsGrowRare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{})
+		l := newLimits(connectors.Capabilities{}, nil)
 		for range authStrikes {
-			l.learn(authError)
+			l.learn(one("a"), authError)
 		}
 		var waits []time.Duration
 		for range 12 {
 			waits = append(waits, took(t, l, "a"))
-			l.learn(authError)
+			l.learn(one("a"), authError)
 		}
 		last := waits[len(waits)-1]
 		if top := paces[connectors.ReasonAuth].max; last < top/2 || last > top*12/10 || waits[0] > time.Minute {
@@ -197,11 +200,11 @@ func TestLimitsTrialsGrowRare(t *testing.T) {
 
 func TestLimitsTrialWaitsForTheNetworkToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{})
+		l := newLimits(connectors.Capabilities{}, nil)
 		for range authStrikes {
-			l.learn(authError)
+			l.learn(one("a"), authError)
 		}
-		l.learn(patience(time.Hour))
+		l.learn(one("a"), patience(time.Hour))
 		if d := took(t, l, "a"); d != time.Hour {
 			t.Errorf("the trial came after %v", d)
 		}
@@ -214,27 +217,27 @@ func TestLimitsDeadline(t *testing.T) {
 		caps connectors.Capabilities
 		make func(l *limits)
 	}{
-		"account":   {connectors.Capabilities{AccountRate: slow}, func(l *limits) { _ = l.wait(t.Context(), "a", time.Time{}) }},
-		"recipient": {connectors.Capabilities{RecipientRate: slow}, func(l *limits) { _ = l.wait(t.Context(), "a", time.Time{}) }},
-		"patience":  {connectors.Capabilities{}, func(l *limits) { l.learn(patience(10 * time.Second)) }},
+		"account":   {connectors.Capabilities{AccountRate: slow}, func(l *limits) { _ = l.wait(t.Context(), one("a"), time.Time{}) }},
+		"recipient": {connectors.Capabilities{RecipientRate: slow}, func(l *limits) { _ = l.wait(t.Context(), one("a"), time.Time{}) }},
+		"patience":  {connectors.Capabilities{}, func(l *limits) { l.learn(one("a"), patience(10 * time.Second)) }},
 		"pause": {connectors.Capabilities{}, func(l *limits) {
 			for range authStrikes {
-				l.learn(authError)
+				l.learn(one("a"), authError)
 			}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimits(tc.caps)
+				l := newLimits(tc.caps, nil)
 				tc.make(l)
 				began := time.Now()
-				if err := l.wait(t.Context(), "a", began.Add(5*time.Second)); !errors.Is(err, errDeadline) {
+				if err := l.wait(t.Context(), one("a"), began.Add(5*time.Second)); !errors.Is(err, errDeadline) {
 					t.Errorf("wait = %v", err)
 				}
 				if d := time.Since(began); d != 0 {
 					t.Errorf("it took %v to say so", d)
 				}
-				if err := l.wait(t.Context(), "a", began.Add(time.Hour)); err != nil {
+				if err := l.wait(t.Context(), one("a"), began.Add(time.Hour)); err != nil {
 					t.Errorf("a later deadline: %v", err)
 				}
 			})
@@ -245,15 +248,15 @@ func TestLimitsDeadline(t *testing.T) {
 func TestLimitsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, l := range map[string]*limits{
-			"bucket":   newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 0.001, Burst: 1}}),
-			"patience": newLimits(connectors.Capabilities{}),
+			"bucket":   newLimits(connectors.Capabilities{AccountRate: connectors.Rate{PerSecond: 0.001, Burst: 1}}, nil),
+			"patience": newLimits(connectors.Capabilities{}, nil),
 		} {
 			took(t, l, "a")
 			if name == "patience" {
-				l.learn(patience(time.Hour))
+				l.learn(one("a"), patience(time.Hour))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			if err := l.wait(ctx, "a", time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
+			if err := l.wait(ctx, one("a"), time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: wait = %v", name, err)
 			}
 			cancel()
@@ -265,27 +268,27 @@ func TestLimitsStop(t *testing.T) {
 // and nobody in use gets a fresh bucket.
 func TestLimitsForgetIdleRecipients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(connectors.Capabilities{RecipientRate: connectors.Rate{PerSecond: 1, Burst: 1}})
+		l := newLimits(connectors.Capabilities{RecipientRate: connectors.Rate{PerSecond: 1, Burst: 1}}, nil)
 		for round := range 5 {
 			for i := range manyRecipients {
-				l.recipient(fmt.Sprint(round, "-", i)).Allow()
+				l.recipient(one(fmt.Sprint(round, "-", i)), false).bucket.tokens.Allow()
 			}
 			if n := len(l.recipients); n > manyRecipients {
 				t.Fatalf("%d buckets held", n)
 			}
 			time.Sleep(2 * time.Second) // all are full again
 		}
-		busy := l.recipient("busy")
-		busy.Allow()
+		busy := l.recipient(one("busy"), false)
+		busy.bucket.tokens.Allow()
 		for i := range 3 * manyRecipients {
-			l.recipient(fmt.Sprint("new-", i)).Allow() // all in use: none may be forgotten
+			l.recipient(one(fmt.Sprint("new-", i)), false).bucket.tokens.Allow() // all in use: none may be forgotten
 		}
-		if l.recipient("busy") != busy {
+		if l.recipient(one("busy"), false) != busy {
 			t.Error("a bucket in use was forgotten")
 		}
 		time.Sleep(2 * time.Second)
 		for i := range 4 * manyRecipients {
-			l.recipient(fmt.Sprint("later-", i))
+			l.recipient(one(fmt.Sprint("later-", i)), false)
 		}
 		if n := len(l.recipients); n > 6*manyRecipients {
 			t.Errorf("%d buckets held", n)

@@ -14,10 +14,11 @@ func (g *Gateway) onUp(s *simprot.Session) {
 	g.metrics.linkGeneration(s.Generation())
 	g.log.Info("core link up", "generation", s.Generation(), "server", s.Welcome().Server,
 		"fences", s.Welcome().Fences, "asks", s.Welcome().Asks)
-	for _, ch := range g.channels {
-		if ch.cfg.Enabled {
-			ch.port.up(s)
-		}
+	g.linking.Lock()
+	defer g.linking.Unlock()
+	g.session = s
+	for _, ch := range g.now().ports {
+		ch.port.up(s)
 	}
 }
 
@@ -26,10 +27,11 @@ func (g *Gateway) onUp(s *simprot.Session) {
 func (g *Gateway) onDown(s *simprot.Session, _ error) {
 	g.metrics.linkUp(false)
 	g.typing.lapse()
-	for _, ch := range g.channels {
-		if ch.cfg.Enabled {
-			ch.port.down(s)
-		}
+	g.linking.Lock()
+	defer g.linking.Unlock()
+	g.session = nil
+	for _, ch := range g.now().ports {
+		ch.port.down(s)
 	}
 }
 
@@ -52,7 +54,7 @@ func (g *Gateway) onPacket(_ *simprot.Session, p simprot.Packet) {
 
 // lookUp finds the served channel and the known conversation of a packet.
 func (g *Gateway) lookUp(port, tracking string) (*channel, *conversation) {
-	ch := g.ports[port]
+	ch := g.now().ports[port]
 	if ch == nil {
 		return nil, nil
 	}
@@ -149,7 +151,7 @@ func (g *Gateway) confirm(c *conversation, id string) {
 // fromCore journals a sentence for the customer. Its place in the Counter
 // order is judged here, as it arrives; its lane gets it after the commit.
 func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
-	ch := g.ports[sn.Port]
+	ch := g.now().ports[sn.Port]
 	if ch == nil {
 		g.foreign(sn)
 		return
@@ -169,7 +171,7 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 		}
 		ch.taken(journal.Out, []journal.Entry{e}, v)
 		if v[0] == journal.Refused {
-			g.spawn(func() { g.tellUndeliverable(c, &e) })
+			ch.life.spawn(func() { g.tellUndeliverable(c, &e) })
 		}
 	})
 }
@@ -180,5 +182,5 @@ func (g *Gateway) tellUndeliverable(c *conversation, e *journal.Entry) {
 	if reason == "" {
 		reason = connectors.ReasonRefused
 	}
-	_ = g.note(g.hardCtx, c, e.ID, undelivered(e.ID, reasonText(reason))) // stopped: the dead letter tells of it
+	_ = g.note(c.ch.life.hard, c, e.ID, undelivered(e.ID, reasonText(reason))) // stopped: the dead letter tells of it
 }

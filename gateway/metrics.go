@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"maps"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +26,7 @@ const other = "other"
 
 // The closed lists behind labels. What is outside counts as other.
 var (
-	channelStates = []string{stateOK, stateDisabled, statePaused, stateDeaf, stateNoAnswer, stateClosed}
+	channelStates = []string{stateOK, stateDisabled, statePaused, stateConflict, stateDeaf, stateStarting, stateNoAnswer, stateClosed}
 
 	questionCodes = []string{
 		string(simprot.CodeChatResync), string(simprot.CodeChatRequest),
@@ -56,7 +58,9 @@ var (
 // Counters (_total) count what this process did; the gauges of
 // servicelink_ledger come from the journal and survive it.
 type metrics struct {
-	channels map[string]*channelMetrics
+	mu       sync.Mutex
+	channels map[metricChannel]*channelMetrics
+	vecs     *channelVecs
 	unknown  *channelMetrics
 	ledger   *ledgerCollector
 
@@ -82,21 +86,48 @@ type metrics struct {
 // newMetrics registers everything with reg, which must not hold it already.
 // What belongs to no channel has its series whether or not it is listed.
 func newMetrics(reg prometheus.Registerer, channels []metricChannel, version string) *metrics {
-	channels = slices.DeleteFunc(slices.Clone(channels), func(c metricChannel) bool { return c.Name == noChannel })
 	reg.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m := &metrics{channels: make(map[string]*channelMetrics, len(channels))}
+	m := &metrics{channels: make(map[metricChannel]*channelMetrics)}
 	m.registerLink(reg)
 	m.registerQuestions(reg)
 	m.registerProcess(reg, version)
-	vecs := newChannelVecs(reg)
+	m.vecs = newChannelVecs(reg)
+	m.unknown = m.vecs.resolve(metricChannel{noChannel, noChannel})
+	m.ledger = newLedgerCollector()
 	for _, c := range channels {
-		m.channels[c.Name] = vecs.resolve(c)
+		m.add(c)
 	}
-	m.unknown = vecs.resolve(metricChannel{noChannel, noChannel})
-	m.ledger = newLedgerCollector(channels)
 	reg.MustRegister(m.ledger)
 	return m
+}
+
+// add makes a channel's series, at zero, or gives those it has.
+func (m *metrics) add(c metricChannel) *channelMetrics {
+	if c.Name == noChannel {
+		return m.unknown
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.channels[c] == nil {
+		m.channels[c] = m.vecs.resolve(c)
+		m.ledger.list(slices.Collect(maps.Keys(m.channels)))
+	}
+	return m.channels[c]
+}
+
+// remove ends the series of a channel that is not configured any more; what is
+// still counted with them is seen nowhere.
+func (m *metrics) remove(c metricChannel) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.channels[c] == nil {
+		return
+	}
+	m.channels[c].ignoredBy.close()
+	delete(m.channels, c)
+	m.vecs.remove(c)
+	m.ledger.list(slices.Collect(maps.Keys(m.channels)))
 }
 
 func (m *metrics) registerLink(reg prometheus.Registerer) {
@@ -153,15 +184,6 @@ func (m *metrics) registerProcess(reg prometheus.Registerer, version string) {
 	add(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "servicelink_build_info", Help: "Always 1; the labels say what runs.",
 	}, []string{"version", "goversion"})).WithLabelValues(version, runtime.Version()).Set(1)
-}
-
-// channel gives a channel's metrics; for a name that is not configured the
-// shared ones with channel="-".
-func (m *metrics) channel(name string) *channelMetrics {
-	if c, ok := m.channels[name]; ok {
-		return c
-	}
-	return m.unknown
 }
 
 func (m *metrics) linkUp(up bool)            { m.link.Set(bit(up)) }

@@ -53,6 +53,22 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 	}
 }
 
+// remove deletes every child of one channel.
+func (v *channelVecs) remove(c metricChannel) {
+	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
+	for _, vec := range []*prometheus.CounterVec{
+		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
+	} {
+		vec.DeletePartialMatch(by)
+	}
+	for _, vec := range []*prometheus.HistogramVec{v.endToEnd, v.webhook} {
+		vec.DeletePartialMatch(by)
+	}
+	for _, vec := range []*prometheus.GaugeVec{v.lanes, v.behind, v.held} {
+		vec.DeletePartialMatch(by)
+	}
+}
+
 func channelLabels(more []string) []string { return append([]string{"channel", "network"}, more...) }
 
 // resolve makes every child of one channel, at zero.
@@ -211,6 +227,14 @@ type openCounter struct {
 	vec      *prometheus.CounterVec
 	mu       sync.RWMutex
 	children map[string]prometheus.Counter
+	closed   bool // its series are gone, and no new ones come
+}
+
+// close keeps a late caller from making a series again.
+func (c *openCounter) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }
 
 func (c *openCounter) child(value string) prometheus.Counter {
@@ -230,6 +254,9 @@ func (c *openCounter) child(value string) prometheus.Counter {
 	}
 	if c.children == nil {
 		c.children = make(map[string]prometheus.Counter)
+	}
+	if c.closed {
+		return prometheus.NewCounter(prometheus.CounterOpts{}) // seen by nobody
 	}
 	child = c.vec.WithLabelValues(value)
 	c.children[value] = child

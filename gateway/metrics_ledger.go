@@ -16,10 +16,10 @@ const ledgerTimeout = 5 * time.Second
 // ledgerCollector asks the journal and the channels when it is scraped, so
 // that these gauges are never a copy that could be wrong.
 type ledgerCollector struct {
-	channels []metricChannel
-	now      func() time.Time
+	now func() time.Time
 
-	mu     sync.Mutex // guards the sources
+	mu       sync.Mutex // guards what follows
+	channels []metricChannel
 	ledger func(context.Context) (map[journal.LedgerKey]journal.LedgerEntry, error)
 	states func() map[string]string
 	size   func() int64
@@ -27,13 +27,12 @@ type ledgerCollector struct {
 	counts, oldest, state, bytes, readable *prometheus.Desc
 }
 
-func newLedgerCollector(channels []metricChannel) *ledgerCollector {
+func newLedgerCollector() *ledgerCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("servicelink_"+name, help, labels, nil)
 	}
 	return &ledgerCollector{
-		channels: channels,
-		now:      time.Now,
+		now: time.Now,
 		counts: desc("ledger", "Messages by state, from the journal's own counters: accepted + requeued = done + dead + pending at every moment.",
 			"channel", "network", "direction", "state"),
 		oldest: desc("oldest_pending_seconds", "Age of the oldest message that is not done; 0 when nothing is pending.",
@@ -42,6 +41,13 @@ func newLedgerCollector(channels []metricChannel) *ledgerCollector {
 		bytes:    desc("journal_bytes", "Space the journal uses; nothing is taken any more at journal.max_bytes."),
 		readable: desc("journal_readable", "1 when the journal's ledger could be read for this scrape, else 0 and the ledger's series are missing."),
 	}
+}
+
+// list says which channels have series of their own.
+func (c *ledgerCollector) list(channels []metricChannel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.channels = channels
 }
 
 // setSources connects the gauges that are read at scrape. Until then, and for
@@ -66,21 +72,21 @@ func (c *ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
-	ledger, states, size := c.ledger, c.states, c.size
+	ledger, states, size, channels := c.ledger, c.states, c.size, c.channels
 	c.mu.Unlock()
 	if size != nil {
 		ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.GaugeValue, float64(size()))
 	}
-	c.collectStates(ch, states)
-	c.collectLedger(ch, ledger)
+	c.collectStates(ch, channels, states)
+	c.collectLedger(ch, channels, ledger)
 }
 
-func (c *ledgerCollector) collectStates(ch chan<- prometheus.Metric, states func() map[string]string) {
+func (c *ledgerCollector) collectStates(ch chan<- prometheus.Metric, channels []metricChannel, states func() map[string]string) {
 	if states == nil {
 		return
 	}
 	now := states()
-	for _, channel := range c.channels {
+	for _, channel := range channels {
 		for _, state := range channelStates {
 			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue,
 				bit(now[channel.Name] == state), channel.Name, channel.Network, state)
@@ -88,7 +94,7 @@ func (c *ledgerCollector) collectStates(ch chan<- prometheus.Metric, states func
 	}
 }
 
-func (c *ledgerCollector) collectLedger(ch chan<- prometheus.Metric,
+func (c *ledgerCollector) collectLedger(ch chan<- prometheus.Metric, channels []metricChannel,
 	ledger func(context.Context) (map[journal.LedgerKey]journal.LedgerEntry, error),
 ) {
 	if ledger == nil {
@@ -102,29 +108,23 @@ func (c *ledgerCollector) collectLedger(ch chan<- prometheus.Metric,
 		return
 	}
 	strays := make(map[journal.Direction]journal.LedgerEntry)
+	configured := make(map[string]bool, len(channels))
+	for _, channel := range channels {
+		configured[channel.Name] = true
+	}
+	// The ledger of a channel that left the configuration, or of a Port the core
+	// made up, goes under "-": the sums stay right and the labels bounded.
 	for key, e := range entries {
-		if !c.configured(key.Channel) {
+		if !configured[key.Channel] {
 			strays[key.Direction] = addLedger(strays[key.Direction], e)
 		}
 	}
 	for _, dir := range []journal.Direction{journal.In, journal.Out} {
-		for _, channel := range c.channels {
+		for _, channel := range channels {
 			c.emit(ch, channel, dir, entries[journal.LedgerKey{Channel: channel.Name, Direction: dir}])
 		}
 		c.emit(ch, metricChannel{noChannel, noChannel}, dir, strays[dir])
 	}
-}
-
-// configured reports whether a channel has series of its own. The ledger of
-// one that left the configuration, or of a Port the core made up, goes under
-// "-": the sums stay right and the labels bounded.
-func (c *ledgerCollector) configured(name string) bool {
-	for _, channel := range c.channels {
-		if channel.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *ledgerCollector) emit(ch chan<- prometheus.Metric, channel metricChannel, dir journal.Direction, e journal.LedgerEntry) {

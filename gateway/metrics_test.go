@@ -386,3 +386,13 @@ func TestMetricsHotPathDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations per message, want 0", n)
 	}
 }
+
+// channel gives a channel's metrics by its name alone.
+func (m *metrics) channel(name string) *channelMetrics {
+	for c, has := range m.channels {
+		if c.Name == name {
+			return has
+		}
+	}
+	return m.unknown
+}

@@ -195,9 +195,9 @@ func (g *Gateway) tellClosed(ctx context.Context, c *conversation, it *inItem, s
 }
 
 func (g *Gateway) closedText(signal simprot.Signal, c *conversation) string {
-	texts := g.cfg.Texts.Closed
-	if signal == simprot.SignalHidden && len(g.cfg.Texts.Hidden) > 0 {
-		texts = g.cfg.Texts.Hidden
+	texts := g.config().Texts.Closed
+	if signal == simprot.SignalHidden && len(g.config().Texts.Hidden) > 0 {
+		texts = g.config().Texts.Hidden
 	}
 	c.mu.Lock()
 	culture := c.party.Culture

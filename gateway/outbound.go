@@ -51,7 +51,7 @@ func (g *Gateway) outEntry(ch *channel, sn *simprot.ChatSentenceInfo) journal.En
 		ID:   outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
 		Content:  (&content{Text: sn.Text, Model: sn.Model}).encode(),
 		SentAt:   sn.TimeSent,
-		Deadline: deadlineFrom(now, g.cfg.Limits.Deadline),
+		Deadline: deadlineFrom(now, g.config().Limits.Deadline),
 	}
 	e.ChatID = idText(sn.ChatId)
 	if e.ID != sn.ID {
@@ -256,7 +256,7 @@ func (c *conversation) sortWaiting() []*held {
 // askForOut starts a goroutine that asks STATUS until no row waits for an
 // answer any more. c.mu is held.
 func (g *Gateway) askForOut(c *conversation, patience time.Duration) {
-	c.out.asking = g.spawn(func() { g.answerOut(g.lanesCtx, c, patience) })
+	c.out.asking = c.ch.life.spawn(func() { g.answerOut(c.ch.life.lanes, c, patience) })
 }
 
 func (g *Gateway) answerOut(ctx context.Context, c *conversation, patience time.Duration) {

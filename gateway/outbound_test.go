@@ -152,7 +152,7 @@ func TestCredentialErrorsPauseTheChannel(t *testing.T) {
 		h.says("anna", "one")
 		h.says("anna", "two")
 		h.waits(10 * time.Minute)
-		ch := h.gw.channels[testChannel]
+		ch := h.gw.channel(testChannel)
 		if ch.state() != statePaused {
 			t.Errorf("state %q", ch.state())
 		}
@@ -407,7 +407,7 @@ func TestTypingBothWays(t *testing.T) {
 		if got := h.net.typing; !slices.Equal(got, []bool{true, false}) {
 			t.Errorf("customer saw typing %v", got)
 		}
-		inbox{h.gw, h.gw.channels[testChannel]}.Typing("anna|fake", true)
+		inbox{h.gw, h.gw.channel(testChannel)}.Typing("anna|fake", true)
 		h.waits(time.Second)
 		if h.chat("anna").CustomerTyping == 0 {
 			t.Error("the agent does not see the customer typing")

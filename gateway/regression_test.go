@@ -53,7 +53,7 @@ func (h *house) requeues() {
 
 func (h *house) deliverTo(channel, customer string, n int) {
 	h.Helper()
-	in := inbox{h.gw, h.gw.channels[channel]}
+	in := inbox{h.gw, h.gw.channel(channel)}
 	if err := in.Deliver(h.Context(), []connectors.Event{textEvent(customer, n)}); err != nil {
 		h.Error(err)
 	}
@@ -117,7 +117,7 @@ func TestUnclaimedPortHoldsNoPlace(t *testing.T) {
 func TestBacklogOfOnePortStarvesNoOther(t *testing.T) {
 	inHouse(t, func(h *house) {
 		customers := []string{"anna", "carla", "dora", "emma", "flora"}
-		h.gw.channels[testChannel].rooms[0].limit = int64(len(customers) - 2)
+		h.gw.channel(testChannel).rooms[0].limit.Store(int64(len(customers) - 2))
 		h.core.SetSignal(testChannel, simprot.SignalClosed)
 		for _, c := range customers {
 			h.writes(c, 1)
@@ -143,7 +143,7 @@ func TestFullMemoryRests(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.door.breakAll()
 		h.door.away.Store(true)
-		h.gw.channels[testChannel].rooms[0].limit = 3
+		h.gw.channel(testChannel).rooms[0].limit.Store(3)
 		for i := 1; i <= 3; i++ {
 			h.writes("berta", i)
 		}

@@ -59,7 +59,7 @@ func (p *port) up(s *simprot.Session) {
 	defer p.mu.Unlock()
 	p.session = s
 	p.changed()
-	p.g.spawn(func() { p.work(p.g.lanesCtx, s) })
+	p.ch.life.spawn(func() { p.work(p.ch.life.lanes, s) })
 }
 
 func (p *port) down(s *simprot.Session) {

@@ -17,9 +17,9 @@ import (
 
 // startOut starts the lane's goroutine. c.mu is held.
 func (g *Gateway) startOut(c *conversation) {
-	c.out.setRunning(g.spawn(func() {
+	c.out.setRunning(c.ch.life.spawn(func() {
 		for h := g.nextOut(c); h != nil; h = g.nextOut(c) {
-			g.sendOut(g.lanesCtx, c, h)
+			g.sendOut(c.ch.life.lanes, c, h)
 		}
 	}))
 }
@@ -29,7 +29,7 @@ func (g *Gateway) nextOut(c *conversation) *held {
 	for noRoom := false; ; {
 		c.mu.Lock()
 		switch {
-		case g.lanesCtx.Err() != nil:
+		case c.ch.life.lanes.Err() != nil:
 			c.out.setRunning(false)
 			c.mu.Unlock()
 			return nil
@@ -44,13 +44,13 @@ func (g *Gateway) nextOut(c *conversation) *held {
 		}
 		c.mu.Unlock()
 		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.Out, TrackingID: c.tracking}
-		err := g.load(g.lanesCtx, c)
+		err := g.load(c.ch.life.lanes, c)
 		if err == nil {
-			err = g.refill(g.lanesCtx, c, &c.out.laneState, lane, outLaneLimit)
+			err = g.refill(c.ch.life.lanes, c, &c.out.laneState, lane, outLaneLimit)
 		}
 		if noRoom = errors.Is(err, errNoRoom); err != nil {
 			if !noRoom {
-				sleep(g.lanesCtx, journalRetry)
+				sleep(c.ch.life.lanes, journalRetry)
 			}
 			continue
 		}
@@ -92,7 +92,7 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 		g.finishOut(d, verdict{state: journal.Done, reason: reasonNotShown})
 		return
 	}
-	d.rebase(g.cfg.Limits.Deadline)
+	d.rebase(g.config().Limits.Deadline)
 	g.split(ctx, d)
 	for i := range d.parts {
 		if d.states[i].State == journal.PartSent {
@@ -162,18 +162,18 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 		}
 	}
 	for {
-		if v, err := g.mayAttempt(ctx, d); v != notYet || err != nil {
+		if v, err := g.mayAttempt(ctx, d, i); v != notYet || err != nil {
 			return v, err
 		}
-		receipt, err := g.attempt(g.hardCtx, d, i) //nolint:contextcheck // what has begun is waited for
+		receipt, err := g.attempt(d.c.ch.life.hard, d, i) //nolint:contextcheck // what has begun is waited for
 		if err == nil {
 			g.record(d, i, journal.Part{State: journal.PartSent, NetworkID: receipt.NetworkID})
 			d.c.ch.limits.worked()
 			d.tries = 0
 			return notYet, nil
 		}
-		if g.hardCtx.Err() != nil {
-			return notYet, g.hardCtx.Err()
+		if gone := d.c.ch.life.hard.Err(); gone != nil {
+			return notYet, gone
 		}
 		if v := g.failed(ctx, d, i, connectors.AsSendError(err)); v != notYet {
 			return v, nil
@@ -182,7 +182,7 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 }
 
 // mayAttempt waits for the limits and gives up at the deadline.
-func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) {
+func (g *Gateway) mayAttempt(ctx context.Context, d *delivery, i int) (verdict, error) {
 	if ctx.Err() != nil {
 		return notYet, ctx.Err()
 	}
@@ -190,7 +190,7 @@ func (g *Gateway) mayAttempt(ctx context.Context, d *delivery) (verdict, error) 
 	if d.expired(time.Now()) {
 		return late, nil
 	}
-	err := d.c.ch.limits.wait(ctx, d.c.tracking, d.row.Deadline)
+	err := d.c.ch.limits.wait(ctx, d.parts[i].To, d.row.Deadline)
 	if errors.Is(err, errDeadline) {
 		return late, nil
 	}
@@ -284,7 +284,7 @@ func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors
 	default:
 		g.record(d, i, journal.Part{Reason: string(se.Reason)})
 	}
-	ch.limits.learn(se)
+	ch.limits.learn(d.parts[i].To, se)
 	wait := backOff(se, d.tries)
 	if !d.row.Deadline.IsZero() && time.Now().Add(wait).After(d.row.Deadline) {
 		return verdict{journal.Dead, connectors.ReasonDeadline, hintOf(se)}
@@ -312,7 +312,7 @@ func hintOf(se *connectors.SendError) string {
 // finishOut ends a sentence: the agent's note first, then the row, then the
 // core's confirmation.
 func (g *Gateway) finishOut(d *delivery, v verdict) {
-	ctx, c := g.hardCtx, d.c
+	ctx, c := d.c.ch.life.hard, d.c
 	if v.state == journal.Dead && !d.content.Auto {
 		if err := g.note(ctx, c, d.row.ID, outboundNote(d, v)); err != nil {
 			return // stopped: the row stays pending

@@ -24,7 +24,7 @@ func (g *Gateway) tick(ctx context.Context) {
 		case <-second.C:
 		}
 		health = g.watchJournal(health)
-		for _, ch := range g.channels {
+		for _, ch := range g.now().ordered {
 			ch.gate.tick()
 			if ch.rooms[0].again() || ch.rooms[1].again() {
 				g.wakeChannel(ctx, ch)
@@ -72,7 +72,7 @@ func (g *Gateway) wakeAtStart(ctx context.Context) {
 // reports whether the journal could name them all.
 func (g *Gateway) wakeAll(ctx context.Context) bool {
 	all := true
-	for _, ch := range g.channels {
+	for _, ch := range g.now().ordered {
 		if ch.cfg.Enabled {
 			all = g.wakeChannel(ctx, ch) && all
 		}

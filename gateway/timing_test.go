@@ -92,7 +92,7 @@ func TestAdmit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ch := testChannelNamed("a")
-			ch.rooms[0].limit = 100
+			ch.rooms[0].limit.Store(100)
 			c := newRegistry().get(ch, "1")
 			c.in.finished = tt.finished
 			for _, r := range tt.rows {
@@ -166,7 +166,7 @@ func TestFullMemoryRestsOut(t *testing.T) {
 		h.opened()
 		h.writes("berta", 1)
 		h.waits(5 * time.Second)
-		h.gw.channels[testChannel].rooms[1].limit = 3
+		h.gw.channel(testChannel).rooms[1].limit.Store(3)
 		var mended atomic.Bool
 		h.net.fail = func(int, connectors.Part) error {
 			if mended.Load() {

@@ -54,7 +54,7 @@ func (t *typing) fromCore(ch *channel, cmd *simprot.ChatCommandInfo) {
 		return
 	}
 	on := cmd.IsTyping != nil && *cmd.IsTyping
-	key := convKey{ch.cfg.Name, cmd.TrackingId}
+	key := convKey{ch, cmd.TrackingId}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if timer := t.now[key]; timer != nil {
@@ -62,19 +62,19 @@ func (t *typing) fromCore(ch *channel, cmd *simprot.ChatCommandInfo) {
 		delete(t.now, key)
 	}
 	if on {
-		t.now[key] = time.AfterFunc(typingLapse, func() { t.ends(typer, ch, key) })
+		t.now[key] = time.AfterFunc(typingLapse, func() { t.ends(typer, key) })
 	}
-	t.say(typer, ch, key, on)
+	t.say(typer, key, on)
 }
 
-func (t *typing) ends(typer connectors.Typer, ch *channel, key convKey) {
+func (t *typing) ends(typer connectors.Typer, key convKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, on := t.now[key]; !on {
 		return
 	}
 	delete(t.now, key)
-	t.say(typer, ch, key, false)
+	t.say(typer, key, false)
 }
 
 // lapse ends all typing, because the link is gone.
@@ -84,24 +84,36 @@ func (t *typing) lapse() {
 	for key, timer := range t.now {
 		timer.Stop()
 		delete(t.now, key)
-		ch := t.g.channels[key.channel]
-		if typer, ok := ch.conn.(connectors.Typer); ok {
-			t.say(typer, ch, key, false)
+		if typer, ok := key.ch.conn.(connectors.Typer); ok {
+			t.say(typer, key, false)
+		}
+	}
+}
+
+// forget ends what is shown of a channel that is retired; there is nobody left
+// to say so.
+func (t *typing) forget(ch *channel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, timer := range t.now {
+		if key.ch == ch {
+			timer.Stop()
+			delete(t.now, key)
 		}
 	}
 }
 
 // say makes the request, unless one for the conversation is under way. t.mu
 // is held.
-func (t *typing) say(typer connectors.Typer, ch *channel, key convKey, on bool) {
+func (t *typing) say(typer connectors.Typer, key convKey, on bool) {
 	if t.busy[key] {
 		return
 	}
-	t.busy[key] = t.g.spawn(func() {
-		ctx, cancel := context.WithTimeout(t.g.lanesCtx, typingTimeout)
+	t.busy[key] = key.ch.life.spawn(func() {
+		ctx, cancel := context.WithTimeout(key.ch.life.lanes, typingTimeout)
 		defer cancel()
-		if err := typer.Typing(ctx, ch.address(key.tracking, ""), on); err != nil {
-			ch.log.Debug("typing was not shown", "reason", string(connectors.AsSendError(err).Reason))
+		if err := typer.Typing(ctx, key.ch.address(key.tracking, ""), on); err != nil {
+			key.ch.log.Debug("typing was not shown", "reason", string(connectors.AsSendError(err).Reason))
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -118,8 +130,8 @@ func (t *typing) markRead(ch *channel, cmd *simprot.ChatCommandInfo) {
 	if !ok || !ch.caps.ReadMark || cmd.ID == "" {
 		return
 	}
-	t.g.spawn(func() {
-		ctx, cancel := context.WithTimeout(t.g.lanesCtx, typingTimeout)
+	ch.life.spawn(func() {
+		ctx, cancel := context.WithTimeout(ch.life.lanes, typingTimeout)
 		defer cancel()
 		if err := marker.MarkRead(ctx, ch.address(cmd.TrackingId, ""), cmd.ID); err != nil {
 			ch.log.Debug("read mark was not set", "reason", string(connectors.AsSendError(err).Reason))

@@ -36,6 +36,30 @@ type hookPath struct {
 	routes    []*route
 }
 
+// swapHandler answers as the handler it was given last does. Calls that are
+// under way end where they began.
+type swapHandler struct{ now atomic.Pointer[http.Handler] }
+
+func (s *swapHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(*s.now.Load()).ServeHTTP(w, r)
+}
+
+// mountWebhooks makes the webhooks of these channels the ones that answer.
+func (g *Gateway) mountWebhooks(cfg config.Public, channels []*channel) error {
+	h, err := newPublicHandler(cfg, g.hooks(channels), g.metrics.unknown, g.log)
+	if err != nil {
+		return config.Problems{{Path: "channels", Message: err.Error()}}
+	}
+	g.webhooks.now.Store(&h)
+	return nil
+}
+
+// tryWebhooks tells whether they could be mounted together.
+func (g *Gateway) tryWebhooks(cfg config.Public, channels []*channel) error {
+	_, err := newPublicHandler(cfg, g.hooks(channels), g.metrics.unknown, g.log)
+	return err
+}
+
 // newPublicHandler mounts the webhooks of all channels. strays counts calls
 // that no one channel can be blamed for. The error lists every webhook that is
 // incomplete or contradicts another one.
