@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -21,6 +22,12 @@ type Request struct {
 	URL    *url.URL
 	Header http.Header // may be nil; not changed
 	Body   []byte      // may be nil
+	// Source is the body where it is too large to be held; then Body is nil. Do
+	// closes it before it returns, and that must end a Read under way. When Source
+	// fails, or the connection does before its last byte was handed over, the
+	// request was not carried out. A *connectors.SendError of Source is returned.
+	Source io.ReadCloser
+	Size   int64 // of Source; -1 = not known
 	// Redirects is how many are followed, for GET and HEAD only; 0 = none. A
 	// Trusted client follows none: where they lead comes from outside.
 	Redirects int
@@ -39,6 +46,15 @@ type Response struct {
 // Do makes one attempt. Its error is always a *connectors.SendError and means
 // that there is no answer; what an answer means is for Table.Check to say.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	if r.Source == nil {
+		return c.do(ctx, r, nil)
+	}
+	up := &upload{source: r.Source, size: r.Size}
+	defer up.end()
+	return c.do(ctx, r, up)
+}
+
+func (c *Client) do(ctx context.Context, r Request, up *upload) (*Response, error) {
 	var p progress
 	call, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -46,7 +62,18 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if up != nil {
+		req.Body, req.ContentLength = up, r.Size
+		// The transport does not return while it waits for the source.
+		defer context.AfterFunc(call, up.end)()
+	}
 	answer, err := c.http.Do(req)
+	if err != nil && up != nil {
+		err = up.judge(err, &p)
+	}
+	if se, ok := errors.AsType[*connectors.SendError](err); ok {
+		return nil, se
+	}
 	if err != nil {
 		return nil, failure(ctx, err, &p)
 	}
