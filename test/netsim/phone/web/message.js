@@ -40,11 +40,17 @@ export function drawMessage(m, all, on) {
     item.append(el("p", "bubble", m.text));
     return item;
   }
-  item.append(bubble(m, all));
-  if (m.buttons) item.append(choices(m, on));
+  const row = el("div", "said");
+  row.append(bubble(m, all));
+  item.append(row);
   if (m.reactions?.length) item.append(el("p", "reactions", m.reactions.join(" ")));
+  if (m.buttons) item.append(choices(m, on));
   item.append(facts(m, mine));
-  if (!m.deleted && (can("reply") || can("react"))) item.append(tools(m, mine, on));
+  if (!m.deleted && (can("reply") || can("react"))) {
+    const { toggle, list } = tools(m, mine, on);
+    row.append(toggle);
+    item.append(list);
+  }
   return item;
 }
 
@@ -150,14 +156,15 @@ const emoji = ["👍", "❤", "😁", "🔥"];
 
 // tools are what can be done with a message, behind one small button.
 function tools(m, mine, on) {
-  const box = el("div", "tools");
-  const list = el("div", "tool-list");
+  const list = el("div", "tools");
   list.hidden = true;
-  const toggle = button("plain toggle", "⋯", () => {
-    list.hidden = !list.hidden;
-    toggle.setAttribute("aria-expanded", String(!list.hidden));
-    if (!list.hidden) list.scrollIntoView({ block: "nearest" });
-  });
+  const open = (yes) => {
+    list.hidden = !yes;
+    toggle.setAttribute("aria-expanded", String(yes));
+    if (yes) list.scrollIntoView({ block: "nearest" });
+  };
+  const toggle = button("plain toggle", "⋯", () => open(list.hidden));
+  list.addEventListener("click", () => open(false)); // after the button's own work
   toggle.setAttribute("aria-label", "More");
   toggle.setAttribute("aria-expanded", "false");
   if (can("react")) {
@@ -171,6 +178,5 @@ function tools(m, mine, on) {
   }
   if (can("reply")) list.append(button("quiet", "Reply", () => on.reply(m)));
   if (mine && m.text && can("edit")) list.append(button("quiet", "Edit", () => on.edit(m)));
-  box.append(toggle, list);
-  return box;
+  return { toggle, list };
 }

@@ -17,6 +17,7 @@ let shown = new Map(); // id of a message on display -> {look, item}
 let context = null; // what the next message is: {do, message} or {do, file}
 let watching = new AbortController();
 let notice = "";
+let follow = false; // the next change is the customer's own: show the end of the log
 
 // ---- customers
 
@@ -202,7 +203,8 @@ function drawLog(messages) {
   }
   for (const [id, { item }] of before) if (!all.has(id)) item.remove();
   $("empty").hidden = messages.length > 0;
-  if (atEnd || first) log.scrollTop = log.scrollHeight;
+  if (atEnd || first || follow) log.scrollTop = log.scrollHeight;
+  follow = false;
 }
 
 // Pictures come later than their place in the list.
@@ -233,6 +235,7 @@ function complain(text) {
 async function does(action) {
   const c = customers.get(current);
   tell("");
+  follow = action.message === undefined || action.do === "reply";
   try {
     await act(account, { chat: c.chat, user: c.user, ...action });
     return true;
@@ -283,7 +286,6 @@ $("writer").addEventListener("submit", async (e) => {
       if (context) setContext(null);
       $("text").value = "";
       grow();
-      $("messages").scrollTop = $("messages").scrollHeight;
     }
   } catch (problem) {
     complain(problem.message);
@@ -351,7 +353,9 @@ function use(next) {
   for (const c of kept()) meet(c.chat, c.name, c.user);
   const asked = new URLSearchParams(location.hash.slice(1)).get("chat");
   lookAround().then(() => {
+    const latest = [...customers.keys()].pop();
     if (asked) choose(meet(asked, customers.get(asked)?.name).chat);
+    else if (latest) choose(latest);
     else {
       drawStatus("online", false);
       openPeople(true);
