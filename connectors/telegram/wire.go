@@ -91,7 +91,7 @@ func readAnswer(resp *httpx.Response, result any) error {
 	}
 	return &apiError{
 		Code: a.ErrorCode, Description: a.Description,
-		RetryAfter: retryAfter(a.Parameters.RetryAfter, resp.Header.Get("Retry-After")),
+		RetryAfter: retryAfter(a.Parameters.RetryAfter, resp),
 		MigrateTo:  a.Parameters.MigrateToChatID,
 	}
 }
@@ -108,17 +108,13 @@ func noAnswer(status int) error {
 // maxRetryAfter keeps a broken answer from silencing a bot for years.
 const maxRetryAfter = 24 * 60 * 60
 
-// retryAfter reads the wait that the answer asks for, in seconds: the body's,
-// else the header's.
-func retryAfter(seconds int64, header string) time.Duration {
-	if seconds <= 0 {
-		n, err := strconv.ParseInt(header, 10, 64)
-		if err != nil {
-			return 0
-		}
-		seconds = n
+// retryAfter reads the wait that an answer asks for: the body's, in seconds, else
+// the header's.
+func retryAfter(seconds int64, resp *httpx.Response) time.Duration {
+	if seconds > 0 {
+		return time.Duration(min(seconds, maxRetryAfter)) * time.Second
 	}
-	return time.Duration(min(max(seconds, 0), maxRetryAfter)) * time.Second
+	return connectors.AsSendError(statuses.Check(resp)).RetryAfter
 }
 
 // conversation is where a message belongs. Its JSON is what every call that

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"servicelink/connectors"
 	"servicelink/internal/egress"
@@ -28,6 +30,8 @@ type Request struct {
 	// request was not carried out. A *connectors.SendError of Source is returned.
 	Source io.ReadCloser
 	Size   int64 // of Source; -1 = not known
+	// Timeout is for Do in place of Options.Timeout; 0 = that.
+	Timeout time.Duration
 	// Redirects is how many are followed, for GET and HEAD only; 0 = none. A
 	// Trusted client follows none: where they lead comes from outside.
 	Redirects int
@@ -56,7 +60,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 
 func (c *Client) do(ctx context.Context, r Request, up *upload) (*Response, error) {
 	var p progress
-	call, cancel := context.WithTimeout(ctx, c.timeout)
+	call, cancel := context.WithTimeout(ctx, cmp.Or(r.Timeout, c.timeout))
 	defer cancel()
 	req, err := c.newRequest(p.trace(call), r)
 	if err != nil {
