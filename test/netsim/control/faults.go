@@ -132,11 +132,20 @@ func (s *Script) TakeKind(kind Kind, account, method string) (Fault, bool) {
 	return s.take(account, method, []Kind{kind})
 }
 
-// Int is a random number below n from the script's source.
-func (s *Script) Int(n int) int {
+// Has says whether a fault of this kind is in force for account, without using
+// it up.
+func (s *Script) Has(kind Kind, account string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.random.IntN(n)
+	s.expire()
+	return slices.ContainsFunc(s.faults, func(f scripted) bool { return f.Kind == kind && fits(f.Account, account) })
+}
+
+// Int is a random number below n from the script's source.
+func (s *Script) Int(n int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.Int64N(n)
 }
 
 // Shuffle reorders n things by the script's source.
