@@ -45,8 +45,11 @@ var (
 func readParams(r *http.Request) (params, error) {
 	p := params{values: map[string]string{}, files: map[string]upload{}}
 	p.add(r.URL.Query())
+	if r.Header.Get("Content-Type") == "" {
+		return p, nil
+	}
 	kind, attributes, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" {
+	if err != nil {
 		return p, errBody
 	}
 	body := http.MaxBytesReader(nil, r.Body, maxUpload+maxValues)
