@@ -161,11 +161,11 @@ func (c *Connector) deliver(ctx context.Context, m *message) (id string, err err
 	if err != nil {
 		return "", err
 	}
-	// It is sent, whatever else can be read of it.
 	var sent struct {
 		MessageID int64 `json:"message_id"`
 	}
-	if json.Unmarshal(result, &sent) != nil || sent.MessageID == 0 {
+	// It is sent, whatever else can be read of it.
+	if _ = json.Unmarshal(result, &sent); sent.MessageID == 0 {
 		return "", nil
 	}
 	return decimal(sent.MessageID), nil
