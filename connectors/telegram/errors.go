@@ -22,6 +22,7 @@ const (
 	noReply        // without reply_parameters
 	byUpload       // the file's bytes instead of its address
 	aDocument      // the file as a document, which is not looked into
+	bigFile        // byUpload, which may be bigger, else aDocument
 )
 
 // rule is what a refusal of the Bot API means.
@@ -47,8 +48,7 @@ const (
 	hintTopic   = "An administrator of the group has closed or deleted the topic."
 	hintFetch   = "Telegram could not fetch the file from its address."
 	hintMedia   = "Telegram does not take the file as what it is sent as. Send it as a document."
-	hintBig     = "The file is too big: Telegram takes 50 MB from a bot, of photos 10 MB."
-	hintBigDown = "Telegram gives bots no file over 20 MB."
+	hintBig     = "The file is too big: Telegram takes 50 MB from a bot, 10 MB as a photo, and gives a bot 20 MB."
 	hintWindow  = "Telegram lets the bot answer for a business account only while the customer has written lately."
 	hintAccount = "The owner of the business account has to connect the bot again, with the right to answer."
 	hintVoice   = "The customer does not receive voice or video messages. Send the file as a document."
@@ -105,8 +105,10 @@ var rules = []rule{
 	{400, "photo_save_file_invalid", connectors.Rejected, connectors.ReasonContent, aDocument, hintMedia},
 	{400, "photo_ext_invalid", connectors.Rejected, connectors.ReasonContent, aDocument, hintMedia},
 
-	// getFile
-	{400, "file is too big", connectors.Rejected, connectors.ReasonContent, asItIs, hintBigDown},
+	// Of addresses over 20 MB, of photos over 10 MB, and of getFile over 20 MB.
+	{400, "file is too big", connectors.Rejected, connectors.ReasonContent, bigFile, hintBig},
+
+	// getFile alone
 	{400, "temporarily unavailable", connectors.NotSent, connectors.ReasonNotFound, asItIs, ""},
 	{400, "invalid file_id", connectors.Rejected, connectors.ReasonNotFound, asItIs, ""},
 

@@ -134,6 +134,8 @@ func (m *message) mended(how mend, migrateTo int64) bool {
 			return false
 		}
 		m.upload = true
+	case bigFile:
+		return m.mended(byUpload, 0) || m.mended(aDocument, 0)
 	case aDocument:
 		if m.file == nil || m.kind == document {
 			return false

@@ -211,6 +211,10 @@ var outgoings = map[string]struct {
 		connectors.Part{To: to("77|telegram"), File: outFile("photo", "", "https://files.example/a", png)},
 		[]said{refusal(400, "Bad Request: wrong type of the web page content"), refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), ok()},
 	},
+	"too big for a photo": {
+		connectors.Part{To: to("77|telegram"), File: outFile("photo", "", "https://files.example/a.png", png)},
+		[]said{refusal(400, "Bad Request: file is too big"), refusal(400, "Bad Request: file is too big"), ok()},
+	},
 	"only bytes": {connectors.Part{To: to("77|telegram"), File: outFile("text/plain", "a.txt", "", "hello")}, nil},
 	"topic is gone": {
 		connectors.Part{To: to("-1001|9|telegram"), Text: "hello"},
