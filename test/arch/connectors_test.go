@@ -30,12 +30,11 @@ func connectorNames(t *testing.T) []string {
 	return names
 }
 
-// TestConnectorFolders: whoever knows one connector finds their way in all.
+// TestConnectorFolders: whoever knows one connector finds their way in all. A
+// large one has more files than these.
 func TestConnectorFolders(t *testing.T) {
 	files := goFiles(t)
 	for _, name := range connectorNames(t) {
-		want := []string{"doc.go", "inbound.go", name + ".go", "outbound.go", "wire.go"}
-		slices.Sort(want)
 		var have []string
 		tests := 0
 		for _, f := range files {
@@ -47,9 +46,10 @@ func TestConnectorFolders(t *testing.T) {
 				have = append(have, path.Base(f.name))
 			}
 		}
-		slices.Sort(have)
-		if !slices.Equal(have, want) {
-			t.Errorf("connectors/%s holds %q, want %q", name, have, want)
+		for _, want := range []string{"doc.go", name + ".go", "inbound.go", "outbound.go", "wire.go"} {
+			if !slices.Contains(have, want) {
+				t.Errorf("connectors/%s has no %s, but %q", name, want, have)
+			}
 		}
 		if tests == 0 {
 			t.Errorf("connectors/%s has no tests", name)
