@@ -10,7 +10,7 @@ import (
 type account struct {
 	key journal.LedgerKey
 	journal.Counts
-	saved journal.Counts // as of the last commit
+	saved journal.Counts // as of the last commit; pending's readers look at it
 	dirty bool
 }
 
@@ -55,13 +55,19 @@ func (l *ledger) load(c *conn) (accepted int64, err error) {
 
 // account gives the counters to change; the caller changes them.
 func (l *ledger) account(channel string, d journal.Direction) *account {
+	a := l.get(channel, d)
+	l.touch(a)
+	return a
+}
+
+// get gives the counters to look at.
+func (l *ledger) get(channel string, d journal.Direction) *account {
 	k := journal.LedgerKey{Channel: channel, Direction: d}
 	a := l.accounts[k]
 	if a == nil {
 		a = &account{key: k}
 		l.accounts[k] = a
 	}
-	l.touch(a)
 	return a
 }
 

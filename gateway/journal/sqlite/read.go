@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"servicelink/gateway/journal"
@@ -128,19 +130,43 @@ func (j *Journal) integer(ctx context.Context, query string, args ...any) (n int
 	return n, err
 }
 
-// Lanes is journal.Journal's.
+// Lanes is journal.Journal's. Its names are read from disk, a piece at a time.
 func (j *Journal) Lanes(ctx context.Context, channel string, dir journal.Direction) (lanes []journal.LaneInfo, err error) {
-	err = each(ctx, j.db, 2, func(v []driver.Value) error {
-		lanes = append(lanes, journal.LaneInfo{
-			Lane:    journal.Lane{Channel: channel, Direction: dir, TrackingID: asText(v[0])},
-			Pending: asInt(v[1]),
-		})
+	if err := j.db.PingContext(ctx); err != nil {
+		return nil, fail(ctx, err)
+	}
+	list := j.s.pending.list(journal.LedgerKey{Channel: channel, Direction: dir})
+	lanes = slices.Grow(lanes, len(list))
+	for piece := range slices.Chunk(list, lanesPiece) {
+		names, err := j.trackingIDs(ctx, piece)
+		if err != nil {
+			return nil, fail(ctx, err)
+		}
+		for _, l := range piece {
+			lanes = append(lanes, journal.LaneInfo{
+				Lane:    journal.Lane{Channel: channel, Direction: dir, TrackingID: names[l.number>>1]},
+				Pending: l.rows,
+			})
+		}
+	}
+	return lanes, nil
+}
+
+// lanesPiece is how many conversations' names one query reads.
+const lanesPiece = 4096
+
+// trackingIDs names the conversations of lanes.
+func (j *Journal) trackingIDs(ctx context.Context, lanes []laneCount) (map[int64]string, error) {
+	ids := make([]byte, 0, 8*len(lanes))
+	for i, l := range lanes {
+		ids = strconv.AppendInt(append(ids, "[,"[min(i, 1)]), l.number>>1, 10)
+	}
+	names := make(map[int64]string, len(lanes))
+	err := each(ctx, j.db, 2, func(v []driver.Value) error {
+		names[asInt(v[0])] = asText(v[1])
 		return nil
-	}, `SELECT c.tracking_id, p.n
-		FROM (SELECT lane, count(*) AS n FROM message WHERE state < 3 GROUP BY lane) p
-		JOIN conversation c ON c.id = p.lane >> 1
-		WHERE c.channel = ? AND p.lane & 1 = ?`, channel, int64(dir-journal.In))
-	return lanes, fail(ctx, err)
+	}, "SELECT c.id, c.tracking_id FROM json_each(?) i JOIN conversation c ON c.id = i.value", string(append(ids, ']')))
+	return names, err
 }
 
 // Conversation is journal.Journal's.
@@ -162,51 +188,26 @@ func (j *Journal) Conversations(ctx context.Context, channel string, since time.
 	return convs, fail(ctx, err)
 }
 
-// Ledger is journal.Journal's: counters and oldest rows of one moment.
+// Ledger is journal.Journal's: counters and oldest rows of one moment, from the
+// writer's own books, so that it costs no walk through a backlog.
 func (j *Journal) Ledger(ctx context.Context) (map[journal.LedgerKey]journal.LedgerEntry, error) {
-	tx, err := j.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
+	if err := j.db.PingContext(ctx); err != nil {
 		return nil, fail(ctx, err)
 	}
-	ledger, err := readLedger(ctx, tx)
-	return ledger, fail(ctx, errors.Join(err, tx.Rollback()))
-}
-
-func readLedger(ctx context.Context, tx *sql.Tx) (map[journal.LedgerKey]journal.LedgerEntry, error) {
-	ledger := make(map[journal.LedgerKey]journal.LedgerEntry)
-	err := each(ctx, tx, 7, func(v []driver.Value) error {
-		k, counts := decodeCounts(v)
-		ledger[k] = journal.LedgerEntry{Counts: counts}
-		return nil
-	}, selectLedger)
-	if err != nil {
-		return nil, err
-	}
-	for k, e := range ledger {
-		if e.Pending == 0 {
-			continue
-		}
-		if e.OldestPending, err = oldestPending(ctx, tx, k); err != nil {
-			return nil, err
+	books := j.s.pending.books()
+	ledger := make(map[journal.LedgerKey]journal.LedgerEntry, len(books))
+	for k, b := range books {
+		e := journal.LedgerEntry{Counts: b.Counts}
+		if b.oldest > 0 {
+			at, err := j.integer(ctx, "SELECT accepted_at FROM message WHERE seq = ?", b.oldest)
+			if err != nil {
+				return nil, fail(ctx, err)
+			}
+			e.OldestPending = asTime(at)
 		}
 		ledger[k] = e
 	}
 	return ledger, nil
-}
-
-// oldestPending looks for the first segment that has a pending row of the key,
-// then for the first row in it.
-func oldestPending(ctx context.Context, tx *sql.Tx, k journal.LedgerKey) (oldest time.Time, err error) {
-	err = each(ctx, tx, 1, func(v []driver.Value) error {
-		oldest = asTime(v[0])
-		return nil
-	}, `SELECT accepted_at FROM message WHERE seq = (
-		SELECT min(m.seq) FROM message m JOIN conversation c ON c.id = m.lane >> 1
-		WHERE m.state < 3 AND m.lane & 1 = ?2 AND c.channel = ?1 AND m.seq >> 12 = (
-			SELECT m.seq >> 12 FROM message m INDEXED BY message_pending JOIN conversation c ON c.id = m.lane >> 1
-			WHERE m.state < 3 AND m.lane & 1 = ?2 AND c.channel = ?1 ORDER BY m.seq >> 12 LIMIT 1))`,
-		k.Channel, int64(k.Direction-journal.In))
-	return oldest, err
 }
 
 // Dead is journal.Journal's.

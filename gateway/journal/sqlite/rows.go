@@ -78,10 +78,9 @@ func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, err
 		return journal.Refused, nil
 	}
 	a.Pending++
-	s.segments.move(r.Seq, 1)
-	if len(s.accounts) < accountsKept {
-		s.accounts[r.Seq] = a
-	}
+	at := place{a, lane}
+	s.pending.begins(r.Seq, at)
+	s.pending.keep(r.Seq, at)
 	*row = r
 	return journal.New, nil
 }
@@ -111,12 +110,12 @@ func (s *store) Change(c *journal.Change) error {
 
 // endRow keeps the books of a row that has just ended.
 func (s *store) endRow(c *journal.Change) error {
-	a, err := s.accountOf(c.Seq)
+	at, err := s.placeOf(c.Seq)
 	if err != nil {
 		return err
 	}
-	delete(s.accounts, c.Seq)
-	s.segments.move(c.Seq, -1)
+	s.pending.ends(c.Seq, at)
+	a := at.account
 	a.Pending--
 	if c.State == journal.Done {
 		a.Done++
@@ -130,7 +129,7 @@ func (s *store) endRow(c *journal.Change) error {
 // be pending, and was never requeued, is done.
 func (s *store) simplyDone(c *journal.Change) bool {
 	return c.State == journal.Done && c.Parts == nil && c.Epoch == 0 && c.Reason == "" && c.Hint == "" &&
-		c.Next.IsZero() && s.accounts[c.Seq] != nil
+		c.Next.IsZero() && s.pending.place(c.Seq).account != nil
 }
 
 func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
@@ -159,20 +158,21 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 	return n > 0, err
 }
 
-// accountOf gives the counters of a row's channel and direction.
-func (s *store) accountOf(seq int64) (*account, error) {
-	if a := s.accounts[seq]; a != nil {
-		s.ledger.touch(a)
-		return a, nil
+// placeOf gives where a pending row belongs, its counters to be changed.
+func (s *store) placeOf(seq int64) (place, error) {
+	if at := s.pending.place(seq); at.account != nil {
+		s.ledger.touch(at.account)
+		return at, nil
 	}
 	v, err := s.laneOf.first(seq)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
 	if v == nil {
-		return nil, journal.ErrNotFound
+		return place{}, journal.ErrNotFound
 	}
-	return s.ledger.account(asText(v[1]), direction(asInt(v[0]))), nil
+	lane := asInt(v[0])
+	return place{s.ledger.account(asText(v[1]), direction(lane)), lane}, nil
 }
 
 func (s *store) Requeue(seq int64, row *journal.Row) error {
@@ -200,7 +200,7 @@ func (s *store) Requeue(seq int64, row *journal.Row) error {
 	a := s.ledger.account(row.Lane.Channel, row.Lane.Direction)
 	a.Requeued++
 	a.Pending++
-	s.segments.move(seq, 1)
+	s.pending.begins(seq, place{a, asInt(v[1])})
 	row.Loaded = true
 	return nil
 }
@@ -236,23 +236,24 @@ func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more 
 	if c == nil || err != nil {
 		return nil, false, err
 	}
-	number := laneNumber(c.id, lane.Direction)
-	for _, segment := range s.segments.sorted() {
-		err = s.lanePending.each(func(v []driver.Value) error {
-			var r journal.Row
-			if err := decodeRow(v, &r); err != nil {
-				return err
-			}
-			r.Loaded = true
-			rows = append(rows, r)
-			return nil
-		}, segment, number, int64(limit+1-len(rows)))
+	at := place{s.ledger.get(lane.Channel, lane.Direction), laneNumber(c.id, lane.Direction)}
+	seqs, more := s.pending.first(at.account, at.lane, limit)
+	rows = make([]journal.Row, len(seqs))
+	for i, seq := range seqs {
+		v, err := s.bySeq.first(seq)
 		if err != nil {
 			return nil, false, err
 		}
-		if len(rows) > limit {
-			return rows[:limit], true, nil
+		if v == nil {
+			return nil, false, journal.ErrNotFound
+		}
+		if err := decodeRow(v, &rows[i]); err != nil {
+			return nil, false, err
+		}
+		rows[i].Loaded = true
+		if rows[i].Epoch == 0 {
+			s.pending.keep(seq, at)
 		}
 	}
-	return rows, false, nil
+	return rows, more, nil
 }

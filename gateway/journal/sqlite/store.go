@@ -12,10 +12,6 @@ import (
 	"servicelink/gateway/journal/internal/writer"
 )
 
-// accountsKept is how many pending rows' accounts are held in memory, so that
-// the change that finishes a row need not read it.
-const accountsKept = 1 << 16
-
 // measureEvery is how many bytes may be written before Size is measured again.
 const measureEvery = 1 << 20
 
@@ -34,17 +30,15 @@ type store struct {
 	convs    convs
 	ledger   ledger
 	seen     seen
-	segments segments
+	pending  pending
 	sweep    sweep
-	// accounts knows some pending rows' counters by Seq.
-	accounts map[int64]*account
 	next     int64 // the next Seq
 	saved    int64 // next, as of the last commit
 	size     atomic.Int64
 	written  int64 // bytes since size was measured, about
 
 	begin, commit, rollback, probe        *stmt
-	byKey, bySeq, lanePending             *stmt
+	byKey, bySeq                          *stmt
 	update, updateParts, requeue, discard *stmt
 	laneOf, stateOf                       *stmt
 	pageCount, freeCount                  *stmt
@@ -60,8 +54,6 @@ func (s *store) prepare() error {
 	s.pageCount, s.freeCount = c.prepare("PRAGMA page_count"), c.prepare("PRAGMA freelist_count")
 	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
 	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
-	s.lanePending = c.prepare(selectRow +
-		"WHERE m.seq >> 12 = ? AND m.lane = ? AND m.state < 3 ORDER BY m.seq LIMIT ?")
 	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, next_at = ?, ended_at = ?"
 	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
 	s.update = c.prepare(update + forward)
@@ -120,8 +112,7 @@ func (s *store) load() error {
 	if err := s.seen.load(s.c, floor); err != nil {
 		return err
 	}
-	s.accounts = make(map[int64]*account)
-	if err := s.segments.load(s.c); err != nil {
+	if err := s.pending.load(s.c, &s.ledger); err != nil {
 		return err
 	}
 	if err := s.sweep.load(s.c); err != nil {
@@ -162,9 +153,8 @@ func (s *store) Commit() error {
 		return err
 	}
 	s.convs.committed()
-	s.ledger.committed()
+	s.pending.committed(&s.ledger)
 	s.seen.committed()
-	s.segments.committed()
 	s.sweep.committed(&s.seen)
 	s.saved = s.next
 	s.remeasure()
@@ -178,10 +168,9 @@ func (s *store) Rollback() {
 	s.convs.rolledBack()
 	s.ledger.rolledBack()
 	s.seen.rolledBack()
-	s.segments.rolledBack()
+	s.pending.rolledBack()
 	s.sweep.rolledBack()
 	s.next = s.saved
-	clear(s.accounts) // a Seq may come again for another channel
 }
 
 func (s *store) Probe() error {
