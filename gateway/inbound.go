@@ -59,7 +59,7 @@ func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
 	defer c.mu.Unlock()
 	c.lastUsed = time.Now()
 	admitted := g.admit(c, &c.in.laneState, row, inLaneLimit)
-	if !c.in.running && (admitted != nil || len(c.in.rows) == 0 && !c.in.room.full()) {
+	if !c.in.running && (admitted != nil || c.in.behind && !c.in.queued && len(c.in.rows) == 0) {
 		g.startIn(c)
 	}
 }
@@ -72,6 +72,7 @@ func (g *Gateway) startIn(c *conversation) {
 // runIn works a lane until it is empty, one event at a time: the next is
 // touched only after the last was echoed. Other lanes are never held up.
 func (g *Gateway) runIn(c *conversation) {
+	defer g.feed(c.ch, journal.In) // it leaves room behind
 	for {
 		row := g.nextIn(c)
 		if row == nil {
@@ -83,7 +84,7 @@ func (g *Gateway) runIn(c *conversation) {
 
 // nextIn gives the head of the lane, or nil when the goroutine shall end.
 func (g *Gateway) nextIn(c *conversation) *held {
-	for noRoom := false; ; {
+	for {
 		c.mu.Lock()
 		switch {
 		case c.ch.life.lanes.Err() != nil:
@@ -94,16 +95,18 @@ func (g *Gateway) nextIn(c *conversation) *held {
 			row := c.in.rows[0]
 			c.mu.Unlock()
 			return row
-		case !c.in.behind || noRoom:
+		case !c.in.behind:
 			c.in.setRunning(false)
+			c.answer = nil
+			c.mu.Unlock()
+			return nil
+		case !c.reserve(&c.in.laneState, inLaneLimit):
 			c.answer = nil
 			c.mu.Unlock()
 			return nil
 		}
 		c.mu.Unlock()
-		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking}
-		err := g.refill(c.ch.life.lanes, c, &c.in.laneState, lane, inLaneLimit)
-		if noRoom = errors.Is(err, errNoRoom); err != nil && !noRoom {
+		if err := g.refill(c.ch.life.lanes, c, &c.in.laneState); err != nil {
 			sleep(c.ch.life.lanes, journalRetry)
 		}
 	}

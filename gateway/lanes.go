@@ -3,8 +3,8 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"servicelink/gateway/journal"
@@ -27,6 +27,8 @@ type laneState struct {
 	// refilling: the journal has been asked; rows handed over meanwhile are in
 	// the answer.
 	refilling bool
+	queued    bool // it waits in the room's line
+	reserved  int  // room taken for what the journal will be asked for
 	// finished is the highest Seq that has ended here. A repeat may be handed
 	// over between a row's end and the commit of its end.
 	finished int64
@@ -104,6 +106,33 @@ type room struct {
 	held  atomic.Int64
 	// starved: a lane was left to the journal for want of room.
 	starved atomic.Bool
+
+	mu   sync.Mutex
+	line []*conversation // whose lanes wait for room, first come first
+}
+
+// join puts a conversation's lane at the end of the line.
+func (r *room) join(c *conversation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line = append(r.line, c)
+}
+
+// next takes the first lane out of the line, with room for up to n rows; nil
+// when none waits or there is no room.
+func (r *room) next(n int) (*conversation, int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.line) == 0 {
+		return nil, 0
+	}
+	if n = r.takeSome(n); n == 0 {
+		return nil, 0
+	}
+	c := r.line[0]
+	r.line[0] = nil
+	r.line = r.line[1:]
+	return c, n
 }
 
 // take reserves room for up to n rows and tells for how many.
@@ -117,14 +146,23 @@ func (r *room) take(n int) int {
 	return n - over
 }
 
+// takeSome is take for rows that are to be read: too few are not worth it.
+func (r *room) takeSome(n int) int {
+	got := r.take(n)
+	if int64(got) < min(int64(n), inLaneLimit, max(1, r.limit.Load()/4)) {
+		r.release(got)
+		return 0
+	}
+	return got
+}
+
 func (r *room) release(n int) { r.held.Add(int64(-n)) }
 
-func (r *room) full() bool { return r.held.Load() >= r.limit.Load() }
-
-// again tells, once, that lanes were left to the journal and there is room for
-// them now.
-func (r *room) again() bool {
-	return r.starved.Load() && r.held.Load() < r.limit.Load()*9/10 && r.starved.CompareAndSwap(true, false)
+// again takes the mark of starving away once there is room.
+func (r *room) again() {
+	if r.starved.Load() && r.held.Load() < r.limit.Load()*9/10 {
+		r.starved.Store(false)
+	}
 }
 
 // share divides the memory among the channels and directions.
@@ -153,39 +191,89 @@ func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit i
 	return h
 }
 
-// refill asks the journal for the lane's pending rows when the lane holds none
-// and is behind. It returns when they are there, or ctx ends.
-func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState, lane journal.Lane, limit int) error {
+// reserve takes room for rows of a lane that is behind. Without any the lane
+// lines up, and its goroutine is to end: feed starts it again. c.mu is held.
+func (c *conversation) reserve(l *laneState, limit int) bool {
+	if l.reserved == 0 {
+		l.reserved = l.room.takeSome(limit)
+	}
+	if l.reserved == 0 {
+		l.setRunning(false)
+		c.lineUp(l)
+	}
+	return l.reserved > 0
+}
+
+// lineUp has a lane that is behind wait for room. c.mu is held.
+func (c *conversation) lineUp(l *laneState) {
+	if !l.queued {
+		l.queued = true
+		l.room.join(c)
+	}
+}
+
+// feed starts the lanes in a channel's line for which there is room. Nothing is
+// asked of the journal for the others, and they have no goroutine.
+func (g *Gateway) feed(ch *channel, dir journal.Direction) {
+	r, limit := &ch.rooms[dir-journal.In], inLaneLimit
+	if dir == journal.Out {
+		limit = outLaneLimit
+	}
+	for {
+		c, n := r.next(limit)
+		if c == nil {
+			return
+		}
+		c.mu.Lock()
+		l := c.lane(dir)
+		l.queued = false
+		if !c.gone && l.startable() {
+			l.reserved += n
+			g.startLane(c, dir)
+		} else {
+			r.release(n)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// startable: nothing of it is in memory, and nobody works on it. c.mu is held.
+func (l *laneState) startable() bool { return !l.running && !l.refilling && len(l.rows) == 0 }
+
+func (c *conversation) lane(dir journal.Direction) *laneState {
+	if dir == journal.Out {
+		return &c.out.laneState
+	}
+	return &c.in.laneState
+}
+
+// refill asks the journal for the lane's pending rows when the lane holds none,
+// is behind and has reserved room. It returns when they are there, or ctx ends.
+func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState) error {
 	c.mu.Lock()
 	l.refilling = true
+	room := l.reserved
+	l.reserved = 0
 	c.mu.Unlock()
+	lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: l.dir, TrackingID: c.tracking}
 	done := make(chan error, 1)
-	g.journal.Refill(lane, limit, func(rows []journal.Row, more bool, err error) {
+	g.journal.Refill(lane, room, func(rows []journal.Row, more bool, err error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		l.refilling = false
-		if c.gone {
-			err = context.Canceled
-		}
-		if err != nil {
-			done <- err
-			return
-		}
-		if n := l.room.take(len(rows)); n < len(rows) {
-			rows, more = rows[:n], true
-			if n == 0 {
-				err = errNoRoom
+		l.room.release(room - len(rows))
+		if err == nil {
+			for i := range rows {
+				c.tick++
+				l.add(&held{Row: rows[i], tick: c.tick})
 			}
+			l.setBehind(more)
 		}
-		for i := range rows {
-			c.tick++
-			l.add(&held{Row: rows[i], tick: c.tick})
-		}
-		l.setBehind(more)
 		done <- err
 	})
 	select {
 	case err := <-done:
+		g.feed(c.ch, l.dir) // with what was reserved too much
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -204,11 +292,9 @@ func (g *Gateway) pop(l *laneState, seq int64) {
 	l.room.release(1)
 }
 
-// errNoRoom ends a lane's goroutine; the tick wakes it when there is room.
-var errNoRoom = errors.New("no room for the lane's rows")
-
-// wakeLanes starts the lanes of a channel that have pending rows and no
-// goroutine: at start, and whenever the tick finds some.
+// wakeLanes lines up the lanes of a channel that have pending rows and no
+// goroutine, at start and whenever the tick finds some, and starts those for
+// which there is room.
 func (g *Gateway) wakeLanes(ctx context.Context, ch *channel) error {
 	for _, dir := range []journal.Direction{journal.In, journal.Out} {
 		lanes, err := g.journal.Lanes(ctx, ch.cfg.Name, dir)
@@ -216,33 +302,36 @@ func (g *Gateway) wakeLanes(ctx context.Context, ch *channel) error {
 			return err
 		}
 		for _, info := range lanes {
-			g.wakeLane(g.convs.get(ch, info.Lane.TrackingID), dir)
+			g.convs.get(ch, info.Lane.TrackingID).wake(dir)
 		}
+		g.feed(ch, dir)
 	}
 	return nil
 }
 
 // wakeBoth has both lanes ask the journal, unless they hold rows of it.
 func (g *Gateway) wakeBoth(c *conversation) {
-	g.wakeLane(c, journal.In)
-	g.wakeLane(c, journal.Out)
+	for _, dir := range []journal.Direction{journal.In, journal.Out} {
+		c.wake(dir)
+		g.feed(c.ch, dir)
+	}
 }
 
-func (g *Gateway) wakeLane(c *conversation, dir journal.Direction) {
+// wake lines a lane up, unless somebody works on it.
+func (c *conversation) wake(dir journal.Direction) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
-		return
+	if l := c.lane(dir); !c.gone && l.startable() {
+		l.setBehind(true)
+		c.lineUp(l)
 	}
-	if dir == journal.In {
-		if !c.in.running && !c.in.refilling && len(c.in.rows) == 0 {
-			c.in.setBehind(true)
-			g.startIn(c)
-		}
-		return
-	}
-	if !c.out.running && !c.out.refilling && len(c.out.rows) == 0 {
-		c.out.setBehind(true)
+}
+
+// startLane starts a lane's goroutine. c.mu is held.
+func (g *Gateway) startLane(c *conversation, dir journal.Direction) {
+	if dir == journal.Out {
 		g.startOut(c)
+	} else {
+		g.startIn(c)
 	}
 }

@@ -135,7 +135,7 @@ func (g *Gateway) pushOut(c *conversation, row *journal.Row) {
 	if h != nil && live && !row.Repeat {
 		h.tick, h.fresh = a.tick, a.fresh
 	}
-	if h == nil && c.out.behind && len(c.out.rows) == 0 && !c.out.running && !c.out.room.full() {
+	if h == nil && c.out.behind && !c.out.queued && len(c.out.rows) == 0 && !c.out.running {
 		g.startOut(c)
 	}
 	g.freeOut(c)

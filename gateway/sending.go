@@ -18,6 +18,7 @@ import (
 // startOut starts the lane's goroutine. c.mu is held.
 func (g *Gateway) startOut(c *conversation) {
 	c.out.setRunning(c.ch.life.spawn(func() {
+		defer g.feed(c.ch, journal.Out) // it leaves room behind
 		for h := g.nextOut(c); h != nil; h = g.nextOut(c) {
 			g.sendOut(c.ch.life.lanes, c, h)
 		}
@@ -26,7 +27,7 @@ func (g *Gateway) startOut(c *conversation) {
 
 // nextOut gives the next freed row, or nil when the goroutine shall end.
 func (g *Gateway) nextOut(c *conversation) *held {
-	for noRoom := false; ; {
+	for {
 		c.mu.Lock()
 		switch {
 		case c.ch.life.lanes.Err() != nil:
@@ -37,21 +38,21 @@ func (g *Gateway) nextOut(c *conversation) *held {
 			h := c.out.ready[0]
 			c.mu.Unlock()
 			return h
-		case len(c.out.rows) > 0 || !c.out.behind || noRoom:
+		case len(c.out.rows) > 0 || !c.out.behind:
 			c.out.setRunning(false)
+			c.mu.Unlock()
+			return nil
+		case !c.reserve(&c.out.laneState, outLaneLimit):
 			c.mu.Unlock()
 			return nil
 		}
 		c.mu.Unlock()
-		lane := journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.Out, TrackingID: c.tracking}
 		err := g.load(c.ch.life.lanes, c)
 		if err == nil {
-			err = g.refill(c.ch.life.lanes, c, &c.out.laneState, lane, outLaneLimit)
+			err = g.refill(c.ch.life.lanes, c, &c.out.laneState)
 		}
-		if noRoom = errors.Is(err, errNoRoom); err != nil {
-			if !noRoom {
-				sleep(c.ch.life.lanes, journalRetry)
-			}
+		if err != nil {
+			sleep(c.ch.life.lanes, journalRetry)
 			continue
 		}
 		c.mu.Lock()

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"time"
+
+	"servicelink/gateway/journal"
 )
 
 const (
@@ -26,9 +28,10 @@ func (g *Gateway) tick(ctx context.Context) {
 		health = g.watchJournal(health)
 		for _, ch := range g.now().ordered {
 			ch.gate.tick()
-			if ch.rooms[0].again() || ch.rooms[1].again() {
-				g.wakeChannel(ctx, ch)
-			}
+			ch.rooms[0].again()
+			ch.rooms[1].again()
+			g.feed(ch, journal.In)
+			g.feed(ch, journal.Out)
 		}
 		now := time.Now()
 		if now.Sub(lanes) >= lanesEvery {
