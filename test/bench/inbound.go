@@ -149,6 +149,17 @@ func profiled(ctx context.Context, s *settings, st *stage, load *wrk) error {
 	if s.profile == "" {
 		return nil
 	}
+	taken := s.startProfile(ctx, st)
+	_, err := load.run(ctx, st.webhook, "fresh")
+	return errors.Join(err, taken())
+}
+
+// startProfile begins a CPU profile of the gateway, if one was asked for; what
+// it returns waits for its end.
+func (s *settings) startProfile(ctx context.Context, st *stage) func() error {
+	if s.profile == "" {
+		return func() error { return nil }
+	}
 	taken := make(chan error, 1)
 	go func() {
 		body, err := get(ctx, fmt.Sprintf("%s?seconds=%d", st.pprof, int(s.duration.Seconds())))
@@ -157,6 +168,5 @@ func profiled(ctx context.Context, s *settings, st *stage, load *wrk) error {
 		}
 		taken <- err
 	}()
-	_, err := load.run(ctx, st.webhook, "fresh")
-	return errors.Join(err, <-taken)
+	return func() error { return <-taken }
 }

@@ -32,6 +32,7 @@ type settings struct {
 	data     string // folder for journals: it should be on a real disk
 	bin      string // folder of the programs
 	profile  string
+	pending  int // messages of the backlog
 	out      io.Writer
 }
 
@@ -42,6 +43,7 @@ var sections = []struct {
 }{
 	{"inbound", inbound},
 	{"outbound", outbound},
+	{"backlog", backlog},
 	{"codec", codec},
 }
 
@@ -72,6 +74,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&s.data, "data", filepath.Join("data", "bench"), "folder for journals, on the disk to measure")
 	flags.StringVar(&s.bin, "bin", "bin", "folder of the programs")
 	flags.StringVar(&s.profile, "profile", "", "file for a CPU profile of the gateway under inbound load")
+	flags.IntVar(&s.pending, "pending", 1_000_000, "messages of the backlog")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
