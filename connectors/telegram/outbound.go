@@ -95,7 +95,7 @@ func nobody() error {
 func newMessage(conv conversation, part connectors.Part) (*message, error) {
 	m := &message{file: part.File, params: outgoing{
 		conversation:    conv,
-		ReplyParameters: replyTo(part.ReplyTo),
+		ReplyParameters: replyTo(part.ReplyTo, conv.Chat),
 		ReplyMarkup:     keyboard(part.Buttons),
 	}}
 	if part.File == nil {
@@ -173,14 +173,21 @@ func (c *Connector) deliver(ctx context.Context, m *message) (id string, err err
 	return decimal(sent.MessageID), nil
 }
 
-// replyTo names the answered message. One that was deleted is left out by
-// Telegram, one that is no message id here.
-func replyTo(id string) *models.ReplyParameters {
-	n, err := strconv.Atoi(id)
+// replyTo names the answered message: by its id, or as an event's ID has it, with
+// the chat in front. What is of another chat or no message is left out; one that
+// was deleted meanwhile is left out by Telegram.
+func replyTo(id string, chat int64) *models.ReplyParameters {
+	if in, message, found := strings.Cut(id, ":"); found {
+		if in != decimal(chat) {
+			return nil
+		}
+		id = message
+	}
+	n, err := strconv.ParseInt(id, 10, 32)
 	if err != nil || n <= 0 {
 		return nil
 	}
-	return &models.ReplyParameters{MessageID: n, AllowSendingWithoutReply: true}
+	return &models.ReplyParameters{MessageID: int(n), AllowSendingWithoutReply: true}
 }
 
 // keyboard shows one button a row, so that titles are not cut.

@@ -170,12 +170,15 @@ var outgoings = map[string]struct {
 	part    connectors.Part
 	replies []said
 }{
-	"text":     {connectors.Part{To: to("77|telegram"), Text: "<b> & \"q\" *x* 😀\nnext"}, nil},
-	"big chat": {connectors.Part{To: to("-1002147483648123|telegram"), Text: "hello"}, nil},
-	"topic":    {connectors.Part{To: to("-1001|9|telegram"), Text: "hello"}, nil},
-	"business": {connectors.Part{To: to(conversation{Chat: 77, Business: "Xh2_iBuYc"}.trackingID()), Text: "hello"}, nil},
-	"direct":   {connectors.Part{To: to(conversation{Chat: -1001, Direct: 5}.trackingID()), Text: "hello"}, nil},
-	"reply":    {connectors.Part{To: to("77|telegram"), Text: "yes", ReplyTo: "12"}, nil},
+	"text":                         {connectors.Part{To: to("77|telegram"), Text: "<b> & \"q\" *x* 😀\nnext"}, nil},
+	"big chat":                     {connectors.Part{To: to("-1002147483648123|telegram"), Text: "hello"}, nil},
+	"topic":                        {connectors.Part{To: to("-1001|9|telegram"), Text: "hello"}, nil},
+	"business":                     {connectors.Part{To: to(conversation{Chat: 77, Business: "Xh2_iBuYc"}.trackingID()), Text: "hello"}, nil},
+	"direct":                       {connectors.Part{To: to(conversation{Chat: -1001, Direct: 5}.trackingID()), Text: "hello"}, nil},
+	"reply":                        {connectors.Part{To: to("77|telegram"), Text: "yes", ReplyTo: "12"}, nil},
+	"reply to an event":            {connectors.Part{To: to("-1001|telegram"), Text: "yes", ReplyTo: "-1001:12"}, nil},
+	"reply to an event of another": {connectors.Part{To: to("-1001|telegram"), Text: "yes", ReplyTo: "77:12"}, nil},
+	"reply to a press":             {connectors.Part{To: to("77|telegram"), Text: "yes", ReplyTo: "4382819283746152637"}, nil},
 	"reply to what is no message": {
 		connectors.Part{To: to("77|telegram"), Text: "yes", ReplyTo: "wamid.1"}, nil,
 	},
