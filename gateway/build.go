@@ -85,12 +85,14 @@ func (p proofs) claim(ch *channel) (other string) {
 func (g *Gateway) buildChannel(cfg config.Channel, egress config.Egress, d connectors.Definition) (*channel, error) {
 	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
 	sum := cfg.Settings.Sum() // before New: what it reads a moment later is not older
-	conn, err := d.New(cfg, connectors.Dependencies{Egress: egress, Log: log, Transport: g.opts.Transport})
+	conn, err := d.New(cfg, connectors.Dependencies{
+		Egress: egress, Log: log, MaxFile: g.media.limit, Transport: g.opts.Transport,
+	})
 	if err != nil {
 		return nil, err
 	}
 	ch := &channel{
-		cfg: cfg, sum: sum, egress: egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, log: log,
+		cfg: cfg, sum: sum, egress: egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, media: g.media, log: log,
 		gate: &gate{}, life: newLife(g.life), stopRunner: func() {},
 	}
 	if err := checkContract(conn); err != nil {
@@ -221,7 +223,7 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 
 // openListeners binds the addresses. Callers wait in the queue until work.
 func (g *Gateway) openListeners() error {
-	g.public = newHTTPServer("public", g.config().Public.Listen, g.config().Public.TLS, &g.webhooks, g.log)
+	g.public = newHTTPServer("public", g.config().Public.Listen, g.config().Public.TLS, g.media.front(&g.webhooks), g.log)
 	g.private = newHTTPServer("private", g.config().Private.Listen, nil, nil, g.log)
 	if err := g.public.Listen(); err != nil {
 		return err

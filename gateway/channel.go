@@ -22,6 +22,7 @@ type channel struct {
 	caps    connectors.Capabilities
 	unknown config.UnknownPolicy
 	metrics *channelMetrics
+	media   *media // makes links to its customers' files
 	log     *slog.Logger
 	// sum and egress are what conn was built from, beside cfg.
 	sum    [sha256.Size]byte

@@ -48,8 +48,8 @@ type conversation struct {
 	asking chan struct{}
 	// waiting is the event the core's echo is awaited for.
 	waiting *inItem
-	// noticed: the agent was told once what this network cannot show.
-	noticed bool
+	// noticed lists what of it the agent was told this network cannot show.
+	noticed []string
 	// gone: its channel is retired; it takes no rows any more.
 	gone     bool
 	lastUsed time.Time // last traffic

@@ -62,6 +62,7 @@ type Gateway struct {
 
 	life     *life
 	webhooks swapHandler // every channel's, disabled ones too
+	media    *media      // customers' and agents' files
 
 	public, private *httpServer
 	ready           atomic.Bool
@@ -99,6 +100,11 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)
 	})
+	var err error
+	if g.media, err = g.newMedia(cfg); err != nil {
+		g.life.stopHard()
+		return nil, err
+	}
 	channels, err := g.buildChannels(cfg, nil)
 	if err != nil {
 		g.life.stopHard()
@@ -193,6 +199,7 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	g.log.Info("gateway is stopping", "budget", limit)
+	g.media.close() // a large file is no reason to stop later
 	if len(listeners) > 0 {
 		err = errors.Join(err, listeners[0].Shutdown(budget)) // answers what it has read
 	}

@@ -17,6 +17,7 @@ type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
 	idReused, resyncs                          *prometheus.CounterVec
+	files, fileBytes                           *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
 }
@@ -44,6 +45,9 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 		idReused: c("core_id_reused_total", "Sentences of the core with an ID it had used for another text."),
 		resyncs:  c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
 
+		files:     c("media_total", "Files by what became of them: customers' by their links (in), agents' for the network (out). Links that cannot be read have channel \"-\".", "direction", "outcome"),
+		fileBytes: c("media_bytes_total", "Bytes of files given out (in), or read for the network (out).", "direction"),
+
 		endToEnd: h("end_to_end_seconds", "From a message being journaled to its end, done ones only.", endToEndBuckets, "direction"),
 		webhook:  h("webhook_seconds", "From a webhook call's header to its answer, calls of every result.", latencyBuckets),
 
@@ -58,6 +62,7 @@ func (v *channelVecs) remove(c metricChannel) {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	for _, vec := range []*prometheus.CounterVec{
 		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
+		v.files, v.fileBytes,
 	} {
 		vec.DeletePartialMatch(by)
 	}
@@ -103,6 +108,8 @@ func (v *channelVecs) resolveDirection(by prometheus.Labels) directionMetrics {
 		duplicates: v.duplicates.With(by),
 		done:       v.done.With(by),
 		dead:       newClosedCounter(v.dead.MustCurryWith(by), reasonNames(connectors.SendReasons, connectors.DeadReasons)),
+		files:      newClosedCounter(v.files.MustCurryWith(by), mediaEnds),
+		fileBytes:  v.fileBytes.With(by),
 		endToEnd:   v.endToEnd.With(by),
 		lanes:      v.lanes.With(by),
 		behind:     v.behind.With(by),
@@ -142,7 +149,8 @@ type channelMetrics struct {
 
 type directionMetrics struct {
 	accepted, duplicates, done prometheus.Counter
-	dead                       closedCounter
+	dead, files                closedCounter
+	fileBytes                  prometheus.Counter
 	endToEnd                   prometheus.Observer
 	lanes, behind, held        prometheus.Gauge
 }

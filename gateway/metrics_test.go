@@ -70,6 +70,8 @@ func TestMetricsNames(t *testing.T) {
 		"servicelink_webhook_requests_total":                       "channel network result",
 		"servicelink_webhook_seconds":                              channel,
 		"servicelink_events_ignored_total":                         "channel network reason",
+		"servicelink_media_total":                                  "channel direction network outcome",
+		"servicelink_media_bytes_total":                            "channel direction network",
 		"servicelink_channel_state":                                "channel network state",
 		"servicelink_lanes":                                        "channel direction network",
 		"servicelink_lanes_behind":                                 "channel direction network",

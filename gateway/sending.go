@@ -132,20 +132,18 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 	remote := c.party.RemoteAddress
 	c.mu.Unlock()
 	parts, changed := toParts(d.row.ID, d.content.Text, c.ch.address(c.tracking, remote), c.ch.caps)
+	c.ch.media.prepare(c.ch, parts)
 	d.parts = parts
 	d.states = slices.Clone(d.row.Parts)
 	for len(d.states) < len(parts) {
 		d.states = append(d.states, journal.Part{})
 	}
-	if changed == "" {
-		return
-	}
 	c.mu.Lock()
-	told := c.noticed
-	c.noticed = true
+	changed = slices.DeleteFunc(changed, func(what string) bool { return slices.Contains(c.noticed, what) })
+	c.noticed = append(c.noticed, changed...)
 	c.mu.Unlock()
-	if !told {
-		_ = g.note(ctx, c, "shown:"+d.row.ID, "This channel cannot show everything: "+changed+".")
+	if len(changed) > 0 {
+		_ = g.note(ctx, c, "shown:"+d.row.ID, "This channel cannot show everything: "+strings.Join(changed, ", ")+".")
 	}
 }
 

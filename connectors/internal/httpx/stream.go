@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"servicelink/connectors"
 	"servicelink/internal/egress"
@@ -29,30 +28,17 @@ type Stream struct {
 // Table.Check to say, see Response.
 func (c *Client) Stream(ctx context.Context, r Request) (*Stream, error) {
 	var p progress
-	call, cancel := context.WithCancelCause(p.trace(ctx))
-	stop := func() { cancel(context.Canceled) }
-	req, err := c.newRequest(call, r)
+	req, err := c.newRequest(p.trace(ctx), r)
 	if err != nil {
-		stop()
 		return nil, err
 	}
-	timer := time.AfterFunc(c.timeout, func() { cancel(context.DeadlineExceeded) })
-	answer, err := c.http.Do(req) //nolint:bodyclose // the caller closes it
-	if !timer.Stop() && err == nil {
-		_ = answer.Body.Close() // the header came in the very moment of the time-out
-		err = context.DeadlineExceeded
-	}
+	answer, err := egress.Stream(c.http, req, egress.Limits{Header: c.timeout, Idle: c.idle, Bytes: c.maxStream})
 	if err != nil {
-		if late := context.Cause(call); ctx.Err() == nil && late != nil {
-			err = late
-		}
-		stop()
 		return nil, failure(ctx, err, &p)
 	}
-	body := egress.NewBody(answer.Body, stop, c.maxStream, c.idle)
 	return &Stream{
 		Status: answer.StatusCode, Header: answer.Header, Size: answer.ContentLength,
-		Body: &streamBody{Body: body, ctx: ctx, progress: &p},
+		Body: &streamBody{ReadCloser: answer.Body, ctx: ctx, progress: &p},
 	}, nil
 }
 
@@ -70,13 +56,13 @@ func (s *Stream) Media() *connectors.Media {
 
 // streamBody says what a failed read means.
 type streamBody struct {
-	*egress.Body
+	io.ReadCloser
 	ctx      context.Context //nolint:containedctx // of the one call the body belongs to
 	progress *progress
 }
 
 func (b *streamBody) Read(p []byte) (int, error) {
-	n, err := b.Body.Read(p)
+	n, err := b.ReadCloser.Read(p)
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
