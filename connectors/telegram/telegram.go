@@ -14,6 +14,9 @@ import (
 // Network is the name in the configuration.
 const Network = "telegram"
 
+// Definition is the entry for connectors/all.
+var Definition = connectors.Definition{Network: Network, New: New}
+
 // DefaultAPI is where the Bot API lives unless a server of one's own is set.
 const DefaultAPI = "https://api.telegram.org"
 
@@ -60,18 +63,26 @@ type Connector struct {
 	client      *httpx.Client // every call but getUpdates
 	poller      *httpx.Client // getUpdates: waits longer, reads more
 	deps        connectors.Dependencies
+	moves       moves // of groups; Send's
+	// offset is the id that the next poll asks from; everything below it is
+	// delivered. 0 = from the first one kept. Run's alone; it outlives one Run.
+	offset int64
 }
 
 var (
-	_ connectors.RecipientRater = (*Connector)(nil)
-	_ connectors.Addresser      = (*Connector)(nil)
-	_ connectors.Exclusive      = (*Connector)(nil)
-	_ connectors.Closer         = (*Connector)(nil)
+	_ connectors.Connector        = (*Connector)(nil)
+	_ connectors.Runner           = (*Connector)(nil)
+	_ connectors.Typer            = (*Connector)(nil)
+	_ connectors.AttachmentOpener = (*Connector)(nil)
+	_ connectors.RecipientRater   = (*Connector)(nil)
+	_ connectors.Addresser        = (*Connector)(nil)
+	_ connectors.Exclusive        = (*Connector)(nil)
+	_ connectors.Closer           = (*Connector)(nil)
 )
 
-// build makes the connector of one channel and reports every mistake in its
+// New makes the connector of one channel and reports every mistake in its
 // settings at once. It connects to nothing.
-func build(ch config.Channel, deps connectors.Dependencies) (*Connector, error) {
+func New(ch config.Channel, deps connectors.Dependencies) (connectors.Connector, error) {
 	cfg := Config{APIURL: DefaultAPI, PollTimeout: maxPoll}
 	err := ch.Settings.Decode(&cfg)
 	problem := func(key, message, hint string) {
@@ -142,16 +153,26 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		Caption:  captionLimit,
 		Replies:  true,
 		Buttons:  maxButtons,
-		Typing:   true,
+		// callback_data: 1 to 64 bytes.
+		ButtonPayload: 64,
+		Typing:        true,
 		// Telegram: about 30 messages a second for a bot, one a second in a chat
 		// with short bursts. The real limits move; 429 is obeyed.
 		AccountRate:   connectors.Rate{PerSecond: 30, Burst: 30},
 		RecipientRate: connectors.Rate{PerSecond: 1, Burst: 3},
-		// A server lets 20 bots a minute in that it has not seen lately, and
-		// answers others 429 with a wait that is obeyed. After a restart it knows
-		// them all, and holding them back would only make them deaf for longer.
-		StartRate: connectors.Rate{PerSecond: 10, Burst: 20},
+		StartRate:     c.startRate(),
 	}
+}
+
+// startRate spares a bot the public server's 429: it lets 20 bots a minute in
+// that it has not seen lately. After a restart it knows them all, and holding them
+// back longer would only make them deaf. A server of one's own does not count
+// callers on private addresses.
+func (c *Connector) startRate() connectors.Rate {
+	if c.api.String() != DefaultAPI {
+		return connectors.Rate{}
+	}
+	return connectors.Rate{PerSecond: 10, Burst: 20}
 }
 
 // RecipientRate implements connectors.RecipientRater: a bot may write 20 messages
