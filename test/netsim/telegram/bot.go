@@ -75,7 +75,7 @@ func newBot(n *Network, a Account, id int64) *bot {
 		chats:    map[int64]*chat{},
 		business: map[string]*businessConnection{},
 	}
-	b.files = files{byID: map[string]*file{}}
+	b.files = files{byID: map[string]*file{}, profiles: map[int64]*file{}}
 	b.queue.last = 100_000_000 + n.Int(700_000_000)
 	return b
 }

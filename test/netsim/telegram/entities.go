@@ -129,4 +129,8 @@ func (b *builder) end() {
 	}
 }
 
-func (b *builder) result() (string, []entity, error) { return b.text.String(), b.entities, nil }
+// result lists outer entities before inner ones, which end first.
+func (b *builder) result() (string, []entity, error) {
+	slices.Reverse(b.entities)
+	return b.text.String(), b.entities, nil
+}

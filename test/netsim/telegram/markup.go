@@ -154,16 +154,11 @@ func replyMarkup(value json.RawMessage) (*markup, error) {
 	for _, row := range rows {
 		var buttons []control.Button
 		for _, one := range row {
-			text, ok := plain(one)
-			if len(one) > 0 && one[0] == '{' {
-				var b struct{ Text string }
-				ok = json.Unmarshal(one, &b) == nil
-				text = b.Text
-			}
-			if !ok || text == "" {
+			var b struct{ Text string }
+			if json.Unmarshal(one, &b.Text) != nil && json.Unmarshal(one, &b) != nil || b.Text == "" {
 				return nil, badRequest("can't parse keyboard button: KeyboardButton must be a String or an Object")
 			}
-			buttons = append(buttons, control.Button{Text: text, Says: true})
+			buttons = append(buttons, control.Button{Text: b.Text, Says: true})
 		}
 		m.buttons = append(m.buttons, buttons)
 	}

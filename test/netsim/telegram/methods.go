@@ -3,6 +3,8 @@ package telegram
 import (
 	"strings"
 	"time"
+
+	"servicelink/test/netsim/control"
 )
 
 // methodTable lists the methods that run under the bot's mutex. Names are in
@@ -86,6 +88,25 @@ func (c *call) getUserProfilePhotos() (any, error) {
 	offset, limit := c.integer("offset", 0, 0, 1<<31), c.integer("limit", 100, 1, 100)
 	photos = photos[min(offset, int64(total)):]
 	return map[string]any{"total_count": total, "photos": photos[:min(limit, int64(len(photos)))]}, nil
+}
+
+// SetPhoto gives a customer a profile photo.
+func (n *Network) SetPhoto(account string, customer control.ID, picture []byte) error {
+	b, err := n.find(account)
+	if err != nil {
+		return err
+	}
+	id, err := number(customer)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.chats[id] == nil {
+		return control.ErrUnknown
+	}
+	b.files.profiles[id] = b.addFile(mediaPhoto, "profile.jpg", "", picture, 0)
+	return nil
 }
 
 func (c *call) getBusinessConnection() (any, error) {
