@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -38,7 +39,7 @@ func TestExamplesPassCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range listed(t, text, `Environment: ([A-Z_, ]+)`) {
-				t.Setenv(name, "example-"+name)
+				t.Setenv(name, cmp.Or(shaped[name], "example-"+name))
 			}
 			if strings.Contains(string(text), "Files named by") {
 				for _, name := range listed(t, text, `Files named by the environment \(PEM\): ([A-Z_, ]+)`) {
@@ -55,6 +56,9 @@ func TestExamplesPassCheck(t *testing.T) {
 		})
 	}
 }
+
+// shaped are values that cannot be any text.
+var shaped = map[string]string{"TELEGRAM_TOKEN": "123456:example"}
 
 // listed reads the names a comment lists.
 func listed(t *testing.T, text []byte, pattern string) []string {

@@ -4,11 +4,13 @@ package all
 import (
 	"servicelink/connectors"
 	"servicelink/connectors/omnichannel"
+	"servicelink/connectors/telegram"
 )
 
 // All returns every connector's Definition, one line each.
 func All() []connectors.Definition {
 	return []connectors.Definition{
 		omnichannel.Definition,
+		telegram.Definition,
 	}
 }

@@ -17,7 +17,9 @@ func TestAll(t *testing.T) {
 		}
 		seen[d.Network] = true
 	}
-	if !seen["omnichannel"] {
-		t.Errorf("omnichannel is not in %v", seen)
+	for _, network := range []string{"omnichannel", "telegram"} {
+		if !seen[network] {
+			t.Errorf("%s is not in %v", network, seen)
+		}
 	}
 }
