@@ -16,6 +16,9 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
 
 	"servicelink/config"
 	"servicelink/connectors"
@@ -34,6 +37,9 @@ type Harness struct {
 	Webhook *Webhook
 	// Network describes the other end of Send.
 	Network Network
+	// Simulation is the same network as somebody else wrote it; nil = there is none,
+	// and what needs one is not checked. Every connector of this module has one.
+	Simulation *Simulation
 }
 
 // Message is what a customer writes, as the kit makes it up.
@@ -79,20 +85,30 @@ type Network struct {
 
 // check is one thing a connector must do.
 type check struct {
-	name string
-	run  func(*probe)
+	name   string
+	run    func(*probe)
+	bubble bool // it runs in a bubble of testing/synctest
 }
+
+// Where a check runs.
+const (
+	onSockets = false
+	inBubble  = true
+)
 
 // checks returns what applies to h, in order. The last ones look at what the
 // others left.
 func checks(h Harness) []check {
-	list := []check{{"capabilities", checkCapabilities}}
+	list := []check{{"capabilities", checkCapabilities, onSockets}}
 	if h.Webhook != nil {
 		list = append(list, inboundChecks...)
 	}
 	list = append(list, outboundChecks...)
 	if h.Network.Guarded {
-		list = append(list, check{"send/guard", checkGuard})
+		list = append(list, check{"send/guard", checkGuard, onSockets})
+	}
+	if h.Simulation != nil {
+		list = append(list, simChecks(h)...)
 	}
 	return append(list, lastChecks...)
 }
@@ -104,7 +120,7 @@ func Run(t *testing.T, h Harness) {
 	all := newRecord()
 	for _, c := range checks(h) {
 		t.Run(c.name, func(t *testing.T) {
-			for _, problem := range all.try(h, c) {
+			for _, problem := range all.try(t, h, c) {
 				t.Error(problem)
 			}
 		})
@@ -112,17 +128,38 @@ func Run(t *testing.T, h Harness) {
 }
 
 // try runs one check on a probe of its own. A panic is a problem like another.
-func (r *record) try(h Harness, c check) (problems []string) {
+func (r *record) try(t *testing.T, h Harness, c check) (problems []string) {
+	t.Helper()
 	p := &probe{h: h, record: r}
+	if !c.bubble {
+		p.run(c)
+		return p.problems
+	}
+	defer func() {
+		if x := recover(); x != nil { // goroutines are left that nothing can wake
+			p.errorf("%v", x)
+		}
+		problems = p.problems
+	}()
+	synctest.Test(t, func(*testing.T) {
+		began := goleak.IgnoreCurrent()
+		p.run(c)
+		if err := goleak.Find(began); err != nil {
+			p.errorf("%v", err)
+		}
+	})
+	return nil
+}
+
+// run makes the check and undoes what it set up.
+func (p *probe) run(c check) {
+	defer p.end()
 	defer func() {
 		if x := recover(); x != nil {
 			p.errorf("panic: %v", x)
 		}
-		p.end()
-		problems = p.problems
 	}()
 	c.run(p)
-	return nil
 }
 
 // errorf notes a problem.

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	eventID    = regexp.MustCompile(`^[0-9a-z:_.|-]{1,64}$`)
-	trackingID = regexp.MustCompile(`^[0-9a-z:_.|+@-]+$`)
+	eventIDForm    = regexp.MustCompile(`^[0-9a-z:_.|-]{1,64}$`)
+	trackingIDForm = regexp.MustCompile(`^[0-9a-z:_.|+@-]+$`)
 )
 
 var kinds = []connectors.Kind{
@@ -44,10 +44,10 @@ func verdict(c connectors.Connector, result connectors.ParseResult, err error) [
 // faults judges the form of events.
 func faults(c connectors.Connector, events []connectors.Event) (found []string) {
 	for _, ev := range events {
-		if !eventID.MatchString(ev.ID) {
+		if !eventIDForm.MatchString(ev.ID) {
 			found = append(found, "event ID "+ev.ID+" is not made by EventID")
 		}
-		if !trackingID.MatchString(ev.TrackingID) {
+		if !trackingIDForm.MatchString(ev.TrackingID) {
 			found = append(found, "TrackingID "+ev.TrackingID+" is not made by TrackingID")
 		}
 		if !slices.Contains(kinds, ev.Kind) {

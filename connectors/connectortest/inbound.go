@@ -57,8 +57,10 @@ type mounted struct {
 	mux   *http.ServeMux
 }
 
-func (p *probe) mount() *mounted {
-	m := &mounted{p: p, c: p.connector(nowhere), mux: http.NewServeMux()}
+func (p *probe) mount() *mounted { return p.mountAt(nowhere) }
+
+func (p *probe) mountAt(base string) *mounted {
+	m := &mounted{p: p, c: p.connector(base), mux: http.NewServeMux()}
 	m.hooks = m.c.(connectors.Webhooker).Webhooks()
 	for _, hook := range m.hooks {
 		if hook.MaxBody <= 0 || hook.MaxBody > 16<<20 {
@@ -113,7 +115,7 @@ func (m *mounted) take(r *http.Request) []connectors.Event {
 	}
 	result, err := hook.Parse(req)
 	if err != nil {
-		m.p.record.heard("error", err.Error())
+		m.p.hear(err)
 		m.p.errorf("Parse refuses a genuine request: %v", err)
 	}
 	for _, problem := range faults(m.c, result.Events) {
@@ -137,14 +139,14 @@ func message(id, text string) Message {
 }
 
 var inboundChecks = []check{
-	{"inbound/text", checkText},
-	{"inbound/duplicates", checkDuplicates},
-	{"inbound/forged", checkForged},
-	{"inbound/hostile", checkHostile},
-	{"inbound/poison", checkPoison},
-	{"inbound/pure", checkPure},
-	{"inbound/replies", checkReplies},
-	{"inbound/order", checkOrder},
+	{"inbound/text", checkText, onSockets},
+	{"inbound/duplicates", checkDuplicates, onSockets},
+	{"inbound/forged", checkForged, onSockets},
+	{"inbound/hostile", checkHostile, onSockets},
+	{"inbound/poison", checkPoison, onSockets},
+	{"inbound/pure", checkPure, onSockets},
+	{"inbound/replies", checkReplies, onSockets},
+	{"inbound/order", checkOrder, onSockets},
 }
 
 func checkText(p *probe) {
@@ -190,7 +192,7 @@ func checkForged(p *probe) {
 		p.errorf("Verify of a forged request returns %v, want ErrNotMine or ErrForged", err)
 	}
 	if err != nil {
-		p.record.heard("error", err.Error())
+		p.hear(err)
 	}
 }
 
@@ -222,7 +224,7 @@ func (p *probe) hostile(c connectors.Connector, hook connectors.Webhook, req *co
 		p.errorf("%s, for the body %.60q", problem, body)
 	}
 	if err != nil {
-		p.record.heard("error", err.Error())
+		p.hear(err)
 		reply := hook.Reply(connectors.Verdict{Result: connectors.Malformed, Err: err})
 		p.record.heard("reply", fmt.Sprintf("%+v", reply))
 	}

@@ -3,6 +3,7 @@ package connectortest
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ var patience = 10 * time.Second
 type record struct {
 	mu    sync.Mutex
 	said  []string // all that the connector let out
+	given []string // events: what may hold texts and addresses, and no secret
 	away  []string // addresses it tried to reach beyond loopback
 	began goleak.Option
 }
@@ -56,10 +58,24 @@ func (r *record) heard(where, text string) {
 	r.said = append(r.said, where+": "+text)
 }
 
+// brought keeps an event.
+func (r *record) brought(ev connectors.Event) {
+	text, err := json.Marshal(ev)
+	if err != nil {
+		panic(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.given = append(r.given, string(text))
+}
+
 // probe is what one check works with.
 type probe struct {
 	h      Harness
 	record *record
+
+	// dial replaces the sockets, where the check has a simulator in memory.
+	dial func(context.Context) (net.Conn, error)
 
 	mu       sync.Mutex
 	problems []string
@@ -90,7 +106,7 @@ func (p *probe) build(base string, allow ...netip.Prefix) (connectors.Connector,
 	if err != nil {
 		panic(err) // the harness is wrong
 	}
-	transport := &http.Transport{DialContext: p.record.dial, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: p.connect, DisableKeepAlives: true}
 	c, err := p.h.New(config.Channel{Name: "kit", Enabled: true, Culture: "en", Settings: settings}, connectors.Dependencies{
 		Egress:    config.Egress{Allow: allow},
 		Log:       slog.New(slog.NewJSONHandler(p.record, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -110,20 +126,31 @@ func (p *probe) build(base string, allow ...netip.Prefix) (connectors.Connector,
 	return c, nil
 }
 
-// dial refuses everything but loopback: a test must not reach a real network.
-func (r *record) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// connect refuses everything but loopback: a test must not reach a real network.
+func (p *probe) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if err := p.record.local(address); err != nil {
+		return nil, err
+	}
+	if p.dial != nil {
+		return p.dial(ctx)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+// local returns an error for an address that is not on loopback, and notes it.
+func (r *record) local(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		r.mu.Lock()
 		r.away = append(r.away, address)
 		r.mu.Unlock()
-		return nil, errors.New("the kit reaches loopback only")
+		return errors.New("the kit reaches loopback only")
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, address)
+	return nil
 }
 
 // network is the fake at the other end.
@@ -167,23 +194,34 @@ func (n *network) arrived() []sent {
 // send makes one attempt and judges the form of its error.
 func (p *probe) send(ctx context.Context, c connectors.Connector, part connectors.Part) *connectors.SendError {
 	_, err := c.Send(ctx, part)
+	return p.judge(err)
+}
+
+// judge looks at the form of an error of Send, Typing or Open.
+func (p *probe) judge(err error) *connectors.SendError {
 	if err == nil {
 		return nil
 	}
-	p.record.heard("error", fmt.Sprintf("%v %+v", err, err))
+	p.hear(err)
 	var se *connectors.SendError
 	if !errors.As(err, &se) {
 		p.errorf("Send's error is a %T, want a *connectors.SendError", err)
 		return connectors.AsSendError(err)
 	}
-	p.record.heard("error", fmt.Sprintf("%+v", *se))
-	for cause := se.Err; cause != nil; cause = errors.Unwrap(cause) {
-		p.record.heard("cause", fmt.Sprintf("%v %+v", cause, cause))
-	}
 	if !slices.Contains(connectors.SendReasons, se.Reason) || se.Reason == connectors.ReasonBug {
 		p.errorf("Send's error has the reason %q", se.Reason)
 	}
 	return se
+}
+
+// hear keeps all that an error says.
+func (p *probe) hear(err error) {
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		p.record.heard("error", fmt.Sprintf("%v %+v", cause, cause))
+		if se, ok := cause.(*connectors.SendError); ok { //nolint:errorlint // each link of the chain
+			p.record.heard("error", fmt.Sprintf("%+v", *se))
+		}
+	}
 }
 
 // part is a message to the harness's conversation.
@@ -192,17 +230,17 @@ func (p *probe) part(id, text string) connectors.Part {
 }
 
 // leaks finds secret in what the connector let out, in any usual spelling.
-func (r *record) leaks(secret string) (where string, found bool) {
+func (r *record) leaks(secret string, said []string) (where string, found bool) {
 	spellings := []string{
 		secret, url.QueryEscape(secret), url.PathEscape(secret),
 		base64.StdEncoding.EncodeToString([]byte(secret)),
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, said := range r.said {
+	for _, text := range said {
 		for _, s := range spellings {
-			if strings.Contains(said, s) {
-				return said, true
+			if strings.Contains(text, s) {
+				return text, true
 			}
 		}
 	}
@@ -213,19 +251,24 @@ func (r *record) leaks(secret string) (where string, found bool) {
 var lastChecks = []check{
 	{"secrets", func(p *probe) {
 		for _, secret := range append([]string{markText, markNetwork, markChat}, p.h.Secrets...) {
-			if where, found := p.record.leaks(secret); found {
+			if where, found := p.record.leaks(secret, p.record.said); found {
 				p.errorf("%q was let out in %s", secret, where)
 			}
 		}
-	}},
+		for _, secret := range p.h.Secrets {
+			if where, found := p.record.leaks(secret, p.record.given); found {
+				p.errorf("%q was let out in the event %s", secret, where)
+			}
+		}
+	}, onSockets},
 	{"stays local", func(p *probe) {
 		for _, address := range p.record.away {
 			p.errorf("tried to reach %s", address)
 		}
-	}},
+	}, onSockets},
 	{"goroutines", func(p *probe) {
 		if err := goleak.Find(p.record.began); err != nil {
 			p.errorf("%v", err)
 		}
-	}},
+	}, onSockets},
 }

@@ -81,17 +81,20 @@ func TestConnectorIsAnnounced(t *testing.T) {
 	}
 }
 
-// TestConnectorRunsTheKit: the conformance kit is only worth something for
-// those who run it.
+// TestConnectorRunsTheKit: the conformance kit is only worth something for those
+// who run it, against a simulator that somebody wrote to the documentation.
 func TestConnectorRunsTheKit(t *testing.T) {
 	files := goFiles(t)
 	for _, name := range connectorNames(t) {
-		runs := slices.ContainsFunc(files, func(f sourceFile) bool {
-			return f.dir() == "connectors/"+name && f.isTest() &&
-				slices.Contains(f.ours(), "connectors/connectortest")
-		})
-		if !runs {
-			t.Errorf("connectors/%s does not run connectortest", name)
+		i := slices.IndexFunc(files, func(f sourceFile) bool { return f.name == "test/conformance/"+name+"_test.go" })
+		if i < 0 {
+			t.Errorf("test/conformance has no %s_test.go", name)
+			continue
+		}
+		for _, needed := range []string{"connectors/" + name, "connectors/connectortest", "test/netsim/" + name} {
+			if !slices.Contains(files[i].ours(), needed) {
+				t.Errorf("%s does not use %s", files[i].name, needed)
+			}
 		}
 	}
 }

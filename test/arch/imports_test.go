@@ -34,6 +34,9 @@ var layers = []layer{
 	// The engine knows the contract and the protocol, and no network.
 	{"gateway/journal/...", []string{"gateway/journal/..."}},
 	{"gateway/...", []string{"config", "connectors", "gateway/...", "internal/egress", "simprot"}},
+	// A simulator is written to a network's documentation and knows no code of ours.
+	{"test/netsim", []string{"test/netsim/..."}},
+	{"test/netsim/*", []string{"test/netsim/control"}},
 	// Only commands and tests put everything together.
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
@@ -97,6 +100,9 @@ func TestLayers(t *testing.T) {
 		"connectors/omnichannel":    {"gateway", "simprot", "connectors/telegram", "connectors/all", "internal/egress"},
 		"internal/egress":           {"connectors/internal/httpx", "connectors/omnichannel", "gateway", "simprot"},
 		"connectors/internal/httpx": {"connectors/omnichannel", "gateway"},
+		"connectors/connectortest":  {"test/netsim", "test/netsim/control", "connectors/telegram", "gateway"},
+		"test/netsim":               {"connectors", "connectors/telegram", "gateway"},
+		"test/netsim/telegram":      {"test/netsim", "test/netsim/omnichannel", "connectors", "connectors/telegram"},
 		"connectors/all":            {"gateway", "simprot"},
 		"gateway":                   {"connectors/omnichannel", "connectors/all", "simprot/refcore", "test/netsim"},
 		"gateway/journal/sqlite":    {"gateway", "connectors", "simprot"},

@@ -1,0 +1,295 @@
+package connectortest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// fakeNet is a network to poll, with every fault. It has small limits.
+type fakeNet struct {
+	mu      sync.Mutex
+	updates []fakeUpdate // not confirmed yet
+	last    int
+	changed chan struct{}
+	chat    []fakeShown
+	seen    []Request
+	faults  []Fault
+	closed  chan struct{}
+}
+
+const (
+	fakeText, fakeCaption, fakeButtons, fakeTitle, fakePayload = 50, 20, 3, 10, 64
+)
+
+// fakeUpdate is what a poll brings.
+type fakeUpdate struct {
+	ID               int
+	Chat, Kind, Text string
+	File             string `json:",omitempty"`
+}
+
+// fakeCall is what the connector posts.
+type fakeCall struct {
+	Offset  int          `json:",omitempty"`
+	Chat    string       `json:",omitempty"`
+	Text    string       `json:",omitempty"`
+	Reply   string       `json:",omitempty"`
+	File    string       `json:",omitempty"`
+	Buttons []fakeButton `json:",omitempty"`
+}
+
+type fakeButton struct{ Text, Data string }
+
+type fakeShown struct {
+	ID    int
+	Agent bool
+	fakeCall
+}
+
+type fakeAnswer struct {
+	OK      bool
+	Code    int          `json:",omitempty"`
+	Wait    int          `json:",omitempty"`
+	ID      int          `json:",omitempty"`
+	Updates []fakeUpdate `json:",omitempty"`
+}
+
+func newFakeNet(string) Simulator {
+	return &fakeNet{changed: make(chan struct{}), closed: make(chan struct{})}
+}
+
+func (n *fakeNet) Close() { close(n.closed) }
+
+func (n *fakeNet) wake() {
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *fakeNet) Act(action json.RawMessage) (string, error) {
+	var a struct {
+		Do, Text, Message string
+		User              struct{ ID string }
+	}
+	if err := json.Unmarshal(action, &a); err != nil {
+		return "", err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last++
+	u := fakeUpdate{ID: n.last, Chat: a.User.ID, Kind: a.Do, Text: a.Text}
+	if a.Do == "document" {
+		u.File = "f" + strconv.Itoa(n.last)
+	}
+	n.updates = append(n.updates, u)
+	n.chat = append(n.chat, fakeShown{ID: n.last, fakeCall: fakeCall{Text: a.Text}})
+	n.wake()
+	return strconv.Itoa(n.last), nil
+}
+
+func (n *fakeNet) Inject(event json.RawMessage) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	u := fakeUpdate{}
+	if err := json.Unmarshal(event, &u); err != nil {
+		return err
+	}
+	n.last++
+	u.ID = n.last
+	n.updates = append(n.updates, u)
+	n.wake()
+	return nil
+}
+
+func (n *fakeNet) Fault(f Fault) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults = append(n.faults, f)
+	return nil
+}
+
+func (n *fakeNet) Clear() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults = nil
+}
+
+func (n *fakeNet) Requests() []Request {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.seen)
+}
+
+func (n *fakeNet) Shown(string) ([]Shown, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []Shown
+	for _, m := range n.chat {
+		s := Shown{ID: strconv.Itoa(m.ID), Agent: m.Agent, Text: m.Text, ReplyTo: m.Reply, Content: m}
+		for _, b := range m.Buttons {
+			s.Buttons = append(s.Buttons, b.Data)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func (n *fakeNet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var call fakeCall
+	if r.Method == http.MethodPost && json.NewDecoder(r.Body).Decode(&call) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	method := strings.TrimPrefix(r.URL.Path, "/")
+	n.mu.Lock()
+	n.seen = append(n.seen, Request{Method: method, Content: call})
+	fault := Fault{}
+	if len(n.faults) > 0 {
+		fault = n.faults[0]
+	}
+	n.mu.Unlock()
+	if n.refuse(w, fault) {
+		return
+	}
+	if strings.HasPrefix(method, "file/") {
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("bytes of "+method))
+		return
+	}
+	body, err := json.Marshal(n.do(r.Context(), method, call, fault))
+	if err != nil {
+		panic(err)
+	}
+	n.answer(w, r, fault, body)
+}
+
+// refuse answers for the faults that stand before the work.
+func (n *fakeNet) refuse(w http.ResponseWriter, f Fault) bool {
+	say := func(status int, a fakeAnswer) bool {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(a)
+		return true
+	}
+	switch f.Kind {
+	case FaultRate:
+		return say(429, fakeAnswer{Code: 429, Wait: cmp.Or(f.RetryAfter, 1)})
+	case FaultServer:
+		return say(500, fakeAnswer{Code: 500})
+	case FaultUnauthorized:
+		return say(401, fakeAnswer{Code: 401})
+	case FaultConflict:
+		return say(409, fakeAnswer{Code: 409})
+	case FaultBlocked:
+		return say(400, fakeAnswer{Code: 403})
+	case FaultHTML:
+		htmlPage(502)(w, nil)
+		return true
+	case FaultOutage:
+		panic(http.ErrAbortHandler)
+	}
+	return false
+}
+
+// answer spoils the answer of what was done.
+func (n *fakeNet) answer(w http.ResponseWriter, r *http.Request, f Fault, body []byte) {
+	seconds := time.Duration(f.Seconds) * time.Second
+	switch f.Kind {
+	case FaultTruncated:
+		body = body[:len(body)/2]
+	case FaultCut:
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body[:1])
+		panic(http.ErrAbortHandler)
+	case FaultSwallow, FaultSlow:
+		if f.Kind == FaultSlow {
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			_, _ = w.Write(body[:1])
+			_ = http.NewResponseController(w).Flush()
+			body = body[1:]
+		}
+		select {
+		case <-time.After(seconds):
+		case <-r.Context().Done():
+		case <-n.closed:
+		}
+		if f.Kind == FaultSwallow {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	_, _ = w.Write(body)
+}
+
+func (n *fakeNet) do(ctx context.Context, method string, call fakeCall, f Fault) fakeAnswer {
+	switch method {
+	case "poll":
+		return n.poll(ctx, call.Offset, f.Kind)
+	case "send":
+		return n.send(call)
+	}
+	return fakeAnswer{OK: true}
+}
+
+func (n *fakeNet) poll(ctx context.Context, offset int, fault string) fakeAnswer {
+	timer := time.NewTimer(30 * time.Second)
+	defer timer.Stop()
+	for {
+		n.mu.Lock()
+		if fault != FaultDuplicate {
+			n.updates = slices.DeleteFunc(n.updates, func(u fakeUpdate) bool { return u.ID < offset })
+		}
+		found, changed := slices.Clone(n.updates), n.changed
+		n.mu.Unlock()
+		if fault == FaultReorder {
+			slices.Reverse(found)
+		}
+		if fault == FaultDuplicate { // all of them again, for a while
+			select {
+			case <-time.After(10 * time.Second):
+			case <-ctx.Done():
+			}
+		}
+		if len(found) > 0 {
+			return fakeAnswer{OK: true, Updates: found}
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return fakeAnswer{OK: true}
+		case <-ctx.Done():
+			return fakeAnswer{OK: true}
+		case <-n.closed:
+			return fakeAnswer{OK: true}
+		}
+	}
+}
+
+func (n *fakeNet) send(call fakeCall) fakeAnswer {
+	limit := fakeText
+	if call.File != "" {
+		limit = fakeCaption
+	}
+	if len([]rune(call.Text)) > limit || len(call.Buttons) > fakeButtons {
+		return fakeAnswer{Code: 400}
+	}
+	for _, b := range call.Buttons {
+		if len([]rune(b.Text)) > fakeTitle || len(b.Data) > fakePayload {
+			return fakeAnswer{Code: 400}
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if id, err := strconv.Atoi(call.Reply); call.Reply != "" && (err != nil || id > n.last) {
+		return fakeAnswer{Code: 404}
+	}
+	n.last++
+	n.chat = append(n.chat, fakeShown{ID: n.last, Agent: true, fakeCall: call})
+	return fakeAnswer{OK: true, ID: n.last}
+}
+
+var errFake = errors.New("answer makes no sense")

@@ -1,0 +1,59 @@
+package connectortest
+
+import (
+	"flag"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestSoundPoller: the kit finds nothing in a poller that does everything right.
+func TestSoundPoller(t *testing.T) {
+	h := pollHarness("")
+	h.Simulation.Update = *update
+	Run(t, h)
+}
+
+// pollFaults are the faults of the poller, and the check meant for each.
+var pollFaults = map[string]string{
+	"never works":                "run/messages",
+	"another error of Run":       "run/faults",
+	"confirms before":            "run/crash",
+	"another id each life":       "run/crash",
+	"forgets what was not taken": "run/unavailable",
+	"hands over at once again":   "run/unavailable",
+	"asks again at once":         "run/faults",
+	"forgets the wait":           "run/faults",
+	"hides what is wrong":        "run/faults",
+	"deaf to its context":        "run/stops",
+	"confirms nothing":           "run/idle",
+	"another account each time":  "run/exclusive",
+	"claims too much text":       "claims/text",
+	"claims too little text":     "claims/text",
+	"cuts text":                  "claims/text",
+	"claims too much caption":    "claims/caption",
+	"claims too many buttons":    "claims/buttons",
+	"claims too long titles":     "claims/buttons",
+	"claims no payload limit":    "claims/buttons",
+	"shortens payloads":          "claims/buttons",
+	"own error of a file":        "claims/files",
+	"insists on replies":         "claims/replies",
+	"answers nothing":            "claims/replies",
+	"does not type":              "claims/typing",
+	"unsure of refusals":         "send/faults",
+	"no hints":                   "send/rows",
+	"tells another size":         "scenarios/all",
+	"kinds nobody tried":         "scenarios",
+	"token in file address":      "secrets",
+}
+
+// TestKitCanFailPollers: every fault is caught by the check meant for it.
+func TestKitCanFailPollers(t *testing.T) {
+	for fault, check := range pollFaults {
+		t.Run(fault, func(t *testing.T) {
+			if !fails(t, pollHarness(fault), check) {
+				t.Errorf("not caught by %q", check)
+			}
+		})
+	}
+}
