@@ -7,7 +7,7 @@ SHELL       := bash
 .DEFAULT_GOAL := help
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BINARIES := servicelink refcore playground
+BINARIES := servicelink refcore netsim playground
 TOOL     := go tool -modfile=tools/go.mod
 SUITE    := go run ./test/suite
 
@@ -35,7 +35,7 @@ test: ## every test of the module: race detector, shuffled order, and none of th
 	CGO_ENABLED=1 $(SUITE) test -- -race -shuffle=on -count=1 -timeout=10m ./...
 
 .PHONY: build
-build: ## bin/servicelink, bin/refcore, bin/playground: static, reproducible, with their version
+build: ## bin/servicelink, bin/refcore, bin/netsim, bin/playground: static, reproducible, with their version
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ $(BINARIES:%=./cmd/%)
 
 .PHONY: lint
@@ -56,6 +56,14 @@ browser: ## a conversation in a real Chromium, screenshots into SCREENSHOTS
 	@.ci/need chromium chromium
 	@$(MAKE) --no-print-directory build
 	SCREENSHOTS='$(SCREENSHOTS)' $(SUITE) browser -- -tags browser -count=1 -timeout=5m ./test/browser
+
+.PHONY: grammy
+grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated Telegram
+	@.ci/need npm nodejs npm
+	@$(MAKE) --no-print-directory build
+	@mkdir -p bin/grammy && cp test/netsim/grammy/{package.json,package-lock.json,bot.mjs} bin/grammy/
+	npm ci --prefix bin/grammy --ignore-scripts --no-audit --no-fund
+	GRAMMY='$(CURDIR)/bin/grammy' $(SUITE) grammy -- -tags grammy -count=1 -timeout=5m ./test/netsim/grammy
 
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about ten minutes)

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -48,9 +49,7 @@ func Give(w http.ResponseWriter, r *http.Request, a Answer, f Fault, stop <-chan
 		Reset(w)
 		return
 	}
-	for name, values := range a.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.Header)
 	if f.Kind == Truncated {
 		a.Body = a.Body[:len(a.Body)/2]
 	}

@@ -59,11 +59,12 @@ func (h handler) requests(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	ctx, cancel, err := waiting(r)
+	wait, err := waiting(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	_, _ = h.n.Await(ctx, f) // none came: the list says so
 	writeJSON(w, http.StatusOK, h.n.Requests(f))
@@ -99,11 +100,12 @@ func (h handler) chat(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	ctx, cancel, err := waiting(r)
+	wait, err := waiting(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	c, err := h.n.Chat(ctx, r.PathValue("account"), ID(r.PathValue("chat")), after)
 	if err != nil {
@@ -162,14 +164,10 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// waiting gives the context of a long poll: ?wait=seconds, already over by default.
-func waiting(r *http.Request) (context.Context, context.CancelFunc, error) {
+// waiting is how long a long poll may take: ?wait=seconds, by default no time.
+func waiting(r *http.Request) (time.Duration, error) {
 	seconds, err := number(r.URL.Query().Get("wait"), 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), min(time.Duration(min(seconds, 3600))*time.Second, maxWait))
-	return ctx, cancel, nil
+	return min(time.Duration(min(max(seconds, 0), 3600))*time.Second, maxWait), err
 }
 
 func number(s string, otherwise int64) (int64, error) {

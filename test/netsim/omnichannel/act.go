@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,12 +156,12 @@ func (n *Network) press(account string, a control.Action, m *inMessage, shown *c
 	if err != nil {
 		return err
 	}
-	for i := len(c.Messages) - 1; i >= 0; i-- {
-		for _, row := range c.Messages[i].Buttons {
+	for _, with := range slices.Backward(c.Messages) {
+		for _, row := range with.Buttons {
 			for _, b := range row {
-				if b.Data == a.Data && (a.Message == "" || a.Message == c.Messages[i].ID) {
+				if b.Data == a.Data && (a.Message == "" || a.Message == with.ID) {
 					m.Kind, m.Data = "keyboard_response", buttonData{button{b.Data, b.Text}}
-					shown.Text, shown.ReplyTo = b.Text, c.Messages[i].ID
+					shown.Text, shown.ReplyTo = b.Text, with.ID
 					return nil
 				}
 			}

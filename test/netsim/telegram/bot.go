@@ -146,7 +146,7 @@ func (c *chat) nextID() int64 {
 func (n *Network) randomID(bytes int) string {
 	var raw []byte
 	for len(raw) < bytes {
-		raw = binary.BigEndian.AppendUint64(raw, uint64(n.Int(1<<62))) //nolint:gosec // never negative
+		raw = binary.BigEndian.AppendUint64(raw, uint64(n.Int(1<<62)))
 	}
 	return base64.RawURLEncoding.EncodeToString(raw[:bytes])
 }

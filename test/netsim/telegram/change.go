@@ -14,19 +14,19 @@ var errNotModified = badRequest("message is not modified: specified new message 
 	"the same as a current content and reply markup of the message")
 
 // edited returns the message that an edit method names.
-func (c *call) edited() (*chat, *message, error) {
+func (c *call) edited() (*message, error) {
 	to, err := c.writable()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m := to.find(c.integer("message_id", 0, 0, 1<<52))
 	switch {
 	case m == nil:
-		return nil, nil, badRequest("message to edit not found")
+		return nil, badRequest("message to edit not found")
 	case !m.mine:
-		return nil, nil, badRequest("message can't be edited")
+		return nil, badRequest("message can't be edited")
 	}
-	return to, m, nil
+	return m, nil
 }
 
 // edit changes a message of the bot; with an absent markup its keyboard goes.
@@ -35,7 +35,7 @@ func (c *call) edit(change func(m *message)) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, m, err := c.edited()
+	m, err := c.edited()
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (c *call) editMessageText() (any, error) {
 	case utf16Len(text) > maxText:
 		return nil, badRequest("message is too long")
 	}
-	if _, m, err := c.edited(); err == nil && m.Text == "" {
+	if m, err := c.edited(); err == nil && m.Text == "" {
 		return nil, badRequest("there is no text in the message to edit")
 	}
 	return c.edit(func(m *message) { m.Text, m.Entities = text, entities })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -200,10 +201,7 @@ func (p params) decode(name string, v any) error {
 
 // record gives what the request's record shows of p.
 func (p params) record() (map[string]string, []control.Upload) {
-	values := map[string]string{}
-	for name, value := range p.values {
-		values[name] = value
-	}
+	values := maps.Clone(p.values)
 	var files []control.Upload
 	for name, f := range p.files {
 		files = append(files, control.Upload{Field: name, Name: f.name, Type: f.mime, Size: int64(len(f.data)), Data: f.data})

@@ -3,6 +3,7 @@ package telegram
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -109,7 +110,7 @@ func TestGoneClient(t *testing.T) {
 		}()
 		synctest.Wait()
 		cancel()
-		if r := <-ended; r != http.ErrAbortHandler {
+		if r, _ := (<-ended).(error); !errors.Is(r, http.ErrAbortHandler) {
 			t.Errorf("the handler ended with %v", r)
 		}
 		says(t, n, "hello")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,9 +80,7 @@ func TestText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := map[string]any{"chat_id": annID}
-			for k, v := range tc.p {
-				p[k] = v
-			}
+			maps.Copy(p, tc.p)
 			if p["chat_id"] == nil {
 				delete(p, "chat_id")
 			}
@@ -182,9 +181,7 @@ func TestFileErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			values := map[string]string{"chat_id": chat}
-			for k, v := range tc.values {
-				values[k] = v
-			}
+			maps.Copy(values, tc.values)
 			if got := send(t, n, tc.method, values, tc.files); got.Description != "Bad Request: "+tc.want || got.Status != 400 {
 				t.Errorf("got %v", got)
 			}
@@ -421,9 +418,7 @@ func TestChange(t *testing.T) {
 		{"deleteMessage", map[string]any{"message_id": json.Number(theirs)}, "true"},
 	} {
 		p := map[string]any{"chat_id": annID, "message_id": m.MessageID}
-		for k, v := range tc.p {
-			p[k] = v
-		}
+		maps.Copy(p, tc.p)
 		got := ask(t, n, tc.method, p)
 		if got.OK && !strings.Contains(string(got.Result), tc.want) || !got.OK && got.Description != tc.want {
 			t.Errorf("%s %v: %v, want %s", tc.method, tc.p, got, tc.want)

@@ -222,7 +222,7 @@ func (b *bot) pushOne(ctx context.Context, h hook, u update) (retry time.Duratio
 		if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 {
 			retry = min(time.Duration(seconds)*time.Second, hookMaxRetry)
 		}
-		return retry, errors.New("Wrong response from the webhook: " + answer.Status) //nolint:staticcheck // the API's words
+		return retry, errors.New("Wrong response from the webhook: " + answer.Status)
 	}
 	p := params{values: map[string]string{}}
 	if p.readJSON(bytes.NewReader(body)) == nil && p.has("method") {
