@@ -105,6 +105,9 @@ func (g *Gateway) buildChannel(cfg config.Channel, egress config.Egress, d conne
 	if ch.unknown == "" {
 		ch.unknown = config.Report
 	}
+	if _, ok := conn.(connectors.AttachmentOpener); ok && g.media.links == nil {
+		cfg.Settings.Warn("", "files of its customers are announced without a link", "set public.url")
+	}
 	ch.limits = newLimits(ch.caps, conn)
 	ch.port = newPort(g, ch)
 	return ch, nil

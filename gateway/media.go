@@ -110,8 +110,8 @@ func (w *wayOut) close() {
 // Body too, is a *connectors.SendError that says what a request for a file says:
 // nothing was sent to a customer.
 func (m *media) open(ctx context.Context, ref fileRef, byteRange string) (*connectors.Media, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	raw, err := m.source(ctx, ref, byteRange)
+	inner, cancel := context.WithCancel(ctx)
+	raw, err := m.source(inner, ref, byteRange)
 	if err != nil {
 		cancel()
 		return nil, fileError(ctx, err)

@@ -229,7 +229,11 @@ func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.R
 		d.states[i] = journal.Part{}
 		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonCanceled, Err: err}
 	}
-	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
+	limit := sendTimeout
+	if d.parts[i].File != nil {
+		limit = fileSendTimeout
+	}
+	sendCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	receipt, err := sendSafely(sendCtx, d.c.ch.conn, d.parts[i])
 	outcome, reason := "sent", ""
@@ -241,8 +245,12 @@ func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.R
 	return receipt, err
 }
 
-// sendTimeout ends an attempt whose connector does not.
-const sendTimeout = 60 * time.Second
+// These end an attempt whose connector does not. A file may have to be fetched
+// and uploaded.
+const (
+	sendTimeout     = 60 * time.Second
+	fileSendTimeout = 6 * time.Minute
+)
 
 // sendSafely keeps a connector's panic at the border: its fate is unknown.
 func sendSafely(ctx context.Context, conn connectors.Connector, part connectors.Part) (r connectors.Receipt, err error) {

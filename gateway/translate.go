@@ -111,15 +111,18 @@ func fileText(f *connectors.File, caption string) string {
 	if f == nil {
 		return caption
 	}
-	if f.TooBig {
-		return withCaption(tooBigText(f), caption)
+	if f.TooBig || f.URL == "" {
+		return withCaption(unlinkedText(f), caption)
 	}
 	return withCaption("file:"+formField(f.Type)+"|"+formField(f.ID)+"|"+f.URL, caption)
 }
 
-// tooBigText stands for a file that nobody can be given a link to.
-func tooBigText(f *connectors.File) string {
-	text := "The customer sent a file that is too big to fetch"
+// unlinkedText stands for a file that nobody can be given a link to.
+func unlinkedText(f *connectors.File) string {
+	text := "The customer sent a file that there is no link to"
+	if f.TooBig {
+		text = "The customer sent a file that is too big to fetch"
+	}
 	var told []string
 	for _, s := range []string{formField(f.Type), fileName(f.Name), sizeText(f.Size)} {
 		if s != "" {

@@ -120,6 +120,8 @@ func checkWebhook(w connectors.Webhook) error {
 		return errors.New("method must be an upper-case word")
 	case !strings.HasPrefix(w.Path, "/") || w.Path == "/" || w.Path != path.Clean(w.Path):
 		return errors.New("path must be clean, begin with a slash and not end with one")
+	case strings.HasPrefix(w.Path+"/", mediaPath):
+		return errors.New("paths below /media are for files")
 	case w.MaxBody < 1 || w.MaxBody > maxBodyLimit:
 		return fmt.Errorf("largest body must be 1 to %d bytes", maxBodyLimit)
 	case w.Verify == nil || w.Parse == nil || w.Reply == nil:

@@ -42,6 +42,8 @@ func TestPublicHandlerRefusesContradictions(t *testing.T) {
 		{"host in path", hook(func(w *connectors.Webhook) { w.Path = "example.com/b" }), "path must be"},
 		{"everything", hook(func(w *connectors.Webhook) { w.Path = "/" }), "path must be"},
 		{"subtree", hook(func(w *connectors.Webhook) { w.Path = "/b/" }), "path must be"},
+		{"among the files", hook(func(w *connectors.Webhook) { w.Path = "/media/{token}" }), "are for files"},
+		{"in place of the files", hook(func(w *connectors.Webhook) { w.Path = "/media" }), "are for files"},
 		{"no limit", hook(func(w *connectors.Webhook) { w.MaxBody = 0 }), "largest body"},
 		{"absurd limit", hook(func(w *connectors.Webhook) { w.MaxBody = 1 << 40 }), "largest body"},
 		{"no Verify", hook(func(w *connectors.Webhook) { w.Verify = nil }), "is missing"},
