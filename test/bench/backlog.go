@@ -143,7 +143,7 @@ func sampleEntry(ctx context.Context, s *settings, dir string) (e journal.Entry,
 	if err != nil {
 		return e, err
 	}
-	err = post(ctx, http.DefaultClient, st.hook("sample"), freshWebhook(0))
+	err = post(ctx, &http.Client{Timeout: 10 * time.Second}, st.hook("sample"), freshWebhook(0))
 	st.gateway.stop()
 	if err != nil {
 		return e, err

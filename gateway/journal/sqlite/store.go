@@ -26,16 +26,16 @@ type store struct {
 	// readers and lock are closed with the store, not used by it.
 	readers, lock io.Closer
 
-	batch    batch
-	convs    convs
-	ledger   ledger
-	seen     seen
-	pending  pending
-	sweep    sweep
-	next     int64 // the next Seq
-	saved    int64 // next, as of the last commit
-	size     atomic.Int64
-	written  int64 // bytes since size was measured, about
+	batch   batch
+	convs   convs
+	ledger  ledger
+	seen    seen
+	pending pending
+	sweep   sweep
+	next    int64 // the next Seq
+	saved   int64 // next, as of the last commit
+	size    atomic.Int64
+	written int64 // bytes since size was measured, about
 
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq                          *stmt
