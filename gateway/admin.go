@@ -39,7 +39,7 @@ func (d *deadLetters) list(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	rows, err := d.journal.Dead(ctx, q)
 	if err != nil {
-		d.fail(w, err)
+		failAdmin(w, d.log, err)
 		return
 	}
 	page := struct {
@@ -60,23 +60,32 @@ func deadQuery(r *http.Request) (journal.DeadQuery, bool) {
 	if err != nil {
 		return journal.DeadQuery{}, false
 	}
-	q := journal.DeadQuery{Channel: query["channel"], Limit: deadPage}
-	if s, given := query["before"]; given {
-		if q.Before, err = strconv.ParseInt(s, 10, 64); err != nil || q.Before < 1 {
-			return q, false
+	q := journal.DeadQuery{Channel: query["channel"]}
+	var ok bool
+	q.Before, q.Limit, ok = pageOf(query, "before")
+	return q, ok
+}
+
+// pageOf reads where a page begins and how long it is.
+func pageOf(query map[string]string, from string) (at int64, limit int, ok bool) {
+	limit = deadPage
+	var err error
+	if s, given := query[from]; given {
+		if at, err = strconv.ParseInt(s, 10, 64); err != nil || at < 1 {
+			return 0, 0, false
 		}
 	}
 	if s, given := query["limit"]; given {
-		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 || q.Limit > deadPageMax {
-			return q, false
+		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > deadPageMax {
+			return 0, 0, false
 		}
 	}
-	return q, true
+	return at, limit, true
 }
 
-// act answers POST /api/v1/dead/{seq}/<name>. Every call, refused ones too,
-// leaves a line that says who did what to which row.
-func (d *deadLetters) act(name string, do func(context.Context, int64) error) http.Handler {
+// actOn answers POST .../{seq}/<name>. Every call, refused ones too, leaves a
+// line that says who did what to which row.
+func actOn(name string, log *slog.Logger, do func(context.Context, int64) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
 		if err != nil || seq < 1 {
@@ -88,28 +97,29 @@ func (d *deadLetters) act(name string, do func(context.Context, int64) error) ht
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
 		defer cancel()
 		err = do(ctx, seq)
-		d.log.LogAttrs(ctx, slog.LevelInfo, "admin action",
+		log.LogAttrs(ctx, slog.LevelInfo, "admin action",
 			slog.String("action", name), slog.Int64("seq", seq),
 			slog.String("remote", r.RemoteAddr), slog.String("result", actionResult(err)))
 		if err != nil {
-			d.fail(w, err)
+			failAdmin(w, log, err)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"seq": seq, "action": name})
 	})
 }
 
-// The answers to a failed call: short, fixed, telling what to do next.
-func (d *deadLetters) fail(w http.ResponseWriter, err error) {
+// failAdmin answers a failed call: short, fixed, telling what to do next.
+func failAdmin(w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		writeError(w, http.StatusNotFound, actionResult(err))
-	case errors.Is(err, journal.ErrNotDead), errors.Is(err, errNotServed):
+	case errors.Is(err, journal.ErrNotDead), errors.Is(err, errNotServed), errors.Is(err, errServed),
+		errors.Is(err, errNotWaits), errors.Is(err, errReloading):
 		writeError(w, http.StatusConflict, actionResult(err))
 	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
 		writeError(w, http.StatusServiceUnavailable, actionResult(err))
 	default:
-		d.log.Error("admin call failed", slog.Any("error", err))
+		log.Error("admin call failed", slog.Any("error", err))
 		writeError(w, http.StatusInternalServerError, actionResult(err))
 	}
 }
@@ -124,6 +134,12 @@ func actionResult(err error) string {
 		return "not a dead letter"
 	case errors.Is(err, errNotServed):
 		return "its channel is not configured"
+	case errors.Is(err, errServed):
+		return "its channel is served"
+	case errors.Is(err, errNotWaits):
+		return "not pending"
+	case errors.Is(err, errReloading):
+		return "the configuration is being read, try again"
 	case errors.Is(err, journal.ErrFull):
 		return "journal is full"
 	case errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):

@@ -172,8 +172,7 @@ func TestDeadActionOutlivesCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var seen error
-	d := &deadLetters{log: discardLog}
-	h := d.act("requeue", func(ctx context.Context, _ int64) error {
+	h := actOn("requeue", discardLog, func(ctx context.Context, _ int64) error {
 		seen = ctx.Err()
 		return nil
 	})

@@ -73,11 +73,11 @@ type Gateway struct {
 	linking sync.Mutex
 	session *simprot.Session
 
-	// reloading is held while the configuration changes, and once for all when
-	// the gateway stops; serving is then the context of what runs until it does.
-	reloading sync.Mutex
-	serving   context.Context
-	up        chan struct{} // closed when serving is there
+	// reloading has room for one: who changes the configuration, and in the end
+	// who stops the gateway.
+	reloading chan struct{}
+	serving   context.Context // of what runs until the gateway stops
+	up        chan struct{}   // closed when serving is there
 }
 
 // New builds every channel and connects to nothing. The error is a
@@ -91,7 +91,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		opts: opts, log: opts.Log, registry: opts.Registry,
-		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}),
+		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	g.typing = newTyping(g)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
@@ -203,9 +203,8 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	if len(listeners) > 0 {
 		err = errors.Join(err, listeners[0].Shutdown(budget)) // answers what it has read
 	}
-	stopServing()      // pollers confirm nothing more
-	g.reloading.Lock() // a reload under way ends its step
-	defer g.reloading.Unlock()
+	stopServing()             // pollers confirm nothing more
+	g.reloading <- struct{}{} // a reload under way has ended its step
 	if !g.life.drain(budget) {
 		g.log.Warn("stopped before everything in flight had ended; it is asked about at the next start")
 	}

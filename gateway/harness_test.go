@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type house struct {
 	net  *fakeNetwork
 	disk *disk
 	logs *logBook // of every gateway here, from warnings up
+	// build makes the connector of a channel; nil = net is everybody's.
+	build  func(config.Channel) (connectors.Connector, error)
+	chatty bool // logs from info up
 
 	gw      *Gateway
 	cut     *cutJournal
@@ -106,11 +110,18 @@ func inHouse(t *testing.T, test func(h *house), options ...houseOption) {
 func (h *house) start() {
 	h.Helper()
 	h.ready = make(chan struct{})
+	level := slog.LevelWarn
+	if h.chatty {
+		level = slog.LevelInfo
+	}
 	gw, err := New(h.cfg, Options{
-		Definitions: []connectors.Definition{{Network: "fake", New: func(config.Channel, connectors.Dependencies) (connectors.Connector, error) {
+		Definitions: []connectors.Definition{{Network: "fake", New: func(c config.Channel, _ connectors.Dependencies) (connectors.Connector, error) {
+			if h.build != nil {
+				return h.build(c)
+			}
 			return h.net, nil
 		}}},
-		Log:  slog.New(slog.NewTextHandler(io.MultiWriter(h.Output(), h.logs), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:  slog.New(slog.NewTextHandler(io.MultiWriter(h.Output(), h.logs), &slog.HandlerOptions{Level: level})),
 		Dial: h.door.dial,
 		Journal: func(o journal.Options) (journal.Journal, error) {
 			h.cut = h.disk.mount(o)
@@ -330,6 +341,7 @@ type fakeNetwork struct {
 	fail   func(n int, p connectors.Part) error // nth attempt; nil = accept
 	tried  int
 	typing []bool
+	path   string        // of the webhook, "" = /fake
 	block  chan struct{} // when set, Send waits for it
 }
 
@@ -342,7 +354,7 @@ var (
 
 func (f *fakeNetwork) Webhooks() []connectors.Webhook {
 	return []connectors.Webhook{{
-		Method: "POST", Path: "/fake", MaxBody: 1 << 10,
+		Method: "POST", Path: cmp.Or(f.path, "/fake"), MaxBody: 1 << 10,
 		Verify: func(*connectors.Request) error { return nil },
 		Parse:  func(*connectors.Request) (connectors.ParseResult, error) { return connectors.ParseResult{}, nil },
 		Reply:  func(connectors.Verdict) connectors.Reply { return connectors.Reply{Status: 200} },

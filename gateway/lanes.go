@@ -261,6 +261,9 @@ func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState) err
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		l.refilling = false
+		if c.gone {
+			rows, more = nil, false // its channel is retired: the journal has them
+		}
 		l.room.release(room - len(rows))
 		if err == nil {
 			for i := range rows {

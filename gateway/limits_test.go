@@ -67,8 +67,8 @@ func TestLimitsBuckets(t *testing.T) {
 func TestLimitsObeyTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(connectors.Capabilities{}, nil)
-		l.learn(one("a"), patience(7 * time.Second))
-		l.learn(one("a"), patience(3 * time.Second)) // a shorter wish does not end a longer one
+		l.learn(one("a"), patience(7*time.Second))
+		l.learn(one("a"), patience(3*time.Second)) // a shorter wish does not end a longer one
 		l.learn(one("a"), patience(0))
 		if d := took(t, l, "a"); d != 7*time.Second {
 			t.Errorf("waited %v", d)
@@ -219,7 +219,7 @@ func TestLimitsDeadline(t *testing.T) {
 	}{
 		"account":   {connectors.Capabilities{AccountRate: slow}, func(l *limits) { _ = l.wait(t.Context(), one("a"), time.Time{}) }},
 		"recipient": {connectors.Capabilities{RecipientRate: slow}, func(l *limits) { _ = l.wait(t.Context(), one("a"), time.Time{}) }},
-		"patience":  {connectors.Capabilities{}, func(l *limits) { l.learn(one("a"), patience(10 * time.Second)) }},
+		"patience":  {connectors.Capabilities{}, func(l *limits) { l.learn(one("a"), patience(10*time.Second)) }},
 		"pause": {connectors.Capabilities{}, func(l *limits) {
 			for range authStrikes {
 				l.learn(one("a"), authError)

@@ -20,9 +20,9 @@ type ledgerCollector struct {
 
 	mu       sync.Mutex // guards what follows
 	channels []metricChannel
-	ledger func(context.Context) (map[journal.LedgerKey]journal.LedgerEntry, error)
-	states func() map[string]string
-	size   func() int64
+	ledger   func(context.Context) (map[journal.LedgerKey]journal.LedgerEntry, error)
+	states   func() map[string]string
+	size     func() int64
 
 	counts, oldest, state, bytes, readable *prometheus.Desc
 }

@@ -35,7 +35,7 @@ const (
 // that is a name other than localhost is refused (a page that had its name
 // point here), and so is a POST from another site.
 func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healthSource,
-	j journal.Journal, log *slog.Logger, redact func(journal.Row) map[string]any,
+	j journal.Journal, waiting strandedRows, log *slog.Logger, redact func(journal.Row) map[string]any,
 ) http.Handler {
 	door := &doorkeeper{token: cfg.Token, sites: http.NewCrossOriginProtection()}
 	mux := http.NewServeMux()
@@ -53,8 +53,13 @@ func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healt
 
 	dead := &deadLetters{journal: j, log: log, redact: redact}
 	get("/api/v1/dead", http.HandlerFunc(dead.list))
-	mount(mux, http.MethodPost, "/api/v1/dead/{seq}/requeue", door.guard(dead.act("requeue", j.Requeue)))
-	mount(mux, http.MethodPost, "/api/v1/dead/{seq}/discard", door.guard(dead.act("discard", j.Discard)))
+	post := func(path string, h http.Handler) { mount(mux, http.MethodPost, path, door.guard(h)) }
+	post("/api/v1/dead/{seq}/requeue", actOn("requeue", log, j.Requeue))
+	post("/api/v1/dead/{seq}/discard", actOn("discard", log, j.Discard))
+	rows := &strandedAPI{rows: waiting, log: log, redact: redact}
+	get("/api/v1/stranded", http.HandlerFunc(rows.list))
+	post("/api/v1/stranded/{seq}/discard", actOn("discard stranded", log, waiting.Discard))
+	post("/api/v1/stranded/discard", http.HandlerFunc(rows.discardAll))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not found")
 	})

@@ -24,6 +24,7 @@ type privateRig struct {
 	handler http.Handler
 	health  fakeHealth
 	journal *fakeDead
+	waiting fakeStranded
 	logs    *bytes.Buffer
 }
 
@@ -39,7 +40,7 @@ const rigToken = "operator-PLANTED"
 func newPrivateRig(token string) *privateRig {
 	rig := &privateRig{journal: newFakeDead(), logs: new(bytes.Buffer)}
 	log := slog.New(slog.NewTextHandler(rig.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(token)}, rigRegistry(), &rig.health, rig.journal, log, redactRow)
+	rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(token)}, rigRegistry(), &rig.health, rig.journal, &rig.waiting, log, redactRow)
 	return rig
 }
 
@@ -74,6 +75,9 @@ var everyPath = []struct {
 	{"GET", "/api/v1/dead", false},
 	{"POST", "/api/v1/dead/7/requeue", false},
 	{"POST", "/api/v1/dead/8/discard", false},
+	{"GET", "/api/v1/stranded", false},
+	{"POST", "/api/v1/stranded/7/discard", false},
+	{"POST", "/api/v1/stranded/discard?channel=gone", false},
 }
 
 func TestPrivateToken(t *testing.T) {

@@ -36,8 +36,13 @@ func (g *Gateway) Reload(ctx context.Context, cfg *config.Config) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	g.reloading.Lock()
-	defer g.reloading.Unlock()
+	select {
+	case g.reloading <- struct{}{}:
+		defer func() { <-g.reloading }()
+	case <-g.serving.Done():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if g.serving.Err() != nil {
 		return ErrStopping
 	}

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,9 @@ func newRun() *cobra.Command {
 		Short: "Run the gateway",
 		Long: "Run the gateway until SIGINT or SIGTERM, which end it in order: what is in\n" +
 			"flight is finished within limits.stop. A second signal ends it at once.\n" +
-			"SIGHUP reads log.level of the configuration again, and nothing else.",
+			"SIGHUP reads the configuration again, secrets included. With a mistake in it\n" +
+			"nothing changes; otherwise its channels are added, changed and removed one by\n" +
+			"one, and the log says what needs a restart.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return run(command.Context(), path, command.ErrOrStderr())
@@ -72,18 +75,20 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	signal.Notify(received, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(received)
 	watching := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	reloads := newReloader(path, g, level, log)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { reloads.run(ctx) })
+	helpers.Go(func() {
 		watch(watching, received, handlers{
 			stop:   cancel,
 			abort:  func() { os.Exit(exitFailed) },
-			reload: func() { g.ConfigRead(reloadLevel(path, level, log)) },
+			reload: reloads.ask,
 		})
-	}()
+	})
 	err = g.Run(ctx)
 	close(watching)
-	<-done
+	cancel() // it may have ended by itself
+	helpers.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return &failure{exitFailed, fmt.Errorf("servicelink: %w", err)}
 	}
@@ -116,21 +121,6 @@ func watch(end <-chan struct{}, received <-chan os.Signal, do handlers) {
 			}
 		}
 	}
-}
-
-// reloadLevel reads the log level again. A file that became wrong changes
-// nothing and gives false.
-func reloadLevel(path string, level *slog.LevelVar, log *slog.Logger) bool {
-	cfg, err := config.Load(path)
-	if err != nil {
-		for _, problem := range config.Flatten(err) {
-			log.Error("configuration not read again", "problem", problem.Error())
-		}
-		return false
-	}
-	setLevel(level, cfg.Log.Level)
-	log.Info("log level read again", "level", level.Level().String())
-	return true
 }
 
 // setLevel takes a level that the configuration has checked.

@@ -262,6 +262,9 @@ type Journal interface {
 	Ledger(ctx context.Context) (map[LedgerKey]LedgerEntry, error)
 
 	Dead(ctx context.Context, q DeadQuery) ([]Row, error)
+	// Pending lists a channel's pending rows in order of sequence, at most limit
+	// of those after the given one.
+	Pending(ctx context.Context, channel string, after int64, limit int) ([]Row, error)
 	// Row gives one row, or ErrNotFound.
 	Row(ctx context.Context, seq int64) (Row, error)
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that

@@ -118,3 +118,41 @@ func testDeadPages(t *testing.T, d Driver) {
 		t.Error(diff)
 	}
 }
+
+func testPendingPages(t *testing.T, d Driver) {
+	h := open(t, d)
+	for i := range 8 {
+		l := laneIn(string(rune('a' + i%3)))
+		if i == 3 {
+			l.Channel = "other"
+		}
+		if i%2 == 1 {
+			l.Direction = journal.Out
+		}
+		r := h.acceptOne(entry(l, fmt.Sprint(i)))
+		if i == 2 {
+			h.finish(r, journal.Done, "")
+		}
+	}
+	var got []string
+	for after, n := int64(0), 0; ; {
+		rows, err := h.Pending(t.Context(), laneIn("a").Channel, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		if n++; n > 4 || len(rows) > 2 {
+			t.Fatalf("page %d has %d rows", n, len(rows))
+		}
+		after = rows[len(rows)-1].Seq
+		got = append(got, ids(rows)...)
+	}
+	if diff := cmp.Diff([]string{"0", "1", "4", "5", "6", "7"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if rows, err := h.Pending(t.Context(), "nobody", 0, 9); err != nil || len(rows) != 0 {
+		t.Errorf("of no channel: %v, %v", ids(rows), err)
+	}
+}

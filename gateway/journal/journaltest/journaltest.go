@@ -51,6 +51,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 		{"requeue", testRequeue},
 		{"discard", testDiscard},
 		{"dead letters are paged", testDeadPages},
+		{"pending rows are paged", testPendingPages},
 		{"sweep", testSweep},
 		{"sweep leaves pending rows and their ids", testSweepPending},
 		{"sweep in bounded steps", testSweepBounded},

@@ -194,6 +194,7 @@ func testClosed(t *testing.T, d Driver) {
 		"conversations": func() error { _, err := h.Conversations(ctx, "shop", time.Time{}); return err },
 		"ledger":        func() error { _, err := h.Ledger(ctx); return err },
 		"dead":          func() error { _, err := h.Dead(ctx, journal.DeadQuery{}); return err },
+		"pending":       func() error { _, err := h.Pending(ctx, "a", 0, 1); return err },
 		"row":           func() error { _, err := h.Row(ctx, r.Seq); return err },
 		"health":        h.Health,
 		"submit": func() error {

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -114,6 +115,24 @@ func (j *Journal) Dead(ctx context.Context, q journal.DeadQuery) (dead []journal
 	})
 	slices.SortFunc(dead, func(a, b journal.Row) int { return int(b.Seq - a.Seq) })
 	return dead[:min(limit, len(dead))], err
+}
+
+// Pending is journal.Journal's.
+func (j *Journal) Pending(ctx context.Context, channel string, after int64, limit int) (pending []journal.Row, err error) {
+	err = j.view(ctx, func(s *store) {
+		for lane, seqs := range s.lanes {
+			if lane.Channel != channel {
+				continue
+			}
+			for _, seq := range seqs {
+				if seq > after {
+					pending = append(pending, *s.rows[seq])
+				}
+			}
+		}
+	})
+	slices.SortFunc(pending, func(a, b journal.Row) int { return cmp.Compare(a.Seq, b.Seq) })
+	return pending[:min(limit, len(pending))], err
 }
 
 // Row is journal.Journal's.

@@ -220,6 +220,16 @@ func (j *Journal) Dead(ctx context.Context, q journal.DeadQuery) ([]journal.Row,
 		ORDER BY m.seq DESC LIMIT ?3`, q.Channel, q.Before, limit)
 }
 
+// Pending is journal.Journal's. It reads on from the segment of after, so a page
+// costs as much as what it passes over.
+func (j *Journal) Pending(ctx context.Context, channel string, after int64, limit int) ([]journal.Row, error) {
+	return j.selectRows(ctx, `WHERE m.seq IN (
+		SELECT p.seq FROM message p INDEXED BY message_pending JOIN conversation o ON o.id = p.lane >> 1
+		WHERE p.state < 3 AND p.seq >> 12 >= ?2 >> 12 AND p.seq > ?2 AND o.channel = ?1
+		ORDER BY p.seq >> 12, p.seq LIMIT ?3)
+		ORDER BY m.seq`, channel, after, limit)
+}
+
 // Row is journal.Journal's.
 func (j *Journal) Row(ctx context.Context, seq int64) (journal.Row, error) {
 	rows, err := j.selectRows(ctx, "WHERE m.seq = ?", seq)
