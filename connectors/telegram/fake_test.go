@@ -257,3 +257,8 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// answers is a fakeAPI's answer to everything.
+func answers(status int, body string) func(context.Context, call) (int, string, error) {
+	return func(context.Context, call) (int, string, error) { return status, body, nil }
+}

@@ -91,16 +91,16 @@ func (p person) customer(channel string) connectors.Customer {
 // token makes the UserToken: compact JSON of what is known, members left out from
 // the last one on until it fits.
 func (p person) token() string {
-	members := [...]string{"id", decimal(p.id), "login", p.login, "language", p.language, "group", p.group}
+	members := [...][2]string{{"id", decimal(p.id)}, {"login", p.login}, {"language", p.language}, {"group", p.group}}
 	var b strings.Builder
 	b.WriteByte('{')
 	length := 2 // both braces
-	for i := 0; i < len(members); i += 2 {
-		value, err := json.Marshal(members[i+1])
-		if err != nil || members[i+1] == "" {
+	for _, m := range members {
+		value, err := json.Marshal(m[1])
+		if err != nil || m[1] == "" {
 			continue
 		}
-		member := `"` + members[i] + `":` + string(value)
+		member := `"` + m[0] + `":` + string(value)
 		if b.Len() > 1 {
 			member = "," + member
 		}

@@ -137,9 +137,9 @@ func TestRunWhileTheEngineCannotTake(t *testing.T) {
 		r := start(t, newTestBot(t, f, "", io.Discard), in)
 		time.Sleep(2 * time.Minute)
 		polls := f.seen("getUpdates")
-		rests := []time.Duration{1, 2, 4, 8, 15, 15, 15, 0}
+		rests := []int{1, 2, 4, 8, 15, 15, 15, 0} // seconds
 		for i, rest := range rests {
-			if got := polls[i+1].at.Sub(polls[i].at); got != rest*time.Second {
+			if got := polls[i+1].at.Sub(polls[i].at); got != time.Duration(rest)*time.Second {
 				t.Errorf("rest %d is %v, want %ds", i, got, rest)
 			}
 			if polls[i].params["offset"] != nil {
@@ -248,15 +248,21 @@ func TestRunErrors(t *testing.T) {
 		wait   time.Duration
 		hint   string
 	}{
-		"rate": {429, refused(429, "Too Many Requests: retry after 37", `,"parameters":{"retry_after":37}`), nil,
-			connectors.ReasonRate, 37 * time.Second, ""},
+		"rate": {
+			429, refused(429, "Too Many Requests: retry after 37", `,"parameters":{"retry_after":37}`), nil,
+			connectors.ReasonRate, 37 * time.Second, "",
+		},
 		"token revoked": {401, refused(401, "Unauthorized", ""), nil, connectors.ReasonAuth, 0, "BotFather"},
 		"token unknown": {404, refused(404, "Not Found", ""), nil, connectors.ReasonAuth, 0, "BotFather"},
 		"logged out":    {400, refused(400, "Logged out", ""), nil, connectors.ReasonAuth, 0, "api_url"},
-		"second poller": {409, refused(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running", ""),
-			nil, connectors.ReasonConflict, 0, "second program"},
-		"webhook set meanwhile": {409, refused(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first", ""),
-			nil, connectors.ReasonConflict, 0, "webhook"},
+		"second poller": {
+			409, refused(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running", ""),
+			nil, connectors.ReasonConflict, 0, "second program",
+		},
+		"webhook set meanwhile": {
+			409, refused(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first", ""),
+			nil, connectors.ReasonConflict, 0, "webhook",
+		},
 		"server":              {500, refused(500, "Internal Server Error", ""), nil, connectors.ReasonServer, 0, ""},
 		"proxy's page":        {502, "<html>Bad Gateway</html>", nil, connectors.ReasonServer, 0, ""},
 		"page instead":        {200, "<html>log in</html>", nil, connectors.ReasonAnswer, 0, ""},

@@ -128,14 +128,22 @@ func TestUnknownTypes(t *testing.T) {
 	}{
 		"MessageOrigin":        {text(`"forward_origin":` + odd), connectors.KindText, "Forwarded from somebody:\nstill here"},
 		"MessageOrigin quoted": {text(`"external_reply":{"origin":` + odd + `}`), connectors.KindText, "still here"},
-		"reply": {text(`"reply_to_message":{` + message + `,"text":"before","forward_origin":` + odd + `}`),
-			connectors.KindText, "still here"},
-		"PaidMedia": {`{"message":{` + message + `,"paid_media":{"star_count":1,"paid_media":[` + odd + `]}}}`,
-			connectors.KindUnsupported, "a message with paid media"},
-		"BackgroundType": {`{"message":{` + message + `,"chat_background_set":{"type":` + odd + `}}}`,
-			connectors.KindService, "Service message: chat background set"},
-		"BackgroundFill": {`{"message":{` + message + `,"chat_background_set":{"type":{"type":"fill","fill":` + odd + `}}}}`,
-			connectors.KindService, "Service message: chat background set"},
+		"reply": {
+			text(`"reply_to_message":{` + message + `,"text":"before","forward_origin":` + odd + `}`),
+			connectors.KindText, "still here",
+		},
+		"PaidMedia": {
+			`{"message":{` + message + `,"paid_media":{"star_count":1,"paid_media":[` + odd + `]}}}`,
+			connectors.KindUnsupported, "a message with paid media",
+		},
+		"BackgroundType": {
+			`{"message":{` + message + `,"chat_background_set":{"type":` + odd + `}}}`,
+			connectors.KindService, "Service message: chat background set",
+		},
+		"BackgroundFill": {
+			`{"message":{` + message + `,"chat_background_set":{"type":{"type":"fill","fill":` + odd + `}}}}`,
+			connectors.KindService, "Service message: chat background set",
+		},
 		"OwnedGift": {text(`"gift":` + odd + `,"unique_gift":[` + odd + `]`), connectors.KindText, "still here"},
 		"ReactionType": {`{"message_reaction":{"chat":{"id":77},"message_id":5,"date":1,"user":{"id":77},"old_reaction":[` + odd +
 			`],"new_reaction":[{"type":"emoji","emoji":"👍"},` + odd + `]}}`, connectors.KindReaction, "👍 (another reaction)"},
@@ -143,12 +151,18 @@ func TestUnknownTypes(t *testing.T) {
 			`,"new_chat_member":` + odd + `}}`, connectors.KindUnsupported, "an update of kind my chat member"},
 		"ChatMember before": {`{"my_chat_member":{"chat":{"id":77,"type":"private"},"from":{"id":77},"date":1,"old_chat_member":` + odd +
 			`,"new_chat_member":{"status":"kicked","user":{"id":1}}}}`, connectors.KindStop, "The customer blocked the bot."},
-		"ChatBoostSource": {`{"chat_boost":{"chat":{"id":-5},"boost":{"source":` + odd + `}}}`,
-			connectors.KindUnsupported, "an update of kind chat boost"},
-		"another type": {`{"message":{"message_id":"seven","date":{},"from":5,"chat":{"id":77},"text":"still here"}}`,
-			connectors.KindText, "still here"},
-		"another type of text": {`{"message":{` + message + `,"text":["still here"]}}`,
-			connectors.KindUnsupported, "a message with text"},
+		"ChatBoostSource": {
+			`{"chat_boost":{"chat":{"id":-5},"boost":{"source":` + odd + `}}}`,
+			connectors.KindUnsupported, "an update of kind chat boost",
+		},
+		"another type": {
+			`{"message":{"message_id":"seven","date":{},"from":5,"chat":{"id":77},"text":"still here"}}`,
+			connectors.KindText, "still here",
+		},
+		"another type of text": {
+			`{"message":{` + message + `,"text":["still here"]}}`,
+			connectors.KindUnsupported, "a message with text",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			events := testBot().newUpdate(json.RawMessage(`{"update_id":1,` + tc.update[1:])).events()
@@ -186,8 +200,10 @@ func TestIDs(t *testing.T) {
 	if again := id(2, 7, 9, 77, "a"); again != first {
 		t.Errorf("the same edit is %q and %q", first, again)
 	}
-	ids := []string{first, id(1, 7, 9, 77, "b"), id(1, 7, 10, 77, "a"), id(1, 8, 9, 77, "a"), id(1, 7, 9, -77, "a"),
-		id(1, 7, 9, 9007199254740993, "a"), id(1, 7, 9, 9007199254740992, "a")}
+	ids := []string{
+		first, id(1, 7, 9, 77, "b"), id(1, 7, 10, 77, "a"), id(1, 8, 9, 77, "a"), id(1, 7, 9, -77, "a"),
+		id(1, 7, 9, 9007199254740993, "a"), id(1, 7, 9, 9007199254740992, "a"),
+	}
 	slices.Sort(ids)
 	if n := len(slices.Compact(slices.Clone(ids))); n != len(ids) {
 		t.Errorf("two events share an ID: %q", ids)
