@@ -156,6 +156,8 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		// callback_data: 1 to 64 bytes.
 		ButtonPayload: 64,
 		Typing:        true,
+		// There is no key by which Telegram would know a message come again.
+		Unknown: config.Report,
 		// Telegram: about 30 messages a second for a bot, one a second in a chat
 		// with short bursts. The real limits move; 429 is obeyed.
 		AccountRate:   connectors.Rate{PerSecond: 30, Burst: 30},
