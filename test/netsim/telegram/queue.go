@@ -210,6 +210,9 @@ func (c *call) getUpdates() (any, error) {
 	}
 	waiting := &poll{wake: make(chan struct{}), end: make(chan error, 1)}
 	b.poll = waiting
+	if c.net.Has(control.Outage, b.token) { // it began since this request was let in
+		b.endPoll(errGone)
+	}
 	b.mu.Unlock()
 	err := c.waitFor(waiting, time.Duration(timeout)*time.Second)
 	b.mu.Lock()

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -344,64 +344,116 @@ func TestWebhookExcludesPolling(t *testing.T) {
 	})
 }
 
-func TestWebhook(t *testing.T) {
+// postFunc stands for the other end of a webhook.
+type postFunc func(*http.Request) (*http.Response, error)
+
+func (f postFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// hookInfo is a WebhookInfo.
+type hookInfo struct {
+	URL     string
+	Pending int    `json:"pending_update_count"`
+	Error   string `json:"last_error_message"`
+	Max     int    `json:"max_connections"`
+}
+
+func infoOf(t *testing.T, n *Network) (got hookInfo) {
+	t.Helper()
+	ask(t, n, "getWebhookInfo", nil).into(t, &got)
+	return got
+}
+
+func TestBadWebhooks(t *testing.T) {
 	n := newNetwork(t)
-	type posted struct{ secret, body string }
-	posts := make(chan posted, 10)
-	answers := make(chan func(http.ResponseWriter), 10)
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := make([]byte, r.ContentLength)
-		_, _ = r.Body.Read(body)
-		posts <- posted{r.Header.Get("X-Telegram-Bot-Api-Secret-Token"), string(body)}
-		(<-answers)(w)
-	}))
-	defer hook.Close()
-	must(t, n.Inject(token, []byte(`{"message":{}}`)))
 	for text, p := range map[string]map[string]any{
 		"bad webhook: An HTTPS URL must be provided for webhook": {"url": "http://example.org/"},
 		"invalid webhook URL specified":                          {"url": "example"},
-		"secret token contains unallowed characters":             {"url": hook.URL, "secret_token": "a b"},
-		"secret token is too long":                               {"url": hook.URL, "secret_token": strings.Repeat("x", 257)},
+		"secret token contains unallowed characters":             {"url": "https://h", "secret_token": "a b"},
+		"secret token is too long":                               {"url": "https://h", "secret_token": strings.Repeat("x", 257)},
 	} {
 		if got := ask(t, n, "setWebhook", p); got.Description != "Bad Request: "+text {
 			t.Errorf("%v: %v", p, got)
 		}
 	}
-	info := func() (got struct {
-		URL     string
-		Pending int    `json:"pending_update_count"`
-		Error   string `json:"last_error_message"`
-		Allowed []string
-	},
-	) {
-		ask(t, n, "getWebhookInfo", nil).into(t, &got)
-		return got
+	if got := ask(t, n, "deleteWebhook", nil); got.Description != "Webhook is already deleted" {
+		t.Errorf("delete: %v", got)
 	}
-	if got := info(); got.URL != "" || got.Pending != 1 {
-		t.Errorf("before: %+v", got)
-	}
-	ask(t, n, "setWebhook", map[string]any{"url": hook.URL, "secret_token": "s3cret"}).into(t, new(bool))
-	if got := <-posts; got.secret != "s3cret" || !strings.Contains(got.body, `"message":{}`) {
-		t.Errorf("posted %+v", got)
-	}
-	if got := info(); got.URL != hook.URL || got.Pending != 1 {
-		t.Errorf("while it is posted: %+v", got)
-	}
-	answers <- func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }
-	<-posts // a second later
-	if got := info(); got.Error != "Wrong response from the webhook: 502 Bad Gateway" {
-		t.Errorf("after a 502: %+v", got)
-	}
-	answers <- func(w http.ResponseWriter) { fmt.Fprint(w, `{"method":"sendMessage","chat_id":1,"text":"x"}`) }
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	says(t, n, "next")
-	<-posts // so the one before was taken, and its answer executed
-	answers <- func(http.ResponseWriter) {}
-	if ctx.Err() != nil {
-		t.Error("too late")
-	}
-	if got := ask(t, n, "setWebhook", map[string]any{"url": hook.URL, "secret_token": "s3cret"}); got.Description != "Webhook is already set" {
-		t.Errorf("again: %v", got)
+}
+
+// TestWebhook: updates are posted in order, each until it is taken, with what
+// the answer says about time and about a call.
+func TestWebhook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		begin := time.Now()
+		var posted []string
+		answers := []*http.Response{
+			{StatusCode: 502, Status: "502 Bad Gateway"},
+			{StatusCode: 500},
+			{StatusCode: 503, Header: http.Header{"Retry-After": {"30"}}},
+			{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"method":"sendMessage","chat_id":"4503599627370001","text":"by the way"}`))},
+			{StatusCode: 204},
+		}
+		n.post.Transport = postFunc(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			var u gotUpdate
+			must(t, json.Unmarshal(body, &u))
+			posted = append(posted, fmt.Sprintf("%v %s %s", time.Since(begin), texts(t, []gotUpdate{u}), r.Header.Get("X-Telegram-Bot-Api-Secret-Token")))
+			answer := answers[0]
+			answers = answers[1:]
+			if answer.Body == nil {
+				answer.Body = http.NoBody
+			}
+			return answer, nil
+		})
+		says(t, n, "one")
+		if got := infoOf(t, n); got != (hookInfo{Pending: 1}) {
+			t.Errorf("before: %+v", got)
+		}
+		set := map[string]any{"url": "http://127.0.0.1/hook", "secret_token": "s3cret", "max_connections": 7}
+		if got := ask(t, n, "setWebhook", set); got.Description != "Webhook was set" {
+			t.Fatalf("set: %v", got)
+		}
+		synctest.Wait()
+		if got := infoOf(t, n); got != (hookInfo{"http://127.0.0.1/hook", 1, "Wrong response from the webhook: 502 Bad Gateway", 7}) {
+			t.Errorf("after a failure: %+v", got)
+		}
+		says(t, n, "two")
+		if got := ask(t, n, "setWebhook", set); got.Description != "Webhook is already set" {
+			t.Errorf("again: %v", got)
+		}
+		time.Sleep(time.Hour)
+		want := []string{"0s one s3cret", "1s one s3cret", "3s one s3cret", "33s one s3cret", "33s two s3cret"}
+		if !slices.Equal(posted, want) {
+			t.Errorf("posted %q, want %q", posted, want)
+		}
+		if got := infoOf(t, n); got.Pending != 0 {
+			t.Errorf("afterwards: %+v", got)
+		}
+		c := chatOf(t, n, ann.ID)
+		if last := c.Messages[len(c.Messages)-1]; last.Text != "by the way" {
+			t.Errorf("the answer's call was not made: %+v", c.Messages)
+		}
+		n.Close()
+	})
+}
+
+// TestWebhookStaysHere: whatever the address, nothing leaves this machine.
+func TestWebhookStaysHere(t *testing.T) {
+	client := loopbackClient()
+	defer client.CloseIdleConnections()
+	for _, url := range []string{"http://192.0.2.1/", "http://example.org/", "http://[2001:db8::1]/"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
+		must(t, err)
+		answer, err := client.Do(r)
+		if err == nil {
+			answer.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "not this machine") {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }
