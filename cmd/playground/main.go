@@ -1,7 +1,11 @@
 // Command playground runs a whole installation in one process: a reference
-// core with an agent's console, the gateway, and a demonstration network whose
-// customers you are. They speak real SimProt and real HTTP to each other on
-// loopback. It prints every address and goes on until it is interrupted.
+// core with an agent's console, the gateway, and simulated networks with a
+// phone each, whose customers you are. They speak real SimProt and real HTTP to
+// each other on loopback. It prints every address and goes on until it is
+// interrupted.
+//
+// With the environment variable TELEGRAM_TOKEN it also serves that bot at the
+// real Telegram.
 package main
 
 import (
@@ -45,15 +49,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // options are the command line.
 type options struct {
-	page, console, public, private, core address
-	data                                 string
-	level                                slog.Level
+	page, public, private, core address
+	data                        string
+	level                       slog.Level
 }
 
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := &options{
 		page:    address{value: "127.0.0.1:8081"},
-		console: address{value: "127.0.0.1:8082"},
 		public:  address{value: "127.0.0.1:8080"},
 		private: address{value: "127.0.0.1:9090"},
 		core:    address{value: "127.0.0.1:18321"},
@@ -61,8 +64,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	}
 	flags := flag.NewFlagSet("playground", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Var(&o.page, "page", "`address` of the customers' page; a default that is taken gives way to a free port")
-	flags.Var(&o.console, "console", "`address` of the agent's console")
+	flags.Var(&o.page, "page", "`address` of the start page, the phones and the console; a default that is taken gives way to a free port")
 	flags.Var(&o.public, "public", "`address` of the gateway's public listener, for webhooks")
 	flags.Var(&o.private, "private", "`address` of the gateway's private listener, for metrics and health")
 	flags.Var(&o.core, "core", "`address` where the reference core speaks SimProt")

@@ -13,49 +13,71 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"servicelink/config"
 	"servicelink/connectors/all"
 	"servicelink/gateway"
 	"servicelink/simprot/refcore"
+	"servicelink/test/netsim"
+	"servicelink/test/netsim/omnichannel"
+	"servicelink/test/netsim/phone"
+	"servicelink/test/netsim/telegram"
 )
 
-// Names that all three parts agree on.
+// Names that all parts agree on.
 const (
 	peer    = "@servicelink"
 	account = "playground"
-	channel = "shop"
+	botName = "playground_bot"
+
+	channelTelegram    = "telegram"
+	channelOmnichannel = "omnichannel"
+	channelReal        = "telegram-real"
 )
+
+// realToken is the environment's name of a real bot's token. It goes from
+// there into the configuration and nowhere else.
+const realToken = "TELEGRAM_TOKEN"
 
 // secrets are made anew at every start and stand in no file.
 type secrets struct {
 	core     string // the gateway's at the core
 	webhook  string // in the path of the webhook
-	outbound string // of the gateway at the network's /send_message
+	outbound string // of the gateway at the simulated /send_message
+	bot      string // of the simulated bot
 }
 
-func newSecrets() secrets { return secrets{rand.Text(), rand.Text(), rand.Text()} }
+// newSecrets makes them. The bot's id is new as well: the simulator counts its
+// messages from 1 at every start, and the journal would take them for those of
+// the last one.
+func newSecrets(now time.Time) secrets {
+	return secrets{
+		core: rand.Text(), webhook: rand.Text(), outbound: rand.Text(),
+		bot: fmt.Sprintf("%d:%s", now.Unix(), rand.Text()+rand.Text()[:9]),
+	}
+}
 
 // house is everything that has an address before anything runs.
 type house struct {
 	secrets
-	data                string
-	core, console, page net.Listener
-	public, private     string
+	data            string
+	core, page      net.Listener
+	public, private string
+	real            bool // a real bot takes part
 }
 
 func open(ctx context.Context, o *options) (*house, error) {
-	h := &house{secrets: newSecrets(), data: o.data}
+	h := &house{secrets: newSecrets(time.Now()), data: o.data, real: os.Getenv(realToken) != ""}
 	if err := os.MkdirAll(o.data, 0o750); err != nil {
 		return nil, err
 	}
-	var errs [5]error
+	var errs [4]error
 	h.core, errs[0] = o.core.listen(ctx)
-	h.console, errs[1] = o.console.listen(ctx)
-	h.page, errs[2] = o.page.listen(ctx)
-	h.public, errs[3] = o.public.pick(ctx)
-	h.private, errs[4] = o.private.pick(ctx)
+	h.page, errs[1] = o.page.listen(ctx)
+	h.public, errs[2] = o.public.pick(ctx)
+	h.private, errs[3] = o.private.pick(ctx)
 	if err := errors.Join(errs[:]...); err != nil {
 		h.close()
 		return nil, err
@@ -65,14 +87,17 @@ func open(ctx context.Context, o *options) (*house, error) {
 
 // close gives up listeners that nobody serves.
 func (h *house) close() {
-	for _, l := range []net.Listener{h.core, h.console, h.page} {
+	for _, l := range []net.Listener{h.core, h.page} {
 		if l != nil {
 			_ = l.Close()
 		}
 	}
 }
 
-// configuration is the gateway's, as an integrator would write it.
+func (h *house) url() string { return "http://" + h.page.Addr().String() }
+
+// configuration is the gateway's, as an integrator would write it. egress.allow
+// is for the simulated customer's server, which is on this machine.
 func (h *house) configuration() (*config.Config, error) {
 	text := fmt.Sprintf(`
 core:    { address: %q, peer: %q, account: %q, secret: %q }
@@ -85,10 +110,16 @@ texts:
   hidden: { en: "We are closed now. We have your message and answer it when we are back." }
 channels:
   - name: %s
+    network: telegram
+    settings: { token: %q, api_url: "%s/telegram" }
+  - name: %s
     network: omnichannel
-    settings: { token: %q, webhook_url: "http://%s", webhook_token: %q }
+    settings: { token: %q, webhook_url: "%s/omnichannel/%s", webhook_token: %q }
 `, h.core.Addr(), peer, account, h.secrets.core, filepath.Join(h.data, "journal.db"), h.public, h.public, h.private,
-		channel, h.webhook, h.page.Addr(), h.outbound)
+		channelTelegram, h.bot, h.url(), channelOmnichannel, h.webhook, h.url(), account, h.outbound)
+	if h.real {
+		text += fmt.Sprintf("  - { name: %s, network: telegram, settings: { token: \"${%s}\" } }\n", channelReal, realToken)
+	}
 	return config.Parse([]byte(text), "playground.yaml")
 }
 
@@ -96,16 +127,44 @@ func (h *house) webhookURL() string {
 	return "http://" + h.public + "/connector/omnichannel/omnichannel_message/" + h.webhook + "/bot_api_webhook"
 }
 
-// play runs all three parts until ctx ends or one of them fails. They stop in
-// the direction messages walk: the gateway first, while the core can still
-// confirm what is under way, then the rest.
+// networks makes the simulated networks with an account each.
+func (h *house) networks() (*netsim.Sim, error) {
+	sim := netsim.New(netsim.Options{
+		Seed:  uint64(time.Now().UnixNano()),
+		Phone: phone.Handler(), BaseURL: h.url(),
+	})
+	err := errors.Join(
+		sim.Telegram().AddAccount(telegram.Account{Token: h.bot, Username: botName, Name: "Playground"}),
+		sim.Omnichannel().AddAccount(omnichannel.Account{Account: account, Webhook: h.webhookURL(), Token: h.outbound}),
+	)
+	if err != nil {
+		sim.Close()
+		return nil, err
+	}
+	return sim, nil
+}
+
+// newCore makes the reference core. Its console shows pictures that the
+// gateway serves, and may be shown on the start page.
+func (h *house) newCore(log *slog.Logger) *refcore.Core {
+	return refcore.New(refcore.Options{
+		Account: account, Secret: h.secrets.core, Peer: peer,
+		Ports:  []string{channelTelegram, channelOmnichannel, channelReal},
+		Fences: true, Asks: true, Logger: log.With("part", "core"),
+		ConsoleFramed: true, ConsoleImages: []string{"http://" + h.public},
+	})
+}
+
+// play runs all parts until ctx ends or one of them fails. They stop in the
+// direction messages walk: the gateway first, while the core can still confirm
+// what is under way, then the rest.
 func play(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	h, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
-
+	registry := prometheus.NewRegistry()
 	ready := make(chan struct{})
 	cfg, err := h.configuration()
 	if err != nil {
@@ -114,21 +173,19 @@ func play(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	}
 	gw, err := gateway.New(cfg, gateway.Options{
 		Definitions: all.All(), Log: log.With("part", "gateway"), Version: version,
-		OnReady: func() { close(ready) },
+		OnReady: func() { close(ready) }, Registry: registry,
 	})
 	if err != nil {
 		h.close()
 		return err
 	}
-	core := refcore.New(refcore.Options{
-		Account: account, Secret: h.secrets.core, Peer: peer, Ports: []string{channel},
-		Fences: true, Asks: true, Logger: log.With("part", "core"),
-	})
-	network := newShop(time.Now(), []link{
-		{"Agent's console", "http://" + h.console.Addr().String() + "/"},
-		{"Metrics", "http://" + h.private + "/metrics"},
-		{"Readiness", "http://" + h.private + "/readyz"},
-	})
+	sim, err := h.networks()
+	if err != nil {
+		h.close()
+		return err
+	}
+	defer sim.Close()
+	core := newSwitch(h.newCore(log), h.core.Addr().String())
 
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
@@ -137,14 +194,12 @@ func play(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		defer stopRest()
 		return gw.Run(ctx)
 	})
-	group.Go(func() error { return core.Serve(rest, h.core) })
-	group.Go(func() error { return serve(rest, h.console, core.Console()) })
-	group.Go(func() error { return serve(rest, h.page, network.handler(h.outbound)) })
+	group.Go(func() error { return core.run(rest, h.core) })
+	group.Go(func() error { return serve(rest, h.page, h.site(core, sim, registry)) })
 	group.Go(func() error {
 		select {
 		case <-ready:
 			fmt.Fprint(stdout, h.welcome())
-			network.run(rest, newPoster(h.webhookURL()))
 		case <-rest.Done():
 		}
 		return nil

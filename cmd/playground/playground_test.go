@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // freePorts are flags that let every part choose a port.
 func freePorts(data string) []string {
 	args := []string{"--data", data, "--log", "error"}
-	for _, name := range []string{"page", "console", "public", "private", "core"} {
+	for _, name := range []string{"page", "public", "private", "core"} {
 		args = append(args, "--"+name, "127.0.0.1:0")
 	}
 	return args
@@ -29,7 +31,10 @@ func freePorts(data string) []string {
 // printedCurl finds the body and the address of the line to post.
 var printedCurl = regexp.MustCompile(`^  curl .* -d '(.*)' (http://\S+)$`)
 
-var printedAddress = regexp.MustCompile(`^  (Customers' page|Agent's console) +(http://\S+)/`)
+var printedAddress = regexp.MustCompile(`^  (\S.*?) {2,}(http://\S+)$`)
+
+// patience bounds every wait for something that comes by itself.
+const patience = time.Minute
 
 // caller calls a running playground.
 type caller struct {
@@ -69,30 +74,62 @@ func (c caller) call(url string, body, answer any) {
 	}
 }
 
-// until reads the page's events until one contains text.
-func (c caller) until(page, text string) {
+// conversation is what a customer sees, as far as these tests look at it.
+type conversation struct {
+	Version  int64
+	Messages []struct {
+		From, Text, State string
+	}
+}
+
+// until follows a customer's conversation until seen says so.
+func (c caller) until(chat, what string, seen func(conversation) bool) {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page+"/events", nil)
-	if err != nil {
-		c.Fatal(err)
-	}
-	resp, err := c.client.Do(req)
-	if err != nil {
-		c.Fatal(err)
-	}
-	defer resp.Body.Close()
-	events := bufio.NewReader(resp.Body)
-	for {
-		line, err := events.ReadString('\n')
-		if strings.Contains(line, text) {
+	conv := conversation{Version: -1}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		c.call(fmt.Sprintf("%s?after=%d&wait=5", chat, conv.Version), nil, &conv)
+		if seen(conv) {
 			return
 		}
-		if err != nil {
-			c.Fatalf("%q did not come: %v", text, err)
+	}
+	c.Fatalf("%s did not come: %+v", what, conv)
+}
+
+// texts lists what the core was told by a customer, in its order.
+func (c caller) texts(console, chat string) (list []string) {
+	c.Helper()
+	var all struct {
+		Sentences []struct {
+			Outbound bool
+			Text     string
 		}
 	}
+	c.call(console+"/api/chats/"+chat, nil, &all)
+	for _, s := range all.Sentences {
+		if !s.Outbound {
+			list = append(list, s.Text)
+		}
+	}
+	return list
+}
+
+// chatOf waits for the agent's chat with a customer.
+func (c caller) chatOf(console, name string) string {
+	c.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		var chats []struct {
+			ID   string
+			Name string `json:"party_name"`
+		}
+		c.call(console+"/api/chats", nil, &chats)
+		for _, chat := range chats {
+			if chat.Name == name {
+				return chat.ID
+			}
+		}
+	}
+	c.Fatalf("the agent has no chat with %s", name)
+	return ""
 }
 
 // postTwice posts the printed body as it stands, again, and with another id:
@@ -104,7 +141,7 @@ func (c caller) postTwice(console, body, url string) {
 		c.call(url, json.RawMessage(body), nil)
 	}
 	var shown []string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		var all []struct {
 			ID         string `json:"id"`
 			TrackingID string `json:"tracking_id"`
@@ -125,54 +162,87 @@ func (c caller) postTwice(console, body, url string) {
 	}
 }
 
-// TestPlay has a conversation through everything the program starts.
-func TestPlay(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
+// start runs the program and reads what it prints: its addresses by name, and
+// the body and address of the line to post.
+func start(t *testing.T) (addresses map[string]string, curl []string) {
+	t.Helper()
+	data := t.TempDir() // removed after the program has ended
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	printed, stdout := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, freePorts(t.TempDir()), stdout, t.Output())
+		ended <- run(ctx, freePorts(data), stdout, t.Output())
 		_ = stdout.Close()
 	}()
-	addresses := map[string]string{}
-	var curl []string
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+	})
+	addresses = map[string]string{}
 	for lines := bufio.NewScanner(printed); curl == nil && lines.Scan(); {
 		if m := printedAddress.FindStringSubmatch(lines.Text()); m != nil {
-			addresses[m[1]] = m[2]
+			addresses[m[1]] = strings.TrimSuffix(m[2], "/")
 		}
 		curl = printedCurl.FindStringSubmatch(lines.Text())
 	}
 	go func() { _, _ = io.Copy(io.Discard, printed) }() // ends with stdout
-	page, console := addresses["Customers' page"], addresses["Agent's console"]
-	if page == "" || console == "" || curl == nil {
-		t.Fatalf("no addresses were printed; exit code %d", <-ended)
+	if curl == nil {
+		t.Fatalf("no addresses were printed: %v", addresses)
 	}
+	return addresses, curl
+}
+
+// TestPlay has a conversation through everything the program starts, on each
+// network, with the core away in between.
+func TestPlay(t *testing.T) {
+	addresses, curl := start(t)
+	page, console := addresses["Start page"], addresses["Agent's console"]
 	c := caller{t, &http.Client{Transport: &http.Transport{}}}
 	defer c.client.CloseIdleConnections()
 
-	var made struct{ ID int64 }
-	c.call(page+"/chats", map[string]string{"name": "Ada"}, &made)
-	c.call(page+"/messages", map[string]any{"chat": made.ID, "text": "Hello"}, nil)
-	c.until(page, `"state":"taken"`)
-	var chats []struct {
-		ID   string
-		Name string `json:"party_name"`
-	}
-	for deadline := time.Now().Add(20 * time.Second); len(chats) == 0 && time.Now().Before(deadline); {
-		c.call(console+"/api/chats", nil, &chats)
-	}
-	if len(chats) != 1 || chats[0].Name != "Ada" {
-		t.Fatalf("the agent sees %+v, want Ada's chat", chats)
-	}
-	c.call(console+"/api/say", map[string]string{"chat": chats[0].ID, "text": "Good morning"}, nil)
-	c.until(page, `"text":"Good morning"`)
-	c.postTwice(console, curl[1], curl[2])
+	for network, account := range map[string]string{"telegram": botName, "omnichannel": account} {
+		t.Run(network, func(t *testing.T) {
+			c := caller{t, c.client}
+			control := page + "/control/" + network
+			user := map[string]string{"id": "815", "first_name": "Ada", "last_name": network}
+			write := func(text string) {
+				c.call(control+"/act/"+account, map[string]any{"do": "text", "chat": "815", "user": user, "text": text}, nil)
+			}
+			write("Hello")
+			chat := c.chatOf(console, "Ada "+network)
+			c.call(console+"/api/say", map[string]string{"chat": chat, "text": "Good morning"}, nil)
+			c.until(control+"/chat/"+account+"/815", "the answer", func(conv conversation) bool {
+				return slices.ContainsFunc(conv.Messages, func(m struct{ From, Text, State string }) bool {
+					return m.From == "agent" && m.Text == "Good morning"
+				})
+			})
 
-	stop()
-	if code := <-ended; code != 0 {
-		t.Errorf("exit code %d, want 0", code)
+			c.call(page+"/api/core", map[string]float64{"off_seconds": 60}, nil)
+			write("Still there?")
+			write("I go on.")
+			var s state
+			c.call(page+"/api/state", nil, &s)
+			if s.Core.On || s.Core.BackMs <= 0 {
+				t.Errorf("the core is said to be %+v, want off", s.Core)
+			}
+			c.call(page+"/api/core", map[string]float64{"off_seconds": 0}, nil)
+			want := []string{"Hello", "Still there?", "I go on."}
+			var got []string
+			for deadline := time.Now().Add(patience); len(got) < len(want) && time.Now().Before(deadline); {
+				got = c.texts(console, chat)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("the agent has read %q, want %q", got, want)
+			}
+			c.call(page+"/api/state", nil, &s)
+			if !s.Core.On || s.Offences != 0 {
+				t.Errorf("in the end: %+v", s)
+			}
+		})
 	}
+	c.postTwice(console, curl[1], curl[2])
 }
 
 func TestExitCodes(t *testing.T) {

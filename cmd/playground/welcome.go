@@ -8,21 +8,29 @@ import (
 // welcome is what a newcomer reads first. The browser test reads its
 // addresses, so the labels are fixed.
 func (h *house) welcome() string {
+	bot := "TELEGRAM_TOKEN is not set: no real bot takes part."
+	if h.real {
+		bot = "TELEGRAM_TOKEN is set: channel " + channelReal + " serves that bot at the real Telegram."
+	}
 	return fmt.Sprintf(`
 servicelink playground %s
 
-  Customers' page   http://%s/
-  Agent's console   http://%s/
-  Metrics           http://%s/metrics
-  Readiness         http://%s/readyz
-  SimProt           %s
-  Journal           %s
+  Start page           %s/
+  Phone, Telegram      %s/phone/telegram
+  Phone, Omnichannel   %s/phone/omnichannel
+  Agent's console      %s/console/
+  Metrics              http://%s/metrics
+  Readiness            http://%s/readyz
+  SimProt              %s
+  Journal              %s
 
-Open the first two side by side: write as a customer, answer as the agent.
+Open the start page: write as a customer on a phone, answer as the agent, and
+break things on the panel above them.
 A line "[[text|payload]]" at the end of an answer becomes a button.
+%s
 
-Or post a message as the customer's server does; the answer shows up on the
-customers' page:
+Or post a message as a customer's server does. That customer's phone is
+%s/phone/omnichannel#chat=4711
 
   curl -H 'Content-Type: application/json' -d '{"event":"new_message","chat_id":4711,"visitor":{"id":"ada","fields":{"name":"Ada"}},"message":{"id":"%s","kind":"visitor","text":"Hello, is anybody there?"}}' %s
 
@@ -31,8 +39,8 @@ Another id is a new message.
 
 The journal outlives this process, killed or stopped: what the gateway has
 taken and not yet passed on is passed on after the next start. The reference
-core and the customers' page keep theirs in memory. Ctrl-C ends everything.
-`, version, h.page.Addr(), h.console.Addr(), h.private, h.private, h.core.Addr(), h.data, firstID(), h.webhookURL())
+core and the simulated networks keep theirs in memory. Ctrl-C ends everything.
+`, version, h.url(), h.url(), h.url(), h.url(), h.private, h.private, h.core.Addr(), h.data, bot, h.url(), firstID(), h.webhookURL())
 }
 
 // firstID is the id of the message in the printed line. It differs from start

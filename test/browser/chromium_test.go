@@ -30,7 +30,7 @@ func startChromium(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		chromedp.WindowSize(1280, 860),
+		chromedp.WindowSize(1280, 900),
 	)
 	if path := os.Getenv("CHROMIUM"); path != "" {
 		options = append(options, chromedp.ExecPath(path))
@@ -79,7 +79,7 @@ func (p *tab) sees(what, condition string) {
 	p.t.Helper()
 	ctx, cancel := deadline(p.ctx)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](condition)); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(patience))); err != nil {
 		p.shot("failed")
 		p.t.Fatalf("%s does not see %s: %v", p.name, what, err)
 	}

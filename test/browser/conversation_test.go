@@ -3,86 +3,86 @@
 package browser
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
-// bubble is a JavaScript condition: the customer's page shows text, from the
-// customer (mine) or the agent.
-func bubble(text string, mine bool) string {
-	return fmt.Sprintf(`[...document.querySelectorAll("#messages .message")].some(m =>
-		m.classList.contains("mine") === %t && m.querySelector(".bubble").textContent === %q)`, mine, text)
-}
-
-// line is a JavaScript condition: the agent's console shows text once, as kind
-// "theirs" (the customer) or "mine" (the agent), with a mark that begins so.
-func line(text, kind, mark string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll("#log .line.%s")].filter(l =>
-		l.querySelector(".text").textContent === %q && (l.dataset.mark || "").startsWith(%q)).length === 1`, kind, text, mark)
-}
-
+// TestConversation talks on each network in both directions: text, picture and
+// button, and what else the network has.
 func TestConversation(t *testing.T) {
 	play := startPlayground(t)
 	browser := startChromium(t)
-	customer := open(t, browser, "customer", play.page)
-	agent := open(t, browser, "agent", play.console)
+	pictures := pictureServer(t)
+	desk := agent{open(t, browser, "agent", play[console])}
 
-	customer.do(
-		chromedp.WaitVisible("#name"),
-		chromedp.SendKeys("#name", "Ada Lovelace"+kb.Enter),
-		chromedp.WaitEnabled("#text"),
-		chromedp.SendKeys("#text", "Where is my parcel?"+kb.Enter),
-	)
-	customer.sees("its message taken by the gateway",
-		bubble("Where is my parcel?", true)+` && document.querySelector("#messages [data-state=taken]") !== null`)
+	for network, name := range map[string]string{"Telegram": "Ada Lovelace", "Omnichannel": "Grace Hopper"} {
+		t.Run(network, func(t *testing.T) {
+			c := newCustomer(t, browser, play, network, name)
+			desk := agent{&tab{t: t, ctx: desk.ctx, name: "agent-" + network, dir: desk.dir}}
 
-	agent.do(chromedp.WaitVisible("#chats button"), chromedp.Click("#chats button"))
-	agent.sees("the customer's message", line("Where is my parcel?", "theirs", ""))
-	agent.do(chromedp.SetValue("#text", "On its way. Shall I call you?\n[[Yes, please|call]]\n[[No|no]]"), chromedp.Click("#send"))
+			c.writes("Where is my parcel?")
+			desk.opens(name)
+			desk.sees("the customer's message", line("Where is my parcel?", "theirs", ""))
 
-	customer.sees("the agent's answer", bubble("On its way. Shall I call you?", false))
-	customer.sees("both buttons", `document.querySelectorAll("#messages .choices button").length === 2`)
-	agent.sees("its answer delivered",
-		line("On its way. Shall I call you?\n[[Yes, please|call]]\n[[No|no]]", "mine", "delivered"))
-	customer.shot("answered")
-	agent.shot("answered")
+			desk.do(chromedp.SendKeys("#text", "O"))
+			if network == "Telegram" { // the other network has no such thing
+				c.sees("that the agent is typing", `document.querySelector("#status").textContent.startsWith("typing")`)
+			}
+			desk.says("On its way. Shall I call you?\n[[Yes, please|call]]\n[[No|no]]")
+			c.sees("the agent's answer", bubble("On its way. Shall I call you?", false))
+			c.sees("both buttons", `document.querySelectorAll("#messages .choice").length === 2`)
+			desk.sees("the answer delivered",
+				line("On its way. Shall I call you?\n[[Yes, please|call]]\n[[No|no]]", "mine", "delivered"))
+			c.do(chromedp.Click(`//*[@class="choice"][.="Yes, please"]`))
+			desk.sees("the pressed button", line("Yes, please", "theirs", ""))
 
-	customer.do(chromedp.Click(`#messages .choices button:first-child`))
-	agent.sees("the pressed button", line("Yes, please", "theirs", ""))
+			c.sendsPicture(pictureFile(t), "It looks like this")
+			desk.sees("the picture's caption", has("It looks like this", "theirs"))
+			desk.sees("the picture", picture("#log .theirs"))
 
-	t.Run("a repeated webhook is shown once", func(t *testing.T) {
-		customer.do(chromedp.Click(`#messages .facts button`)) // of the first message
-		customer.do(chromedp.SendKeys("#text", "after the repeat"+kb.Enter))
-		agent.sees("the message after the repeat", line("after the repeat", "theirs", ""))
-		agent.sees("the first message once", line("Where is my parcel?", "theirs", ""))
-	})
-
-	t.Run("an answer survives a network that is down", func(t *testing.T) {
-		customer.do(chromedp.Click("#offline"))
-		agent.do(chromedp.SendKeys("#text", "Are you there?"), chromedp.Click("#send"))
-		agent.sees("its answer on its way", line("Are you there?", "mine", "on its way"))
-		customer.do(chromedp.Click("#offline"))
-		customer.sees("the late answer", bubble("Are you there?", false))
-		agent.sees("the late answer delivered", line("Are you there?", "mine", "delivered"))
-	})
-
-	t.Run("two customers do not mix", func(t *testing.T) {
-		customer.do(
-			chromedp.SendKeys("#name", "Grace Hopper"+kb.Enter),
-			chromedp.WaitVisible(`//h2[.="Grace Hopper"]`),
-			chromedp.SendKeys("#text", "Hello from another customer"+kb.Enter),
-		)
-		agent.sees("a second chat", `document.querySelectorAll("#chats button").length === 2`)
-		agent.do(chromedp.Click(`//ul[@id="chats"]//button[contains(., "Grace Hopper")]`))
-		agent.sees("the second customer's message only", line("Hello from another customer", "theirs", "")+
+			desk.says("file:image/png|map|" + pictures + "\nThis is where it is now")
+			c.sees("the agent's picture or its address", `document.querySelectorAll("#messages .message:not(.mine)").length === 2`)
+			if network == "Telegram" {
+				c.sees("the agent's picture", picture(".message:not(.mine)")+" && "+bubble("This is where it is now", false))
+				telegramOnly(c, desk)
+			}
+			c.shot("conversation")
+			desk.shot("conversation")
+		})
+	}
+	t.Run("two customers of a network do not mix", func(t *testing.T) {
+		c := customer{open(t, browser, "phone-second", play["Phone, Telegram"]), "Telegram", "Alan Turing"}
+		c.do(chromedp.EmulateViewport(430, 860), chromedp.WaitEnabled("#text"), chromedp.Click("#owner"))
+		c.joins("Alan Turing")
+		c.writes("Hello from another customer")
+		desk := agent{&tab{t: t, ctx: desk.ctx, name: "agent", dir: desk.dir}}
+		desk.opens("Alan Turing")
+		desk.sees("the second customer's message only", line("Hello from another customer", "theirs", "")+
 			` && document.querySelectorAll("#log .line").length === 1`)
 	})
-	if n := agent.count(`Number(document.querySelector("#n-offences").textContent)`); n != 0 {
-		t.Errorf("the reference core counted %d protocol offences", n)
-	}
-	customer.shot("end")
-	agent.shot("end")
+	desk.offences()
+}
+
+// telegramOnly does what only that network's customers can do.
+func telegramOnly(c customer, desk agent) {
+	c.t.Helper()
+	c.do(chromedp.Click("#attach"), chromedp.Click("#location"), chromedp.WaitVisible("#lat"), chromedp.Click("#location-form [type=submit]"))
+	desk.sees("the location", has("geo:52.51", "theirs"))
+	c.do(chromedp.Click("#attach"), chromedp.Click("#contact"), chromedp.WaitVisible("#contact-name"), chromedp.Click("#contact-form [type=submit]"))
+	desk.sees("the contact", has("Grace Hopper", "theirs"))
+
+	const last = `//*[@id="messages"]/li[.//*[@class="text"][.="Where is my parcel?"]]`
+	c.do(chromedp.Click(last+`//button[contains(@class, "toggle")]`), chromedp.Click(last+`//button[.="Edit"]`),
+		chromedp.SetValue("#text", "Where is my big parcel?"), chromedp.Click("#send"))
+	c.sees("the edited message", bubble("Where is my big parcel?", true))
+	desk.sees("a note of the edit", has("Where is my big parcel?", "note"))
+
+	const answer = `//*[@id="messages"]/li[.//*[@class="text"][.="On its way. Shall I call you?"]]`
+	c.do(chromedp.Click(answer+`//button[contains(@class, "toggle")]`), chromedp.Click(answer+`//button[@aria-label="React with 👍"]`))
+	c.sees("its reaction", `document.querySelector("#messages .reactions")?.textContent === "👍"`)
+	c.do(chromedp.Click(answer+`//button[contains(@class, "toggle")]`), chromedp.Click(answer+`//button[.="Reply"]`))
+	c.writes("After five, please")
+	c.sees("what it replied to", `document.querySelector("#messages .quote")?.textContent.startsWith("On its way")`)
+	desk.sees("the reply", has("After five, please", "theirs"))
 }

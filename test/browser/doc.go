@@ -1,6 +1,7 @@
-// Package browser has a conversation in a real Chromium with what `make run`
-// starts: one page writes as a customer, another answers as the agent, and
-// both must see what the other said. The test has the build tag browser,
-// because it needs Chromium and bin/playground; `make browser` provides both
-// and fails when it did not run.
+// Package browser has conversations in a real Chromium with what `make run`
+// starts: phones write as customers of each network, the console answers as the
+// agent, and both must see what the other said; while the core is away, and
+// while a network asks for patience. The tests have the build tag browser,
+// because they need Chromium and bin/playground; `make browser` provides both
+// and fails when they did not run.
 package browser

@@ -17,13 +17,18 @@ import (
 	"servicelink/test/ports"
 )
 
-// playground is a running bin/playground.
-type playground struct {
-	page, console, metrics string
-}
+// playground is the addresses of a running bin/playground, by their labels.
+type playground map[string]string
+
+// What the playground calls its pages.
+const (
+	startPage = "Start page"
+	console   = "Agent's console"
+	lastLine  = "Readiness" // the last address it prints
+)
 
 // addressLine finds what the playground prints about itself.
-var addressLine = regexp.MustCompile(`^  (Customers' page|Agent's console|Metrics) +(http://\S+)`)
+var addressLine = regexp.MustCompile(`^  (\S.*?) {2,}(http://\S+)$`)
 
 // startPlayground starts the program on free ports and waits until it has
 // printed its addresses. It is stopped with the test, and must end well.
@@ -34,8 +39,9 @@ func startPlayground(t *testing.T) playground {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "--data", t.TempDir(),
-		"--page", "127.0.0.1:0", "--console", "127.0.0.1:0", "--core", "127.0.0.1:0",
-		"--public", ports.For(t), "--private", ports.For(t)) // chosen before the gateway listens
+		"--page", "127.0.0.1:0",
+		// These are named before somebody listens there, or again after a pause.
+		"--core", ports.For(t), "--public", ports.For(t), "--private", ports.For(t))
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
@@ -57,21 +63,14 @@ func startPlayground(t *testing.T) playground {
 
 func readAddresses(t *testing.T, out io.Reader) playground {
 	t.Helper()
-	var p playground
+	p := playground{}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		m := addressLine.FindStringSubmatch(lines.Text())
-		if m == nil {
-			continue
+		if m := addressLine.FindStringSubmatch(lines.Text()); m != nil {
+			p[m[1]] = m[2]
 		}
-		switch m[1] {
-		case "Customers' page":
-			p.page = m[2]
-		case "Agent's console":
-			p.console = m[2]
-		case "Metrics":
-			p.metrics = m[2]
-			return p // the last of the three
+		if p[lastLine] != "" {
+			return p
 		}
 	}
 	t.Fatalf("the playground ended before it printed its addresses: %v", lines.Err())
@@ -91,7 +90,10 @@ func artifacts(t *testing.T) string {
 	return dir
 }
 
-// deadline bounds one step of a page.
+// patience bounds one step of a page. What the tests break is broken for 20 s
+// and mended by back-offs that take their time.
+const patience = 90 * time.Second
+
 func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 20*time.Second)
+	return context.WithTimeout(ctx, patience)
 }

@@ -69,9 +69,27 @@ function bubble(m, all) {
     b.append(card);
   }
   const text = m.text || m.caption;
-  if (text) b.append(el("p", "text", text));
+  if (text) b.append(linked(text));
   if (!b.children.length) b.append(el("p", "gone", m.kind));
   return b;
+}
+
+const address = /https?:\/\/[^\s<>"|]*[^\s<>"|.,:;!?)\]]/g;
+
+// linked is a text in which addresses can be followed.
+function linked(text) {
+  const p = el("p", "text");
+  let at = 0;
+  for (const found of text.matchAll(address)) {
+    const a = el("a", "", found[0]);
+    a.href = found[0];
+    a.target = "_blank";
+    a.rel = "noopener noreferrer";
+    p.append(text.slice(at, found.index), a);
+    at = found.index + found[0].length;
+  }
+  p.append(text.slice(at));
+  return p;
 }
 
 function attachment(m) {

@@ -7,7 +7,7 @@ import { button, drawMessage, el, shortly } from "./message.js";
 const $ = (id) => document.getElementById(id);
 
 const longPoll = 25; // seconds
-const others = 4000; // milliseconds between looks at the other customers' chats
+const others = 2500; // milliseconds between looks at the other customers' chats
 const maxFile = 15 << 20; // bytes; base64 makes more of them
 
 let account = "";
@@ -39,15 +39,19 @@ function kept() {
   }
 }
 
-// meet makes a customer known; one who is stays as is.
+// meet makes a customer known; one who is stays as is, but for a name that was
+// not known so far.
 function meet(chat, name, user) {
-  if (!customers.has(chat)) {
-    const [first, ...rest] = (name || "Customer").split(" ");
-    customers.set(chat, {
-      chat, name: name || "Customer " + chat, version: 0, seen: 0,
-      user: user || { id: chat, first_name: first, last_name: rest.join(" ") },
-    });
-  }
+  const known = customers.get(chat);
+  if (known && (known.named || !name)) return known;
+  const [first, ...rest] = (name || "Customer").split(" ");
+  const c = {
+    chat, name: name || "Customer " + chat, named: Boolean(name), version: known?.version || 0, seen: known?.seen || 0,
+    user: user || { id: chat, first_name: first, last_name: rest.join(" ") },
+  };
+  if (known) Object.assign(known, c);
+  else customers.set(chat, c);
+  if (chat === current) $("owner-name").textContent = c.name;
   return customers.get(chat);
 }
 
@@ -71,10 +75,13 @@ function drawPeople() {
   $("unread").title = "other customers with news";
 }
 
+// focus must not take the keyboard from another frame of the page around.
+const focus = (e) => document.hasFocus() && e.focus();
+
 function openPeople(open) {
   $("people").hidden = !open;
   $("owner").setAttribute("aria-expanded", String(open));
-  if (open) $("name").focus();
+  if (open) focus($("name"));
 }
 
 function choose(chat) {
@@ -91,7 +98,7 @@ function choose(chat) {
   openPeople(false);
   drawPeople();
   watch(c);
-  $("text").focus();
+  focus($("text"));
 }
 
 $("owner").addEventListener("click", () => openPeople($("people").hidden));
@@ -121,6 +128,8 @@ async function lookAround() {
       if (c.chat === current) c.seen = c.version;
     }
     drawPeople();
+    const latest = [...customers.keys()].pop();
+    if (!current && latest && !$("name").value) choose(latest);
   } catch (e) {
     if (!(e instanceof Problem)) throw e; // watch tells of the others
   }
@@ -268,7 +277,7 @@ function setContext(next) {
   else $("context-picture").removeAttribute("src");
   $("text").placeholder = next?.file ? "Add a caption" : "Message";
   grow();
-  if (next) $("text").focus();
+  if (next) focus($("text"));
 }
 
 $("context-cancel").addEventListener("click", () => setContext(null));
@@ -291,7 +300,7 @@ $("writer").addEventListener("submit", async (e) => {
     complain(problem.message);
   } finally {
     $("send").disabled = false;
-    $("text").focus();
+    focus($("text"));
   }
 });
 
@@ -346,20 +355,17 @@ $("block")?.addEventListener("click", () => does({ do: $("block").dataset.do || 
 
 // ---- the beginning
 
-function use(next) {
+function use(next, asked) {
   account = next.id;
   $("business").textContent = next.title;
   customers.clear();
   for (const c of kept()) meet(c.chat, c.name, c.user);
-  const asked = new URLSearchParams(location.hash.slice(1)).get("chat");
+  current = "";
+  if (asked) choose(meet(asked).chat);
   lookAround().then(() => {
-    const latest = [...customers.keys()].pop();
-    if (asked) choose(meet(asked, customers.get(asked)?.name).chat);
-    else if (latest) choose(latest);
-    else {
-      drawStatus("online", false);
-      openPeople(true);
-    }
+    if (current) return;
+    drawStatus("online", false);
+    openPeople(true);
   });
 }
 
@@ -376,7 +382,7 @@ async function begin() {
           return option;
         }));
         $("account").addEventListener("change", () => use(list.find((a) => a.id === $("account").value)));
-        use(list[0]);
+        use(list[0], new URLSearchParams(location.hash.slice(1)).get("chat"));
         setInterval(lookAround, others);
         return;
       }
