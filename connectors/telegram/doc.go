@@ -7,6 +7,34 @@
 // batch was delivered to the engine; until then Telegram keeps it. Each update is
 // decoded alone: one that the models do not know costs nobody else anything.
 //
+// A webhook that is set for the bot is somebody else's until take_over says
+// otherwise: Run names its host and reads nothing. A failure ends Run; the engine
+// calls it again after the wait that the error asks for.
+//
+// What becomes of an update:
+//
+//	text                      text; the address of a link behind its words
+//	photo, file, voice, ...   file with its caption; one over 20 MB is too big
+//	album                     its files one by one: nothing says where it ends
+//	sticker                   file with its emoji
+//	location, venue, contact  themselves
+//	poll, checklist, dice     text
+//	press of a button         button; it is answered once it is journaled
+//	data of a web app         button
+//	edit                      edit, with all that the message shows now
+//	reaction                  reaction, with all that the person has there now
+//	reply                     quote: the marked part, else the whole message
+//	forwarded message         "Forwarded from ...:" in front
+//	/start with a UUID        the text, and the UUID as ReturnChatID
+//	the bot blocked, removed  stop
+//	business messages deleted delete
+//	what its owner writes     service: it is not the customer's word
+//	joins, titles, pins, ...  service
+//	anything else             unsupported
+//
+// An update that names no chat stands in the private chat of the person it names,
+// else in the conversation that has the bot's own id, where nobody writes.
+//
 // # Names
 //
 // A conversation is a chat, a topic of it, one person's messages to a channel, or
@@ -24,7 +52,10 @@
 // # Groups
 //
 // A group is one conversation. PartyName and RemoteAddress are those of whoever
-// wrote the message, so that the agent sees who speaks.
+// wrote the message, so that the agent sees who speaks; the group's title is in
+// the UserToken. A reaction in a topic stands in the group's conversation, as
+// Telegram does not tell the topic. A group that becomes a supergroup gets another
+// id and so another conversation; both are told.
 //
 // # Out
 //

@@ -20,12 +20,27 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The library has a loop of its own. These tests hold this one to what that one
-// does wrong: it confirms updates before they are handled, in any order, loses
-// what is queued at the end, stops for ever at an update it cannot decode, asks
-// without rest after 401, 409 and 429 and with a time-out below its client's, and
-// logs what people write. Its webhook handler, which answers 200 to anything, and
-// its matching of commands, which mistakes UTF-16 offsets for bytes, are not used.
+// The library has a loop and a client of its own. What they do wrong, and what
+// holds this package to do it right:
+//
+//	confirms updates before they are handled           TestRunConfirmsAfterDeliver
+//	handles them in any order                          TestRunConfirmsAfterDeliver
+//	loses what is queued when it is stopped            TestRunStopped
+//	stops for ever at an update it cannot decode       TestUnknownTypes, TestRunPoison
+//	has no call that gives the raw update              (newUpdate reads nothing else)
+//	asks without rest after 401, 409 and 429           TestRunErrors
+//	hides some errors from errors.Is                   TestReadAnswer, TestRunErrors
+//	polls without rest when its time-out is short      TestNewReportsEverything, TestRunNeverBusy
+//	takes the offset for the id seen last              TestRunConfirmsAfterDeliver
+//	logs updates, and errors that quote them           TestRunSaysNothing, TestRunErrors
+//	shows the token in errors about a URL              TestNewReportsEverything, TestRunErrors
+//	dies of a panic                                    TestPanic
+//	answers 200 to any webhook call                    (there is no webhook here)
+//	sends calls without parameters as a broken form    TestAPIURL
+//	reads reply_to_story under another name            TestUpdates/reply_story
+//	leaves an absent message empty                     TestUpdates/button_inline
+//	takes UTF-16 offsets of commands for bytes         TestReturnChat, TestLinks
+//	can be pointed at another server                   TestAPIURL
 
 // TestRunConfirmsAfterDeliver: an update is confirmed once the engine has it, by
 // the id after it, and no poll goes out before that.
