@@ -1,0 +1,182 @@
+package contributing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// root is the top of the source tree, seen from this package's folder.
+const root = "../.."
+
+// block is a piece of CONTRIBUTING.md that somebody carries out.
+type block struct {
+	kind string // sh or diff
+	file string // that a diff changes
+	text string
+}
+
+var fence = regexp.MustCompile("(?ms)^```(sh|diff)(?: ([^\n]+))?\n(.*?)^```$")
+
+// blocks are those of the section on connectors.
+func blocks(t *testing.T) []block {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## Adding a connector\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var list []block
+	for _, m := range fence.FindAllStringSubmatch(section, -1) {
+		list = append(list, block{m[1], m[2], m[3]})
+	}
+	if !found || len(list) < 8 {
+		t.Fatalf("CONTRIBUTING.md has %d steps to follow: the test looks for the wrong thing", len(list))
+	}
+	return list
+}
+
+// do carries the block out in the tree at dir.
+func (b block) do(ctx context.Context, dir string) error {
+	if b.kind == "diff" {
+		return b.change(dir)
+	}
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", b.text)
+	cmd.Dir = dir
+	// Without the folder's name in what is compiled, what others compiled serves.
+	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath", "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// change replaces the lines with a space or a minus by those with a space or a
+// plus. They must stand in the file exactly once.
+func (b block) change(dir string) error {
+	var before, after strings.Builder
+	for line := range strings.Lines(b.text) {
+		if rest, added := strings.CutPrefix(line, "+"); added {
+			after.WriteString(rest)
+		} else if rest, removed := strings.CutPrefix(line, "-"); removed {
+			before.WriteString(rest)
+		} else {
+			before.WriteString(line[1:])
+			after.WriteString(line[1:])
+		}
+	}
+	file := filepath.Join(dir, filepath.FromSlash(b.file))
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(text), before.String()); n != 1 {
+		return fmt.Errorf("%s: the lines to be changed stand there %d times:\n%s", b.file, n, before.String())
+	}
+	return os.WriteFile(file, []byte(strings.Replace(string(text), before.String(), after.String(), 1)), 0o600)
+}
+
+// notCopied are folders that no build needs.
+var notCopied = []string{".git", "bin", "data", "node_modules"}
+
+// tree copies the source tree.
+func tree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, rel)
+		switch {
+		case d.IsDir() && slices.Contains(notCopied, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(to, 0o700)
+		case !d.Type().IsRegular():
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // an editor's
+		}
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestAddingAConnector follows every step; the commands among them build the new
+// connector and run the kit on it.
+func TestAddingAConnector(t *testing.T) {
+	dir := tree(t)
+	for i, b := range blocks(t) {
+		if err := b.do(t.Context(), dir); err != nil {
+			t.Fatalf("block %d of CONTRIBUTING.md: %s%s\n%v", i+1, b.kind, " "+b.file, err)
+		}
+	}
+	// The copy must be what the kit saw, and pass for no other reason.
+	out := filepath.Join(dir, "connectors", "acme", "outbound.go")
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const check = "return connectors.Receipt{}, statuses.Check(answer)"
+	broken := strings.Replace(string(text), check, "_ = statuses.Check(answer)\n\treturn connectors.Receipt{}, nil", 1)
+	if broken == string(text) {
+		t.Fatal("the connector cannot be broken: its outbound.go no longer checks the status like this")
+	}
+	if err := os.WriteFile(out, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = block{kind: "sh", text: "go test ./test/conformance -run TestConformance/acme"}.do(t.Context(), dir)
+	if err == nil || !strings.Contains(err.Error(), "send/refused") {
+		t.Errorf("the kit does not find that the new connector ignores refusals: %v", err)
+	}
+}
+
+// TestForgottenSteps: whoever leaves out one of the lines hears of it.
+func TestForgottenSteps(t *testing.T) {
+	list := blocks(t)
+	for i, forgotten := range list {
+		if forgotten.kind != "diff" || forgotten.file == "connectors/all/all.go" && !strings.Contains(forgotten.text, "acme\"") {
+			continue // without its import alone it does not compile
+		}
+		t.Run(forgotten.file, func(t *testing.T) {
+			dir := tree(t)
+			for j, b := range list {
+				if b.kind == "diff" && j != i && b.file != forgotten.file || j == 0 {
+					if err := b.do(t.Context(), dir); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			test := "go test ./test/arch -run TestConnector"
+			if strings.HasPrefix(forgotten.file, "test/conformance/") {
+				test = "go test ./test/conformance -run TestEveryConnector"
+			}
+			if err := (block{kind: "sh", text: test}).do(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "acme") {
+				t.Errorf("nobody says that %s was forgotten: %v", forgotten.file, err)
+			}
+		})
+	}
+}
