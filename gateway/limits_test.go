@@ -295,3 +295,161 @@ func TestLimitsForgetIdleRecipients(t *testing.T) {
 		}
 	})
 }
+
+// forOne is a wish that concerns its recipient alone.
+func forOne(d time.Duration) *connectors.SendError {
+	se := patience(d)
+	se.Recipient = true
+	return se
+}
+
+// TestLimitsWaitForOneRecipient: its wish holds up nobody else, until a second
+// one hears the same meanwhile.
+func TestLimitsWaitForOneRecipient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{}, nil)
+		l.learn(one("a"), forOne(20*time.Second))
+		if d := took(t, l, "b"); d != 0 {
+			t.Errorf("b waited %v for a", d)
+		}
+		if d := took(t, l, "a"); d != 20*time.Second {
+			t.Errorf("a waited %v", d)
+		}
+		l.learn(one("b"), forOne(20*time.Second)) // a's wait is over: b's alone
+		if d := took(t, l, "c"); d != 0 {
+			t.Errorf("c waited %v for b", d)
+		}
+		l.learn(one("b"), forOne(30*time.Second)) // the same one again
+		if d := took(t, l, "c"); d != 0 {
+			t.Errorf("c waited %v for b", d)
+		}
+		l.learn(one("a"), forOne(10*time.Second)) // a second one
+		if d := took(t, l, "c"); d != 10*time.Second {
+			t.Errorf("c waited %v for the account", d)
+		}
+		if d := took(t, l, "b"); d != 20*time.Second {
+			t.Errorf("b waited %v more, want what was left of its own", d)
+		}
+	})
+}
+
+// TestLimitsLearn: a bucket that was too fast is slowed, not for ever and not
+// without bound, and the others are not.
+func TestLimitsLearn(t *testing.T) {
+	// rate is how many sends of one recipient pass in a minute, beginning with
+	// an empty bucket.
+	pass := func(t *testing.T, l *limits, recipient string) (n int) {
+		for end := time.Now().Add(time.Minute); ; n++ {
+			if l.wait(t.Context(), one(recipient), end) != nil {
+				time.Sleep(time.Until(end))
+				return n
+			}
+		}
+	}
+	near := func(n, want int) bool { return n >= want*8/10 && n <= want*12/10+1 }
+	caps := connectors.Capabilities{
+		AccountRate:   connectors.Rate{PerSecond: 16, Burst: 16},
+		RecipientRate: connectors.Rate{PerSecond: 4, Burst: 1},
+	}
+	for name, tc := range map[string]struct {
+		failures  int
+		recipient bool
+		spacing   time.Duration
+		first     int // sends of the first minute, to one recipient
+		other     int // to another one meanwhile
+	}{
+		"a recipient, halved":         {1, true, 0, 150, 240}, // 2/s, and a sixteenth more every 10 s
+		"failures together are one":   {9, true, time.Second / 4, 150, 240},
+		"again and again":             {9, true, 6 * time.Second, 52, 240},
+		"the account above its share": {1, false, 0, 240, 240}, // 8/s are still enough for one
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimits(caps, nil)
+				for range tc.failures {
+					se := patience(0)
+					se.Recipient = tc.recipient
+					l.learn(one("a"), se)
+					time.Sleep(tc.spacing)
+				}
+				other := make(chan int, 1)
+				go func() { other <- pass(t, l, "b") }()
+				if n := pass(t, l, "a"); !near(n, tc.first) {
+					t.Errorf("%d sends in the first minute, want about %d", n, tc.first)
+				}
+				if n := <-other; !near(n, tc.other) {
+					t.Errorf("%d sends to another one, want about %d", n, tc.other)
+				}
+				time.Sleep(5 * time.Minute)
+				if n := pass(t, l, "a"); !near(n, 240) {
+					t.Errorf("%d sends a minute in the end, want the declared 240", n)
+				}
+			})
+		})
+	}
+}
+
+// TestBucketIsNeverShut, and its burst shrinks with it: what it saved while the
+// network wanted patience would be too fast at once.
+func TestBucketIsNeverShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(connectors.Rate{PerSecond: 32, Burst: 32})
+		for i := range 20 {
+			b.slow(time.Now())
+			time.Sleep(slowEvery)
+			if share := b.share; share < leastShare || i == 0 && b.tokens.Burst() != 16 {
+				t.Fatalf("share %v, burst %d after %d", share, b.tokens.Burst(), i+1)
+			}
+		}
+		if got := b.tokens.Burst(); got < 1 || got > 4 {
+			t.Errorf("burst %d", got)
+		}
+		time.Sleep(3 * time.Minute)
+		b.regain(time.Now())
+		if b.share != 1 || b.tokens.Limit() != 32 || b.tokens.Burst() != 32 {
+			t.Errorf("share %v, %v a second, burst %d", b.share, b.tokens.Limit(), b.tokens.Burst())
+		}
+	})
+}
+
+// grouped has a rate of its own for groups.
+type grouped struct{ connectors.Connector }
+
+func (grouped) RecipientRate(to connectors.Address) connectors.Rate {
+	if to.TrackingID == "group" {
+		return connectors.Rate{PerSecond: 0.1, Burst: 1}
+	}
+	return connectors.Rate{}
+}
+
+func TestLimitsOfARecipient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for declared, want := range map[float64]time.Duration{0: 0, 1: time.Second} {
+			l := newLimits(connectors.Capabilities{RecipientRate: connectors.Rate{PerSecond: declared, Burst: 1}}, grouped{})
+			took(t, l, "group")
+			took(t, l, "person")
+			if d := took(t, l, "person"); d != want {
+				t.Errorf("a person waited %v, want %v", d, want)
+			}
+			if d := took(t, l, "group"); d.Round(time.Millisecond) != 10*time.Second-want {
+				t.Errorf("a group waited %v", d)
+			}
+		}
+	})
+}
+
+// TestLimitsForgetWishes: what was learned of recipients is not kept for ever.
+func TestLimitsForgetWishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits(connectors.Capabilities{}, nil)
+		for round := range 4 {
+			for i := range manyRecipients {
+				l.learn(one(fmt.Sprint(round, "-", i)), forOne(time.Minute))
+			}
+			if n := len(l.recipients); n > manyRecipients {
+				t.Fatalf("%d recipients are remembered", n)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+	})
+}
