@@ -15,6 +15,10 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"servicelink/config"
+	"servicelink/connectors/all"
+	"servicelink/gateway"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -263,3 +267,47 @@ func TestExitCodes(t *testing.T) {
 		})
 	}
 }
+
+// TestRealBot: a token in the environment adds a channel at the real Telegram,
+// and stands in nothing that is printed. (Nothing is started: tests never leave
+// this machine.)
+func TestRealBot(t *testing.T) {
+	const token = "123456789:AAE-planted-planted-planted-planted"
+	t.Setenv(realToken, token)
+	h, err := open(t.Context(), &options{data: t.TempDir(), page: anyPort, public: anyPort, private: anyPort, core: anyPort})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	cfg, err := h.configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gateway.Check(cfg, all.All()); err != nil {
+		t.Error(err)
+	}
+	if n := len(cfg.Channels); n != 3 || cfg.Channels[2].Name != channelReal {
+		t.Fatalf("channels: %+v", cfg.Channels)
+	}
+	var set struct {
+		Token  config.Secret `yaml:"token"`
+		APIURL string        `yaml:"api_url"`
+	}
+	if err := cfg.Channels[2].Settings.Decode(&set); err != nil || set.Token.Reveal() != token || set.APIURL != "" {
+		t.Errorf("the real bot's channel: %+v %v", set, err)
+	}
+	if text := h.welcome(); strings.Contains(text, "planted") || !strings.Contains(text, channelReal) {
+		t.Errorf("printed:\n%s", text)
+	}
+
+	t.Setenv(realToken, "planted, but no token")
+	if cfg, err = h.configuration(); err == nil {
+		err = gateway.Check(cfg, all.All())
+	}
+	if err == nil || strings.Contains(err.Error(), "planted") {
+		t.Errorf("what is no token: %v, want a mistake that does not repeat it", err)
+	}
+}
+
+// anyPort lets the system choose.
+var anyPort = address{value: "127.0.0.1:0"}
