@@ -49,11 +49,15 @@ func methodTable() map[string]func(*call) (any, error) {
 func (c *call) getMe() (any, error) {
 	return struct {
 		user
-		CanJoinGroups           bool `json:"can_join_groups"`
-		CanReadAllGroupMessages bool `json:"can_read_all_group_messages"`
-		SupportsInlineQueries   bool `json:"supports_inline_queries"`
-		CanConnectToBusiness    bool `json:"can_connect_to_business"`
-		HasMainWebApp           bool `json:"has_main_web_app"`
+		CanJoinGroups             bool `json:"can_join_groups"`
+		CanReadAllGroupMessages   bool `json:"can_read_all_group_messages"`
+		SupportsInlineQueries     bool `json:"supports_inline_queries"`
+		CanConnectToBusiness      bool `json:"can_connect_to_business"`
+		HasMainWebApp             bool `json:"has_main_web_app"`
+		HasTopicsEnabled          bool `json:"has_topics_enabled"`
+		AllowsUsersToCreateTopics bool `json:"allows_users_to_create_topics"`
+		CanManageBots             bool `json:"can_manage_bots"`
+		SupportsJoinRequests      bool `json:"supports_join_request_queries"`
 	}{user: c.bot.self, CanJoinGroups: true, CanConnectToBusiness: true}, nil
 }
 

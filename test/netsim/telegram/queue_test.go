@@ -426,6 +426,7 @@ func TestWebhook(t *testing.T) {
 			t.Errorf("again: %v", got)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		want := []string{"0s one s3cret", "1s one s3cret", "3s one s3cret", "33s one s3cret", "33s two s3cret"}
 		if !slices.Equal(posted, want) {
 			t.Errorf("posted %q, want %q", posted, want)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -315,4 +316,38 @@ func TestCloseEndsPolls(t *testing.T) {
 	must(t, err)
 	n.Close()
 	must(t, <-ended)
+}
+
+// TestConcurrent: many customers write while the bot answers; every message
+// comes once and in its chat's order.
+func TestConcurrent(t *testing.T) {
+	const customers, each = 8, 40
+	n := newNetwork(t)
+	var writing sync.WaitGroup
+	for who := range customers {
+		writing.Go(func() {
+			u := control.User{ID: control.ID(fmt.Sprint(who + 1))}
+			for i := range each {
+				if _, err := n.Act(token, control.Action{Do: "text", Text: fmt.Sprint(i), User: u}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	next := map[int64]int{}
+	offset, got := int64(0), 0
+	for got < customers*each {
+		for _, u := range updates(t, n, map[string]any{"offset": offset, "timeout": 50}) {
+			var m message
+			must(t, json.Unmarshal(u.Kinds["message"], &m))
+			if m.Text != fmt.Sprint(next[m.Chat.ID]) {
+				t.Fatalf("chat %d: %s instead of %d", m.Chat.ID, m.Text, next[m.Chat.ID])
+			}
+			next[m.Chat.ID]++
+			got++
+			offset = u.UpdateID + 1
+			ask(t, n, "sendMessage", map[string]any{"chat_id": m.Chat.ID, "text": m.Text}).into(t, &m)
+		}
+	}
+	writing.Wait()
 }
