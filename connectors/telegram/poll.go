@@ -114,6 +114,10 @@ func (p *poller) round(ctx context.Context) error {
 	var events []connectors.Event
 	for _, u := range fresh {
 		events = append(events, u.events()...)
+		if u.bug != "" {
+			p.c.deps.Log.Error("reading an update panicked: it is passed on as unsupported",
+				"update_id", u.id, "kind", readable(u.kind), "panic", u.bug)
+		}
 	}
 	if len(events) > 0 {
 		if err := p.in.Deliver(ctx, events); err != nil {

@@ -53,6 +53,7 @@ type update struct {
 	body    json.RawMessage // the content
 
 	query string // set by pressed: the callback query to be answered
+	bug   string // set by events: the type of a panic
 }
 
 // newUpdate reads the envelope. It never fails: what cannot be read is left out.
@@ -82,7 +83,8 @@ func (c *Connector) newUpdate(raw json.RawMessage) *update {
 // is caught here: it would come again with every poll and block the bot for ever.
 func (u *update) events() (events []connectors.Event) {
 	defer func() {
-		if recover() != nil {
+		if p := recover(); p != nil {
+			u.bug = fmt.Sprintf("%T", p)
 			events = []connectors.Event{u.unsupported()}
 		}
 	}()

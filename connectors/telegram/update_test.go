@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"servicelink/connectors"
@@ -175,15 +176,23 @@ func TestUnknownTypes(t *testing.T) {
 }
 
 // TestPanic: a bug in reading one update costs that update its content, and
-// nobody anything else.
+// nobody anything else. It is told.
 func TestPanic(t *testing.T) {
-	readers["bug"] = func(*update) ([]connectors.Event, bool) { panic("bug") }
+	readers["bug"] = func(*update) ([]connectors.Event, bool) { panic("hush") }
 	defer delete(readers, "bug")
-	events := testBot().newUpdate(json.RawMessage(`{"update_id":1,"bug":{"from":{"id":77}}}`)).events()
-	check(t, events)
-	if len(events) != 1 || events[0].Kind != connectors.KindUnsupported || events[0].TrackingID != "77|telegram" {
-		t.Errorf("%+v", events)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f, in, log := newFake(), &fakeInbox{}, &syncBuffer{}
+		f.add(`{"update_id":500,"bug":{"from":{"id":77}}}`, textUpdate("501", "7", "hush"))
+		r := start(t, newTestBot(t, f, "", log), in)
+		synctest.Wait()
+		if got := in.texts(); !slices.Equal(got, []string{"an update of kind bug", "hush"}) || len(f.queue) != 0 {
+			t.Errorf("delivered %q, not confirmed %q", got, f.queue)
+		}
+		if !strings.Contains(log.String(), "panicked") || strings.Contains(log.String(), "hush") {
+			t.Error(log)
+		}
+		r.end(t)
+	})
 }
 
 // TestIDs: what comes again has the ID it had; what differs has another.
