@@ -24,7 +24,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## start gateway, reference core and a demonstration channel; open the printed addresses
+run: ## start gateway, reference core and simulated networks with phones; open the printed address
 	@[ -e bin/playground ] && echo building || echo 'building; the first time takes a minute or two'
 	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/playground
 	@exec bin/playground $(ARGS)
@@ -52,7 +52,7 @@ fuzz: ## every fuzz target of the module, FUZZTOTAL (3m) in all or FUZZTIME each
 	$(SUITE) fuzz -total '$(FUZZTOTAL)' -each '$(FUZZTIME)'
 
 .PHONY: browser
-browser: ## a conversation in a real Chromium, screenshots into SCREENSHOTS
+browser: ## conversations and faults in a real Chromium, screenshots into SCREENSHOTS
 	@.ci/need chromium chromium
 	@$(MAKE) --no-print-directory build
 	SCREENSHOTS='$(SCREENSHOTS)' $(SUITE) browser -- -tags browser -count=1 -timeout=5m ./test/browser
