@@ -59,12 +59,12 @@ func (b *bucket) regain(now time.Time) {
 	if b.share >= 1 {
 		return
 	}
-	steps := now.Sub(b.since) / regainEvery
-	if steps < 1 {
+	passed := now.Sub(b.since).Truncate(regainEvery)
+	if passed <= 0 {
 		return
 	}
-	b.since = b.since.Add(steps * regainEvery)
-	b.set(now, min(1, b.share+float64(steps)*regainStep))
+	b.since = b.since.Add(passed)
+	b.set(now, min(1, b.share+float64(passed/regainEvery)*regainStep))
 }
 
 func (b *bucket) set(now time.Time, share float64) {

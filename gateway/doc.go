@@ -6,9 +6,11 @@
 //
 //	gateway.go       wiring, start and stop: read it first
 //	build.go         the configuration -> connectors and channels, every mistake at once
-//	channel.go       one configured channel with its Port at the core
+//	roster.go        what is configured now, replaced as a whole
+//	channel.go       one configured channel with its Port at the core; life.go its goroutines
+//	runner.go        what polls: its start, its failures, its states
 //	listen.go        sockets and HTTP servers, and their end
-//	reload.go        what is told of a configuration that was read again
+//	reload.go        a configuration that was read again: channels change one by one
 //
 //	webhook.go       in: limit, verify, parse, journal, reply
 //	webhook_*.go     in: mount (paths), read (the request, bounded), reply (and the border for panics)
@@ -24,16 +26,18 @@
 //	outbound.go      out: SE_CHAT_SENTENCE -> journal; release in Counter order
 //	sending.go       out: parts, attempts, outcomes, retry
 //	retry.go         out: how long to wait, by reason
-//	limits.go        out: account and recipient buckets, credential pause
+//	limits.go        out: account and recipient buckets (bucket.go), the network's wishes, credential pause
 //	notes.go         what the agent is told when something is not delivered
 //	foreign.go       out: sentences for Ports that are not served here
 //	typing.go        typing, both ways, never queued
 //	translate.go     what an event is to the core, and a sentence to a network
 //	content.go       what a journal row holds
+//	media*.go        files: customers' by signed links, agents' on their way to a network
 //	tick.go          timers: forgotten lanes, sweeping, evicting
 //	metrics.go       the registry; metrics_channel.go a channel's series, metrics_ledger.go what a scrape asks
 //	faults.go        what is not well, by name; health.go is /healthz and /readyz
-//	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead
+//	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead,
+//	                 stranded.go /api/v1/stranded
 //
 // # Who may touch what
 //
@@ -43,4 +47,10 @@
 // The link's reader goroutine (link.go) only looks conversations up and leaves
 // a word there. A conversation's fields are guarded by its mutex, which is
 // never held while waiting.
+//
+// Whoever needs a channel asks the roster, without a lock. A channel is never
+// changed: another one takes its place (reload.go). All its goroutines hang on
+// its life, and its conversations are its own, so that the old one's end where
+// they are and the new one's begin with what the journal says, as after a
+// restart.
 package gateway

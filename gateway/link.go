@@ -18,7 +18,7 @@ func (g *Gateway) onUp(s *simprot.Session) {
 	defer g.linking.Unlock()
 	g.session = s
 	for _, ch := range g.now().ports {
-		ch.port.up(s)
+		ch.port.up(s, false)
 	}
 }
 

@@ -51,10 +51,10 @@ func (h *house) requeues() {
 	}
 }
 
-func (h *house) deliverTo(channel, customer string, n int) {
+func (h *house) deliverTo(channel, customer string) {
 	h.Helper()
 	in := inbox{h.gw, h.gw.channel(channel)}
-	if err := in.Deliver(h.Context(), []connectors.Event{textEvent(customer, n)}); err != nil {
+	if err := in.Deliver(h.Context(), []connectors.Event{textEvent(customer, 1)}); err != nil {
 		h.Error(err)
 	}
 }
@@ -103,7 +103,7 @@ func TestUnclaimedPortHoldsNoPlace(t *testing.T) {
 		h.waits(time.Second)
 		h.door.breakAll()
 		h.waits(10 * time.Second)
-		h.deliverTo("other", "berta", 1)
+		h.deliverTo("other", "berta")
 		h.waits(time.Minute)
 		h.wantShown("berta", 1)
 		h.core.ClearFaults()
@@ -126,7 +126,7 @@ func TestBacklogOfOnePortStarvesNoOther(t *testing.T) {
 		if f, _ := h.gw.ChannelFault(testChannel); !slices.ContainsFunc(f, func(s Fault) bool { return s.What == "lanes_full" }) {
 			t.Errorf("faults %v, want lanes_full", f)
 		}
-		h.deliverTo("other", "berta", 1)
+		h.deliverTo("other", "berta")
 		h.waits(time.Second)
 		h.wantShown("berta", 1)
 		h.core.SetSignal(testChannel, simprot.SignalFree)

@@ -236,10 +236,11 @@ func (g *Gateway) swap(cfg *config.Config, s step) {
 	for _, ch := range s.in {
 		ch.opening.Store(true)
 	}
-	g.enter(g.now().with(cfg, s.out, s.in))
+	before := g.now()
+	g.enter(before.with(cfg, s.out, s.in))
 	for _, ch := range s.in {
 		if ch.cfg.Enabled && g.session != nil {
-			ch.port.up(g.session)
+			ch.port.up(g.session, before.ports[ch.cfg.Port] == nil)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func TestReloadTouchesNoOther(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"changed", "added"} {
-			h.deliverTo(name, "carl", 1)
+			h.deliverTo(name, "carl")
 		}
 		h.waits(5 * time.Second)
 		if n := h.pending(journal.In); n != 0 {
@@ -398,9 +398,9 @@ func TestReloadWithoutNews(t *testing.T) {
 func TestReloadMovesPorts(t *testing.T) {
 	all := &fakes{}
 	inHouse(t, func(h *house) {
-		h.deliverTo("a", "anna", 1)
-		h.deliverTo("b", "berta", 1)
-		h.deliverTo("c", "carl", 1)
+		h.deliverTo("a", "anna")
+		h.deliverTo("b", "berta")
+		h.deliverTo("c", "carl")
 		h.waits(5 * time.Second)
 		h.reload(func(c *config.Config) {
 			c.Channels[1].Port, c.Channels[2].Port = "b", "a"
@@ -523,4 +523,29 @@ func TestReloadBeforeTheStart(t *testing.T) {
 			t.Errorf("reload = %v", err)
 		}
 	})
+}
+
+// TestReloadWaitsOnACoreWithoutFence: what another gateway wrote for a Port that
+// is taken over may still be on its way. What was ours is ours at once.
+func TestReloadWaitsOnACoreWithoutFence(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(5 * time.Second)
+		claimed := func(name string) time.Duration {
+			began := time.Now()
+			if _, err := h.gw.channel(name).port.claimed(h.Context()); err != nil {
+				t.Error(err)
+			}
+			return time.Since(began)
+		}
+		h.reload(func(c *config.Config) {
+			c.Channels[0].Culture = "de"
+			c.Channels = append(c.Channels, named("added"))
+		})
+		if d := claimed(testChannel); d >= time.Second {
+			t.Errorf("the Port that was ours is claimed after %v", d)
+		}
+		if d := claimed("added"); d < h.cfg.Core.Settle {
+			t.Errorf("the new Port is claimed after %v, want %v", d, h.cfg.Core.Settle)
+		}
+	}, plainCore)
 }

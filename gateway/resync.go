@@ -53,13 +53,20 @@ func (p *port) changed() {
 	p.change = make(chan struct{})
 }
 
-// up starts the port's goroutine for a new session.
-func (p *port) up(s *simprot.Session) {
+// up starts the port's goroutine for a session: a new one, or the one that is up
+// when the Port is taken over, from whoever had it, if anybody did.
+func (p *port) up(s *simprot.Session, takeover bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.session = s
 	p.changed()
-	p.ch.life.spawn(func() { p.work(p.ch.life.lanes, s) })
+	p.ch.life.spawn(func() {
+		if takeover && !s.Welcome().Fences {
+			// What another gateway wrote for the Port may still be on its way.
+			waitOr(p.ch.life.lanes, s, p.g.config().Core.Settle)
+		}
+		p.work(p.ch.life.lanes, s)
+	})
 }
 
 func (p *port) down(s *simprot.Session) {

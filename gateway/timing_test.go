@@ -168,12 +168,14 @@ func TestFullMemoryRestsOut(t *testing.T) {
 		h.waits(5 * time.Second)
 		h.gw.channel(testChannel).rooms[1].limit.Store(3)
 		var mended atomic.Bool
-		h.net.fail = func(int, connectors.Part) error {
-			if mended.Load() {
-				return nil
+		h.net.set(func() {
+			h.net.fail = func(int, connectors.Part) error {
+				if mended.Load() {
+					return nil
+				}
+				return sendErr(connectors.NotSent, connectors.ReasonConnect)
 			}
-			return sendErr(connectors.NotSent, connectors.ReasonConnect)
-		}
+		})
 		for _, text := range []string{"one", "two", "three"} {
 			h.says("berta", text)
 		}

@@ -52,12 +52,17 @@ func takeCall() *call { return calls.Get().(*call) } //nolint:forcetypeassert //
 
 // giveBack returns the call, discharged, for the next one.
 func (c *call) giveBack() {
+	c.clean()
+	calls.Put(c)
+}
+
+// clean leaves nothing of one call for the next.
+func (c *call) clean() {
 	c.req = connectors.Request{}
 	clear(c.values)
 	if cap(c.body) > keptBody {
 		c.body = nil
 	}
-	calls.Put(c)
 }
 
 // discharge ends the charge for a large body.

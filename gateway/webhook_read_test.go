@@ -244,12 +244,12 @@ func TestCallIsCleanWhenGivenBack(t *testing.T) {
 		values: map[string]string{"token": "t"}, body: make([]byte, 10, keptBody+1),
 		req: connectors.Request{Method: "POST", Received: time.Now(), Body: []byte("x")},
 	}
-	c.giveBack()
+	c.clean()
 	if diff := cmp.Diff(connectors.Request{}, c.req); diff != "" || len(c.values) != 0 || c.body != nil {
 		t.Errorf("left over: %d values, %d bytes, %s", len(c.values), cap(c.body), diff)
 	}
 	c = &call{values: map[string]string{}, body: bytes.Repeat([]byte("x"), 100)}
-	c.giveBack()
+	c.clean()
 	if cap(c.body) == 0 {
 		t.Error("a buffer of common size was thrown away")
 	}

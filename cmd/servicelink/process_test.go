@@ -131,7 +131,7 @@ func (p *process) metrics() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}
