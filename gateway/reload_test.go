@@ -57,9 +57,26 @@ type fakes struct {
 type fakeAccount struct {
 	fakeNetwork
 	closed atomic.Bool
+	hold   chan struct{}
 }
 
 func (a *fakeAccount) Close() error { a.closed.Store(true); return nil }
+
+// Webhooks are those of the fake network; the answer waits for hold, if it is
+// set.
+func (a *fakeAccount) Webhooks() []connectors.Webhook {
+	hooks := a.fakeNetwork.Webhooks()
+	hooks[0].Verify = func(*connectors.Request) error {
+		a.mu.Lock()
+		hold := a.hold
+		a.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
+		return nil
+	}
+	return hooks
+}
 
 func (f *fakes) build(c config.Channel) (connectors.Connector, error) {
 	f.mu.Lock()
@@ -112,7 +129,7 @@ func (f *fakes) sentBy(name string) (texts []string) {
 // TestReloadTouchesNoOther: one channel is changed, one added, one removed. The
 // one beside them has messages in flight both ways, and does not notice.
 func TestReloadTouchesNoOther(t *testing.T) {
-	all := &fakes{}
+	all, poll := &fakes{}, &poller{run: listens}
 	inHouse(t, func(h *house) {
 		h.opened()
 		h.waits(5 * time.Second)
@@ -123,24 +140,36 @@ func TestReloadTouchesNoOther(t *testing.T) {
 		h.late(simprot.CodeChatSentenceIn, 1, 5*time.Second)
 		h.writes("anna", 2)
 		h.waits(time.Second)
-		call := h.callWebhook(testChannel)
+		hold := make(chan struct{})
+		gone := mine(all.last("removed"))
+		for _, a := range []*fakeAccount{account, gone} {
+			a.set(func() { a.hold = hold })
+		}
+		calls := []<-chan int{h.callWebhook(testChannel), h.callWebhook("removed")}
+		h.waits(time.Second)
 		h.reload(func(c *config.Config) {
 			c.Channels[1].Culture = "de"
-			c.Channels = append(c.Channels[:2], named("added"))
+			c.Channels = append(c.Channels[:3], named("added"))
 		})
+		close(hold)
+		if n := len(poll.runs()); n != 1 || h.gw.channel("polls").state() != stateOK {
+			t.Errorf("the poller's Run was called %d times, state %s", n, h.gw.channel("polls").state())
+		}
 		if now := h.gw.channel(testChannel); now != shop || now.port.resyncs() != resyncs || now.life.lanes.Err() != nil {
 			t.Errorf("the channel was touched: %v, %d resyncs, want %d", now == shop, now.port.resyncs(), resyncs)
 		}
 		if _, n := all.last("changed"); n != 2 {
 			t.Errorf("the changed channel was built %d times, want twice", n)
 		}
-		if gone := mine(all.last("removed")); !gone.closed.Load() || account.closed.Load() {
+		if !gone.closed.Load() || account.closed.Load() {
 			t.Error("the connectors are not closed as they should be")
 		}
 		close(account.block)
 		h.waits(10 * time.Second)
-		if status := <-call; status != http.StatusOK {
-			t.Errorf("a webhook call under way was answered %d", status)
+		for _, call := range calls {
+			if status := <-call; status != http.StatusOK {
+				t.Errorf("a webhook call under way was answered %d", status)
+			}
 		}
 		h.wantShown("anna", 2)
 		if got := all.sentBy(testChannel); !slices.Equal(got, []string{"in flight"}) {
@@ -166,7 +195,15 @@ func TestReloadTouchesNoOther(t *testing.T) {
 				t.Errorf("%q is not in the log once", line)
 			}
 		}
-	}, all.into, withChannels("changed", "removed"), perPath, logInfo)
+	}, all.into, withChannels("changed", "polls", "removed"), perPath, logInfo, func(h *house, _ *refcore.Options) {
+		build := h.build
+		h.build = func(c config.Channel) (connectors.Connector, error) {
+			if c.Name == "polls" {
+				return poll, nil
+			}
+			return build(c)
+		}
+	})
 }
 
 func mine(a *fakeAccount, _ int) *fakeAccount { return a }
