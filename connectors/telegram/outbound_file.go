@@ -194,7 +194,7 @@ func newForm(m *message, media *connectors.Media) (f *form, contentType string, 
 		}
 	}
 	f = &form{file: media.Body, size: -1}
-	f.Reader = io.MultiReader(bytes.NewReader(first), &bounded{Reader: media.Body, left: maxUpload}, &head)
+	f.Reader = io.MultiReader(bytes.NewReader(first), &bounded{Reader: media.Body, size: media.Size}, &head)
 	if media.Size >= 0 {
 		f.size = int64(len(first)) + media.Size + int64(head.Len())
 	}
@@ -222,16 +222,24 @@ func fieldsOf(p outgoing) (map[string]string, error) {
 	return fields, nil
 }
 
-// bounded ends an upload of unknown length that is over the limit.
+// bounded ends an upload that is over the limit, and one that ends before its
+// size: with the end of the form behind it, half a file would look whole.
 type bounded struct {
 	io.Reader
-	left int64
+	size int64 // as it was told; -1 = not known
+	read int64
 }
+
+var errShort = errors.New("the file ends before its size")
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if b.left -= int64(n); b.left < 0 {
+	b.read += int64(n)
+	switch {
+	case b.read > maxUpload:
 		return 0, tooBig()
+	case errors.Is(err, io.EOF) && b.read < b.size:
+		return n, errShort
 	}
 	return n, err
 }
