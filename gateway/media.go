@@ -144,12 +144,17 @@ func (m *media) source(ctx context.Context, ref fileRef, byteRange string) (*con
 func openSafely(ctx context.Context, opener connectors.AttachmentOpener, file connectors.File, byteRange string) (m *connectors.Media, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			m, err = nil, fmt.Errorf("connector panicked: %T", p)
+			m, err = nil, noFile(connectors.ReasonBug, fmt.Sprintf("connector panicked: %T", p))
 		}
 	}()
 	m, err = opener.Open(ctx, file, byteRange)
-	if err == nil && (m == nil || m.Body == nil) {
-		return nil, errors.New("connector opened nothing")
+	switch _, ok := errors.AsType[*connectors.SendError](err); {
+	case ok:
+		return nil, err
+	case err != nil && ctx.Err() == nil:
+		return nil, noFile(connectors.ReasonBug, "connector failed with an error of its own type")
+	case err == nil && (m == nil || m.Body == nil):
+		return nil, noFile(connectors.ReasonBug, "connector opened nothing")
 	}
 	return m, err
 }
@@ -158,11 +163,11 @@ func openSafely(ctx context.Context, opener connectors.AttachmentOpener, file co
 func (m *media) fetch(ctx context.Context, address, byteRange string) (*connectors.Media, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, noFile(connectors.ReasonContent, "not an address files are fetched from")
+		return nil, noFile(connectors.ReasonNotFound, "not an address files are fetched from")
 	}
 	req, err := http.NewRequestWithContext(egress.WithRedirects(ctx, mediaRedirects), http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, noFile(connectors.ReasonContent, "not an address files are fetched from")
+		return nil, noFile(connectors.ReasonNotFound, "not an address files are fetched from")
 	}
 	req.Header.Set("User-Agent", "servicelink")
 	if byteRange != "" {
@@ -218,17 +223,20 @@ func (m *media) bounded(ctx context.Context, raw *connectors.Media, cancel conte
 		_ = body.Close()
 		return nil, noFile(connectors.ReasonContent, "the file is larger than media.max_bytes")
 	}
-	head := make([]byte, sniffed)
-	n, err := io.ReadFull(body, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	// Not ReadFull: it says of a connection that was cut what it says of a short file.
+	head, err := io.ReadAll(io.LimitReader(body, sniffed))
+	if err == nil && len(head) < sniffed && raw.Size >= 0 && int64(len(head)) != raw.Size {
+		err = noFile(connectors.ReasonCut, "shorter than told")
+	}
+	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
-	file := &connectors.Media{Type: contentType(head[:n], told), Size: raw.Size, ContentRange: raw.ContentRange}
+	file := &connectors.Media{Type: contentType(head, told), Size: raw.Size, ContentRange: raw.ContentRange}
 	if from > 0 {
 		file.Type = innerType(told)
 	}
-	file.Body = &mediaBody{Reader: io.MultiReader(bytes.NewReader(head[:n]), body), closer: body, ctx: ctx}
+	file.Body = &mediaBody{Reader: io.MultiReader(bytes.NewReader(head), body), closer: body, ctx: ctx}
 	return file, nil
 }
 

@@ -75,7 +75,7 @@ func (m *media) serve(w http.ResponseWriter, r *http.Request, opaque string) {
 func (m *media) give(w http.ResponseWriter, r *http.Request, ref fileRef) {
 	ctx, cancel := context.WithTimeout(r.Context(), mediaLongest)
 	defer cancel()
-	defer context.AfterFunc(m.ctx, cancel)()
+	defer context.AfterFunc(m.ctx, cancel)() //nolint:contextcheck // two lives end it: the call's and the gateway's
 	// The listener's own limit for reading would end the call while a file still
 	// goes out, its limit for writing is one for small answers.
 	c := http.NewResponseController(w)

@@ -32,7 +32,7 @@ func contentType(head []byte, told string) string {
 	told = mediaType(told)
 	kind, _, _ := strings.Cut(told, "/")
 	switch {
-	case told == "" || executable(told):
+	case told == "" || told == base || executable(told):
 		return seen
 	case base == "text/plain" && !slices.Contains([]string{"image", "audio", "video"}, kind),
 		base == plainBytes, base == "application/zip", base == "application/x-gzip":

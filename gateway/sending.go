@@ -118,7 +118,7 @@ const reasonNotShown connectors.Reason = "not_shown"
 // navigation and application data never, and nothing without a text: networks
 // refuse it, and there is nothing to see.
 func passesOn(content content, cfg config.Channel) bool {
-	if strings.TrimSpace(content.Text) == "" {
+	if _, text := splitReply(content.Text); strings.TrimSpace(text) == "" {
 		return false
 	}
 	return content.Model == simprot.ModelSentence || content.Model == simprot.ModelTechNote && cfg.TechNotes

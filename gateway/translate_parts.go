@@ -98,12 +98,11 @@ func appendBlock(parts []connectors.Part, b block, caps connectors.Capabilities)
 // of the sentence names it, by the network's id or by the event's.
 var replyLine = regexp.MustCompile(`^\[\[reply:([^\[\]\s]{1,256})\]\]$`)
 
-// splitReply takes the reply line off the beginning of a sentence that says
-// something beside it.
+// splitReply takes the reply line off the beginning of a sentence.
 func splitReply(text string) (replyTo, body string) {
 	line, rest, _ := strings.Cut(text, "\n")
 	m := replyLine.FindStringSubmatch(strings.TrimSpace(line))
-	if m == nil || strings.TrimSpace(rest) == "" {
+	if m == nil {
 		return "", text
 	}
 	// An event's ID holds the network's as its third member (connectors.EventID).

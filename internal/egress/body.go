@@ -46,7 +46,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.timer.Stop()
 	if int64(n) > b.left {
-		n, b.left = int(b.left), 0 //nolint:gosec // left is below n here
+		n, b.left = int(b.left), 0
 		return n, ErrTooLarge
 	}
 	b.left -= int64(n)

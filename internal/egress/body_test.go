@@ -90,8 +90,9 @@ func TestBodyIdle(t *testing.T) {
 				b := NewBody(&dripping{ctx, tc.pause, 20}, cancel, 100, 10*time.Second)
 				var got bytes.Buffer
 				var err error
-				for n := 0; err == nil; {
+				for err == nil {
 					var piece [4]byte
+					var n int
 					n, err = b.Read(piece[:])
 					got.Write(piece[:n])
 					time.Sleep(tc.reader)

@@ -32,7 +32,7 @@ func (c *Client) Stream(ctx context.Context, r Request) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := egress.Stream(c.http, req, egress.Limits{Header: c.timeout, Idle: c.idle, Bytes: c.maxStream})
+	answer, err := egress.Stream(c.http, req, egress.Limits{Header: c.timeout, Idle: c.idle, Bytes: c.maxStream}) //nolint:bodyclose // whoever has the Stream closes it
 	if err != nil {
 		return nil, failure(ctx, err, &p)
 	}
