@@ -30,7 +30,7 @@
 //	notes.go         what the agent is told when something is not delivered
 //	foreign.go       out: sentences for Ports that are not served here
 //	typing.go        typing, both ways, never queued
-//	translate.go     what an event is to the core, and a sentence to a network
+//	translate.go     what an event is to the core; translate_parts.go a sentence to a network, translate_split.go its length
 //	content.go       what a journal row holds
 //	media*.go        files: customers' by signed links, agents' on their way to a network
 //	tick.go          timers: forgotten lanes, sweeping, evicting
