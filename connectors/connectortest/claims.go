@@ -1,7 +1,6 @@
 package connectortest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -26,6 +25,7 @@ var sendSimChecks = []check{
 	{"claims/files", checkFileClaim, inBubble},
 	{"claims/replies", checkReplyClaim, inBubble},
 	{"claims/typing", checkTypingClaim, inBubble},
+	{"claims/open", checkOpenClaim, inBubble},
 	{"send/faults", checkSendFaults, inBubble},
 	{"send/rows", checkRows, onSockets},
 }
@@ -237,9 +237,9 @@ func checkTypingClaim(p *probe) {
 		if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, typing)); se != nil {
 			p.errorf("Typing: %v", se)
 		}
-	}
-	if len(w.requests(before)) == 0 {
-		p.errorf("Typing asks the network for nothing")
+		if len(w.requests(before)) == 0 {
+			p.errorf("Typing asks the network for nothing")
+		}
 	}
 	w.fault(Fault{Kind: FaultServer})
 	ctx, cancel := context.WithTimeout(context.Background(), sendPatience)
@@ -249,43 +249,4 @@ func checkTypingClaim(p *probe) {
 	} else {
 		p.hear(err)
 	}
-}
-
-// checkMedia: what the customer sent is what Open gives; its address and
-// credential stay inside. events are those of a scenario.
-func (w *world) checkMedia(c connectors.Connector, events []connectors.Event) {
-	opener, ok := c.(connectors.AttachmentOpener)
-	for _, ev := range events {
-		if ev.File == nil || !ok || ev.File.TooBig {
-			continue
-		}
-		if ev.File.URL != "" {
-			w.p.errorf("a connector that opens files itself gives their address away")
-		}
-		whole := w.open(opener, *ev.File, "")
-		if whole == nil {
-			continue
-		}
-		if part := w.open(opener, *ev.File, "bytes=1-3"); !bytes.Equal(part, whole) && (len(whole) < 4 || !bytes.Equal(part, whole[1:4])) {
-			w.p.errorf("Open with a range gives %d bytes that are neither the range nor all %d", len(part), len(whole))
-		}
-	}
-}
-
-func (w *world) open(opener connectors.AttachmentOpener, f connectors.File, byteRange string) []byte {
-	media, err := opener.Open(context.Background(), f, byteRange)
-	if se := w.p.judge(err); se != nil {
-		w.p.errorf("Open of a file that is there: %v", se)
-		return nil
-	}
-	defer media.Body.Close()
-	content, err := io.ReadAll(media.Body)
-	if err != nil {
-		w.p.hear(err)
-		w.p.errorf("a file that is there cannot be read: %v", err)
-	}
-	if media.ContentRange == "" && media.Size >= 0 && media.Size != int64(len(content)) {
-		w.p.errorf("a file of %d bytes is announced with Size %d", len(content), media.Size)
-	}
-	return content
 }

@@ -248,6 +248,9 @@ func (e *engine) stop() {
 // takes longer than it may.
 func (e *engine) join(when string) {
 	e.stop()
+	if e.counted() > mostRequests {
+		e.in.p.errorf("more than %d requests in a short time, %s: a busy loop", mostRequests, when)
+	}
 	began := time.Now()
 	select {
 	case <-e.done:

@@ -22,6 +22,7 @@ type fakeNet struct {
 	chat    []fakeShown
 	seen    []Request
 	faults  []Fault
+	files   map[string]string
 	closed  chan struct{}
 }
 
@@ -63,7 +64,7 @@ type fakeAnswer struct {
 }
 
 func newFakeNet(string) Simulator {
-	return &fakeNet{changed: make(chan struct{}), closed: make(chan struct{})}
+	return &fakeNet{changed: make(chan struct{}), closed: make(chan struct{}), files: map[string]string{}}
 }
 
 func (n *fakeNet) Close() { close(n.closed) }
@@ -77,6 +78,7 @@ func (n *fakeNet) Act(action json.RawMessage) (string, error) {
 	var a struct {
 		Do, Text, Message string
 		User              struct{ ID string }
+		File              struct{ Base64 []byte }
 	}
 	if err := json.Unmarshal(action, &a); err != nil {
 		return "", err
@@ -87,6 +89,7 @@ func (n *fakeNet) Act(action json.RawMessage) (string, error) {
 	u := fakeUpdate{ID: n.last, Chat: a.User.ID, Kind: a.Do, Text: a.Text}
 	if a.Do == "document" {
 		u.File = "f" + strconv.Itoa(n.last)
+		n.files["file/"+u.File] = string(a.File.Base64)
 	}
 	n.updates = append(n.updates, u)
 	n.chat = append(n.chat, fakeShown{ID: n.last, fakeCall: fakeCall{Text: a.Text}})
@@ -159,7 +162,18 @@ func (n *fakeNet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.HasPrefix(method, "file/") {
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("bytes of "+method))
+		n.mu.Lock()
+		content, ok := n.files[method]
+		n.mu.Unlock()
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		if fault.Kind == "" {
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+			return
+		}
+		n.answer(w, r, fault, []byte(content))
 		return
 	}
 	body, err := json.Marshal(n.do(r.Context(), method, call, fault))
@@ -202,6 +216,9 @@ func (n *fakeNet) answer(w http.ResponseWriter, r *http.Request, f Fault, body [
 	switch f.Kind {
 	case FaultTruncated:
 		body = body[:len(body)/2]
+		if strings.HasPrefix(r.URL.Path, "/file/") {
+			panic(http.ErrAbortHandler)
+		}
 	case FaultCut:
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body[:1])

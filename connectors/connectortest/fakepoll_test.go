@@ -242,6 +242,10 @@ func (c *poller) Open(ctx context.Context, f connectors.File, byteRange string) 
 	if err != nil {
 		return nil, err
 	}
+	if err := httpx.Statuses().Check(stream.Response()); err != nil && !c.is("gives out error pages") {
+		stream.Body.Close()
+		return nil, err
+	}
 	media := stream.Media()
 	if c.is("tells another size") {
 		media.Size++

@@ -27,7 +27,7 @@ type life struct {
 }
 
 func newLife(fatal int) *life {
-	l := &life{fatal: fatal}
+	l := &life{fatal: fatal, limit: mostRequests}
 	l.context, l.end = context.WithCancel(context.Background())
 	return l
 }
@@ -66,12 +66,15 @@ func (l *life) die() {
 func (l *life) request() bool {
 	l.mu.Lock()
 	l.requests++
-	if l.limit > 0 && l.requests > l.limit {
+	if l.requests > l.limit {
 		l.die()
 	}
 	l.mu.Unlock()
 	return l.step("request")
 }
+
+// mostRequests is more than any life of these checks needs.
+const mostRequests = 10_000
 
 // count starts to count requests anew, and ends the life at more than limit: a
 // busy loop would never let a bubble's clock move.

@@ -52,6 +52,24 @@ func checkRun(p *probe) {
 	for _, reason := range e.stopped() {
 		p.errorf("Run ended with %s although all was well", reason)
 	}
+	w.answer(j)
+}
+
+// answer writes back to where the events came from, by the TrackingID alone.
+func (w *world) answer(j *journal) {
+	a, ok := j.c.(connectors.Addresser)
+	events := j.taken()
+	if !ok || len(events) == 0 {
+		return
+	}
+	part := w.p.part("id-1", "the answer")
+	part.To, _ = a.Address(events[0].TrackingID)
+	if _, se := w.send(j.c, part); se != nil {
+		w.p.errorf("Send to the address that the TrackingID of an event gives: %v", se)
+	}
+	if got := w.shown(); len(got) != 1 || got[0].Text != part.Text {
+		w.p.errorf("an answer to the address that the TrackingID of an event gives does not arrive")
+	}
 }
 
 // settle lets what is under way come to its end.
@@ -129,7 +147,7 @@ func checkUnavailable(p *probe) {
 		p.errorf("more than %d requests in %v while nothing can be handed over: a busy loop", mostPolls, troubleLasts)
 		return
 	}
-	e.count(0)
+	e.count(mostRequests)
 	j.refuseNext(0)
 	j.await(e.ctx(), 3)
 	w.say(said[3:]...)
@@ -187,7 +205,7 @@ func (p *probe) runFault(f Fault) {
 	}
 	worked = j.worked()
 	w.sim.Clear()
-	e.count(0)
+	e.count(mostRequests)
 	w.say(said[4:]...)
 	j.await(e.ctx(), len(said))
 	w.settle()

@@ -43,6 +43,7 @@ var pollFaults = map[string]string{
 	"unsure of refusals":         "send/faults",
 	"no hints":                   "send/rows",
 	"tells another size":         "scenarios/all",
+	"gives out error pages":      "claims/open",
 	"kinds nobody tried":         "scenarios",
 	"token in file address":      "secrets",
 }

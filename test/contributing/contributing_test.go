@@ -93,24 +93,24 @@ var notCopied = []string{".git", "bin", "data", "node_modules"}
 func tree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, file)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, rel)
+	from, err := os.OpenRoot(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	err = fs.WalkDir(from.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		to := filepath.Join(dir, filepath.FromSlash(name))
 		switch {
+		case err != nil:
+			return err
 		case d.IsDir() && slices.Contains(notCopied, d.Name()):
-			return filepath.SkipDir
+			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(to, 0o700)
 		case !d.Type().IsRegular():
 			return nil
 		}
-		text, err := os.ReadFile(file)
+		text, err := from.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // an editor's
 		}
