@@ -280,6 +280,36 @@ func TestVolatileJournalWaitsForTheEcho(t *testing.T) {
 	}, volatile)
 }
 
+// TestVolatileJournalPassesOver: an event that cannot be ended holds up those
+// behind it for a minute while the core is there, and as long as it is away.
+func TestVolatileJournalPassesOver(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.writes("anna", 1)
+		if err := h.core.AddFault(refcore.Fault{Kind: refcore.FaultNever, Code: simprot.CodeChatSentenceIn, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.core.AddFault(refcore.Fault{Kind: refcore.FaultNever, Code: simprot.CodeChatStatusAsk, Count: 100}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		h.writes("anna", 2)
+		if took := time.Since(began); took != passOverAfter {
+			t.Errorf("held up for %v, want %v", took, passOverAfter)
+		}
+		if n := h.pending(journal.In); n != 1 {
+			t.Errorf("%d pending, want the one passed over", n)
+		}
+		h.door.away.Store(true)
+		h.door.breakAll()
+		ctx, cancel := context.WithTimeout(h.Context(), time.Hour)
+		defer cancel()
+		err := inbox{h.gw, h.gw.channel(testChannel)}.Deliver(ctx, []connectors.Event{textEvent("berta", 1)})
+		if !errors.Is(err, connectors.ErrUnavailable) {
+			t.Errorf("core away for an hour: %v", err)
+		}
+	}, volatile)
+}
+
 func TestGracefulStopWaitsForTheEcho(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.writes("anna", 1)

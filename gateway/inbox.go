@@ -15,7 +15,10 @@ import (
 // deliver takes events from a channel: every way in ends here. nil means that
 // the engine has taken responsibility: the events are safe on disk, or - with
 // a volatile journal - done.
-func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event) error {
+//
+// patience is how long an event may hold up those behind it while a volatile
+// journal waits for its end and the core can be reached; 0 = until ctx ends.
+func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event, patience time.Duration) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -36,7 +39,7 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 	g.metrics.journalCommit(time.Since(began))
 	ch.taken(journal.In, entries, verdicts)
 	for i, w := range waits {
-		if err := g.awaitDone(ctx, w, verdicts[i]); err != nil {
+		if err := g.awaitDone(ctx, ch, w, verdicts[i], patience); err != nil {
 			return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
 		}
 	}
@@ -44,8 +47,9 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 }
 
 // awaitDone waits until a volatile journal's row is done: only then may the
-// network be told "yes". A repeat joins the pending event.
-func (g *Gateway) awaitDone(ctx context.Context, w *wait, v journal.Verdict) error {
+// network be told "yes". A repeat joins the pending event. Out of patience, the
+// event is passed over: it stays pending, in memory alone.
+func (g *Gateway) awaitDone(ctx context.Context, ch *channel, w *wait, v journal.Verdict, patience time.Duration) error {
 	if v == journal.Refused {
 		return nil
 	}
@@ -58,11 +62,26 @@ func (g *Gateway) awaitDone(ctx context.Context, w *wait, v journal.Verdict) err
 			return nil
 		}
 	}
-	select {
-	case <-w.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	var late <-chan time.Time // nil = never
+	if patience > 0 {
+		ticker := time.NewTicker(patience)
+		defer ticker.Stop()
+		late = ticker.C
+	}
+	for {
+		select {
+		case <-w.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late:
+			if ch.port.current() == nil {
+				continue // the core is away: nobody is held up by this event
+			}
+			ch.log.Warn("passed over: not done in time, and the journal is in memory alone",
+				"id", w.key.ID, "conversation", simprot.LogID(w.key.Lane.TrackingID))
+			return nil
+		}
 	}
 }
 
@@ -84,6 +103,10 @@ func (g *Gateway) acceptOwn(ctx context.Context, e journal.Entry) error {
 	}
 }
 
+// passOverAfter is how long one event may hold up a poller whose journal is in
+// memory alone: the stated limit of that mode.
+const passOverAfter = time.Minute
+
 // inbox is what a Runner or Mounter delivers to.
 type inbox struct {
 	g  *Gateway
@@ -93,7 +116,7 @@ type inbox struct {
 var _ connectors.Inbox = inbox{}
 
 func (in inbox) Deliver(ctx context.Context, events []connectors.Event) error {
-	return in.g.deliver(ctx, in.ch, events)
+	return in.g.deliver(ctx, in.ch, events, passOverAfter)
 }
 
 func (in inbox) Typing(trackingID string, typing bool) {
