@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -143,17 +142,22 @@ func sampleEntry(ctx context.Context, s *settings, dir string) (e journal.Entry,
 	if err != nil {
 		return e, err
 	}
-	err = post(ctx, &http.Client{Timeout: 10 * time.Second}, st.hook("sample"), freshWebhook(0))
+	err = post(ctx, &loopback, st.hook("sample"), freshWebhook(0))
 	st.gateway.stop()
 	if err != nil {
 		return e, err
 	}
+	return readEntry(ctx, path, 1)
+}
+
+// readEntry reads message number seq of a journal, as it was accepted.
+func readEntry(ctx context.Context, path string, seq int64) (e journal.Entry, err error) {
 	j, err := sqlite.Open(ctx, path, journal.Options{OnCommit: func([]journal.Row) {}})
 	if err != nil {
 		return e, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	row, err := j.Row(ctx, 1)
+	row, err := j.Row(ctx, seq)
 	if err != nil {
 		return e, err
 	}

@@ -4,8 +4,8 @@
 // receiver must do. Runs are interleaved, so that a machine that slows down
 // slows both sides. No test depends on its figures.
 //
-//	bin/bench                     everything, about ten minutes
-//	bin/bench -only inbound       inbound, outbound or codec
+//	bin/bench                     everything, about twenty minutes
+//	bin/bench -only inbound       one section: inbound, outbound, idle, backlog, isolation or codec
 //	bin/bench -profile cpu.out    a CPU profile of the gateway under load
 package main
 
@@ -43,7 +43,9 @@ var sections = []struct {
 }{
 	{"inbound", inbound},
 	{"outbound", outbound},
+	{"idle", idle},
 	{"backlog", backlog},
+	{"isolation", isolation},
 	{"codec", codec},
 }
 
@@ -70,11 +72,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&s.runs, "runs", 5, "interleaved runs of each kind")
 	flags.DurationVar(&s.duration, "duration", 10*time.Second, "length of one run")
-	flags.StringVar(&s.only, "only", "", "inbound, outbound or codec; empty = all")
+	flags.StringVar(&s.only, "only", "", "one section; empty = all")
 	flags.StringVar(&s.data, "data", filepath.Join("data", "bench"), "folder for journals, on the disk to measure")
 	flags.StringVar(&s.bin, "bin", "bin", "folder of the programs")
 	flags.StringVar(&s.profile, "profile", "", "file for a CPU profile of the gateway under inbound load")
-	flags.IntVar(&s.pending, "pending", 1_000_000, "messages of the backlog")
+	flags.IntVar(&s.pending, "pending", 1_000_000, "messages of the backlog; isolation has half as many")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -26,29 +26,20 @@ func paced(ctx context.Context, url string, perSecond float64, duration time.Dur
 		Timeout:   30 * time.Second,
 	}
 	defer client.CloseIdleConnections()
-	total := int(perSecond * duration.Seconds())
-	start := time.Now()
-	due := func(i int) time.Time { return start.Add(time.Duration(float64(i) / perSecond * float64(time.Second))) }
-
 	var mu sync.Mutex
 	var took []time.Duration
 	var result pacedResult
-	var workers sync.WaitGroup
-	for w := range connections {
-		workers.Go(func() {
-			for i := w; i < total && waitUntil(ctx, due(i)); i += connections {
-				err := post(ctx, client, url, freshWebhook(i%conversations))
-				late := time.Since(due(i))
-				mu.Lock()
-				took = append(took, late)
-				if err != nil {
-					result.failed++
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	workers.Wait()
+	_ = atPace(ctx, perSecond, int(perSecond*duration.Seconds()), func(i int, due time.Time) error {
+		err := post(ctx, client, url, freshWebhook(i%conversations))
+		late := time.Since(due)
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, late)
+		if err != nil {
+			result.failed++
+		}
+		return err
+	})
 	result.sent = len(took)
 	result.p50, result.p99, result.max = quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
 	return result
@@ -75,6 +66,9 @@ func freshWebhook(i int) []byte {
 	head, _, tail := webhookParts(i)
 	return []byte(head + rand.Text() + tail)
 }
+
+// loopback is the client for calls that are not part of a figure.
+var loopback = http.Client{Timeout: 10 * time.Second}
 
 // post makes one call; any answer but 2xx is an error.
 func post(ctx context.Context, client *http.Client, url string, body []byte) error {
