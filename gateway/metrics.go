@@ -73,8 +73,8 @@ type metrics struct {
 	roundtrips     prometheus.Histogram
 	questions      map[[2]string]prometheus.Counter
 	questionTimes  map[string]prometheus.Observer
-	badPackets     closedCounter
-	notes          closedCounter
+	badPackets     *closedCounter
+	notes          *closedCounter
 	unknownSignals prometheus.Counter
 	scenarios      prometheus.Counter
 	commits        prometheus.Histogram
@@ -93,7 +93,7 @@ func newMetrics(reg prometheus.Registerer, channels []metricChannel, version str
 	m.registerQuestions(reg)
 	m.registerProcess(reg, version)
 	m.vecs = newChannelVecs(reg)
-	m.unknown = m.vecs.resolve(metricChannel{noChannel, noChannel})
+	m.unknown = m.vecs.resolve(metricChannel{noChannel, noChannel}, false)
 	m.ledger = newLedgerCollector()
 	for _, c := range channels {
 		m.add(c)
@@ -101,6 +101,11 @@ func newMetrics(reg prometheus.Registerer, channels []metricChannel, version str
 	reg.MustRegister(m.ledger)
 	return m
 }
+
+// fullChannels have all their series from the start. Those of further channels
+// that tell failures by their reasons come with the first of a kind: they are
+// above a hundred for each channel, and a kilobyte each.
+const fullChannels = 100
 
 // add makes a channel's series, at zero, or gives those it has.
 func (m *metrics) add(c metricChannel) *channelMetrics {
@@ -110,7 +115,7 @@ func (m *metrics) add(c metricChannel) *channelMetrics {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.channels[c] == nil {
-		m.channels[c] = m.vecs.resolve(c)
+		m.channels[c] = m.vecs.resolve(c, len(m.channels) >= fullChannels)
 		m.ledger.list(slices.Collect(maps.Keys(m.channels)))
 	}
 	return m.channels[c]
@@ -124,7 +129,7 @@ func (m *metrics) remove(c metricChannel) {
 	if m.channels[c] == nil {
 		return
 	}
-	m.channels[c].ignoredBy.close()
+	m.channels[c].close()
 	delete(m.channels, c)
 	m.vecs.remove(c)
 	m.ledger.list(slices.Collect(maps.Keys(m.channels)))
@@ -145,13 +150,13 @@ func (m *metrics) registerLink(reg prometheus.Registerer) {
 	m.badPackets = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "servicelink_core_bad_packets_total",
 		Help: "Packets of the core that were skipped, by kind: unknown_code, decode (unreadable), oversize, unasked_answer, late_answer, unexpected (session control), other.",
-	}, []string{"kind"})), badPacketKinds)
+	}, []string{"kind"})), badPacketKinds, false)
 	m.unknownSignals = counter(reg, "core_unknown_signals_total", "Answers of the core with a Signal outside Free, Busy, Closed and Hidden.")
 	m.scenarios = counter(reg, "core_scenarios_ignored_total", "Forms (ScenarioModel) the core offered and this version does not show.")
 	m.notes = newClosedCounter(add(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "servicelink_tech_notes_total",
 		Help: "Tech notes written for agents, by kind: failure (a message that was not delivered), unknown_outbound (sentences at the core whose fate is unknown), downgrade (what the network cannot show), other.",
-	}, []string{"kind"})), noteKinds)
+	}, []string{"kind"})), noteKinds, false)
 }
 
 func (m *metrics) registerQuestions(reg prometheus.Registerer) {
@@ -253,25 +258,53 @@ func bit(b bool) float64 {
 // closedCounter is a counter per value of a closed list, the last of which
 // takes whatever is outside.
 type closedCounter struct {
+	vec      *prometheus.CounterVec
+	values   []string
+	mu       sync.Mutex
 	children map[string]prometheus.Counter
-	rest     prometheus.Counter
+	closed   bool // as of openCounter
 }
 
-func newClosedCounter(vec *prometheus.CounterVec, values []string) closedCounter {
-	c := closedCounter{children: make(map[string]prometheus.Counter, len(values))}
-	for _, v := range values {
-		c.rest = vec.WithLabelValues(v)
-		c.children[v] = c.rest
+// newClosedCounter makes the series, at zero, or lazy: each with its first count.
+func newClosedCounter(vec *prometheus.CounterVec, values []string, lazy bool) *closedCounter {
+	c := &closedCounter{vec: vec, values: values}
+	if !lazy {
+		for _, v := range values {
+			c.child(v)
+		}
 	}
 	return c
 }
 
-func (c closedCounter) inc(value string) {
-	child, ok := c.children[value]
-	if !ok {
-		child = c.rest
+func (c *closedCounter) inc(value string) {
+	if !slices.Contains(c.values, value) {
+		value = c.values[len(c.values)-1]
 	}
-	child.Inc()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.child(value).Inc()
+	}
+}
+
+// child gives a series. c.mu is held, or c is known to nobody yet.
+func (c *closedCounter) child(value string) prometheus.Counter {
+	child := c.children[value]
+	if child == nil {
+		child = c.vec.WithLabelValues(value)
+		if c.children == nil {
+			c.children = make(map[string]prometheus.Counter)
+		}
+		c.children[value] = child
+	}
+	return child
+}
+
+// close keeps a late caller from making a series again.
+func (c *closedCounter) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }
 
 // reasonNames lists reasons as label values; the bug reason comes last, since

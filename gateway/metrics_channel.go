@@ -76,39 +76,40 @@ func (v *channelVecs) remove(c metricChannel) {
 
 func channelLabels(more []string) []string { return append([]string{"channel", "network"}, more...) }
 
-// resolve makes every child of one channel, at zero.
-func (v *channelVecs) resolve(c metricChannel) *channelMetrics {
+// resolve makes the children of one channel, at zero; lazy leaves out those by
+// reason.
+func (v *channelVecs) resolve(c metricChannel, lazy bool) *channelMetrics {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	m := &channelMetrics{
 		sent:      v.attempts.With(prometheus.Labels{"channel": c.Name, "network": c.Network, "outcome": "sent", "reason": "none"}),
-		attempts:  make(map[string]closedCounter, 3),
-		refused:   newClosedCounter(v.refused.MustCurryWith(by), requestReasons),
+		attempts:  make(map[string]*closedCounter, 3),
+		refused:   newClosedCounter(v.refused.MustCurryWith(by), requestReasons, lazy),
 		ignoredBy: openCounter{vec: v.ignored.MustCurryWith(by)},
 		reused:    v.idReused.With(by),
-		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes),
+		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes, false),
 		webhook:   v.webhook.With(by),
 	}
 	m.ignoredBy.child(other)
 	for _, o := range []connectors.Outcome{connectors.NotSent, connectors.Rejected, connectors.Unknown} {
 		vec := v.attempts.MustCurryWith(by).MustCurryWith(prometheus.Labels{"outcome": o.String()})
-		m.attempts[o.String()] = newClosedCounter(vec, reasonNames(connectors.SendReasons))
+		m.attempts[o.String()] = newClosedCounter(vec, reasonNames(connectors.SendReasons), lazy)
 	}
 	for r, name := range resultNames {
 		m.results[r] = v.requests.MustCurryWith(by).WithLabelValues(name)
 	}
 	for i, dir := range []journal.Direction{journal.In, journal.Out} {
-		m.dirs[i] = v.resolveDirection(prometheus.Labels{"channel": c.Name, "network": c.Network, "direction": dir.String()})
+		m.dirs[i] = v.resolveDirection(prometheus.Labels{"channel": c.Name, "network": c.Network, "direction": dir.String()}, lazy)
 	}
 	return m
 }
 
-func (v *channelVecs) resolveDirection(by prometheus.Labels) directionMetrics {
+func (v *channelVecs) resolveDirection(by prometheus.Labels, lazy bool) directionMetrics {
 	return directionMetrics{
 		accepted:   v.accepted.With(by),
 		duplicates: v.duplicates.With(by),
 		done:       v.done.With(by),
-		dead:       newClosedCounter(v.dead.MustCurryWith(by), reasonNames(connectors.SendReasons, connectors.DeadReasons)),
-		files:      newClosedCounter(v.files.MustCurryWith(by), mediaEnds),
+		dead:       newClosedCounter(v.dead.MustCurryWith(by), reasonNames(connectors.SendReasons, connectors.DeadReasons), lazy),
+		files:      newClosedCounter(v.files.MustCurryWith(by), mediaEnds, lazy),
 		fileBytes:  v.fileBytes.With(by),
 		endToEnd:   v.endToEnd.With(by),
 		lanes:      v.lanes.With(by),
@@ -136,23 +137,34 @@ var resultNames = [...]string{
 type channelMetrics struct {
 	dirs     [2]directionMetrics // in, out
 	sent     prometheus.Counter
-	attempts map[string]closedCounter // by outcome, then reason
+	attempts map[string]*closedCounter // by outcome, then reason
 
 	results   [len(resultNames)]prometheus.Counter
-	refused   closedCounter
+	refused   *closedCounter
 	ignoredBy openCounter
 	webhook   prometheus.Observer
 
 	reused  prometheus.Counter
-	resyncs closedCounter
+	resyncs *closedCounter
 }
 
 type directionMetrics struct {
 	accepted, duplicates, done prometheus.Counter
-	dead, files                closedCounter
+	dead, files                *closedCounter
 	fileBytes                  prometheus.Counter
 	endToEnd                   prometheus.Observer
 	lanes, behind, held        prometheus.Gauge
+}
+
+// close keeps late callers from making series of a channel that is gone.
+func (m *channelMetrics) close() {
+	m.ignoredBy.close()
+	for _, c := range m.attempts {
+		c.close()
+	}
+	for _, c := range []*closedCounter{m.refused, m.resyncs, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
+		c.close()
+	}
 }
 
 func (m *channelMetrics) dir(d journal.Direction) *directionMetrics {

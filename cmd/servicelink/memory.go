@@ -18,6 +18,10 @@ const (
 	// backlog makes a large heap, which at 300 % would be four times as large.
 	garbageRoom = 64 << 20
 	paceEvery   = 250 * time.Millisecond
+	// A program that has not collected for restAfter is idle: what then lies
+	// about beyond restFrom bytes, after the start for example, is given back.
+	restAfter = 10 * time.Second
+	restFrom  = 16 << 20
 )
 
 // paceCollector sets how often garbage is collected, by the size of the heap,
@@ -26,28 +30,51 @@ func paceCollector() (stop func()) {
 	end := make(chan struct{})
 	var pacer sync.WaitGroup
 	pacer.Go(func() {
-		now := mostGarbage
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		h := heap{percent: mostGarbage}
 		tick := time.NewTicker(paceEvery)
 		defer tick.Stop()
 		for {
 			select {
-			case <-tick.C:
+			case now := <-tick.C:
+				h.look(now)
 			case <-end:
 				return
-			}
-			metrics.Read(live)
-			// Setting it stops the program for a moment, so not for a trifle.
-			want := garbagePercent(live[0].Value.Uint64())
-			if want > now+now/10 || want < now-now/10 {
-				debug.SetGCPercent(want)
-				now = want
 			}
 		}
 	})
 	return func() {
 		close(end)
 		pacer.Wait()
+	}
+}
+
+// heap is what the pacer remembers between two looks.
+type heap struct {
+	percent int
+	cycles  uint64 // collections so far
+	changed time.Time
+}
+
+func (h *heap) look(now time.Time) {
+	s := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(s)
+	live, cycles, used := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()+s[3].Value.Uint64()
+	// Setting it stops the program for a moment, so not for a trifle.
+	want := garbagePercent(live)
+	if want > h.percent+h.percent/10 || want < h.percent-h.percent/10 {
+		debug.SetGCPercent(want)
+		h.percent = want
+	}
+	if cycles != h.cycles {
+		h.cycles, h.changed = cycles, now
+	}
+	if now.Sub(h.changed) >= restAfter && used > live+restFrom {
+		debug.FreeOSMemory()
 	}
 }
 
