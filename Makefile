@@ -66,10 +66,10 @@ grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated 
 	GRAMMY='$(CURDIR)/bin/grammy' $(SUITE) grammy -- -tags grammy -count=1 -timeout=5m ./test/netsim/grammy
 
 .PHONY: bench
-bench: build ## the figures: machine, medians and ratios of interleaved runs (about ten minutes)
+bench: build ## the figures: machine, medians and ratios of interleaved runs (about half an hour)
 	@.ci/need wrk wrk
 	@echo building bin/bench
-	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -o bin/ ./test/bench
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -o bin/ ./test/bench ./cmd/netsim
 	@bin/bench $(ARGS)
 
 .PHONY: vuln

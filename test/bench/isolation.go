@@ -134,7 +134,8 @@ func quietTraffic(ctx context.Context, s *settings, st *stage, core *refcore.Cor
 	go func() {
 		for e := range events.C {
 			if e.Kind == refcore.EventSentence && !e.Sentence.IsOutbound {
-				watch.stop(e.Sentence.ID)
+				id, _, _ := strings.Cut(e.Sentence.Text, " ")
+				watch.stop(id)
 			}
 		}
 	}()
@@ -150,6 +151,7 @@ func quietTraffic(ctx context.Context, s *settings, st *stage, core *refcore.Cor
 			head, _, tail := webhookParts(i / quietChannels % quietConversations)
 			id := rand.Text()
 			watch.start("in", id, due)
+			tail = strings.Replace(tail, `"text":"`, `"text":"`+id+" ", 1) // the core sees it there
 			return post(ctx, &loopback, hook, []byte(head+id+tail))
 		})
 	}()

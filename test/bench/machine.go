@@ -85,12 +85,13 @@ const tick = 10 * time.Millisecond
 type usage struct {
 	cpu      time.Duration
 	resident int64 // bytes, at its highest
+	now      int64 // bytes resident at this moment
 	written  int64 // bytes handed to the disk
 }
 
 // since is what was used after before; resident memory has no difference.
 func (u usage) since(before usage) usage {
-	return usage{cpu: u.cpu - before.cpu, resident: u.resident, written: u.written - before.written}
+	return usage{cpu: u.cpu - before.cpu, resident: u.resident, now: u.now, written: u.written - before.written}
 }
 
 // processUsage reads /proc, so it works on Linux only; elsewhere it is zero.
@@ -107,6 +108,7 @@ func processUsage(pid int) usage {
 		u.cpu = time.Duration(number(fields[11])+number(fields[12])) * tick
 	}
 	u.resident = 1024 * numberAfter(dir+"status", "VmHWM:")
+	u.now = 1024 * numberAfter(dir+"status", "VmRSS:")
 	u.written = numberAfter(dir+"io", "write_bytes:")
 	return u
 }

@@ -4,7 +4,7 @@
 // receiver must do. Runs are interleaved, so that a machine that slows down
 // slows both sides. No test depends on its figures.
 //
-//	bin/bench                     everything, about twenty minutes
+//	bin/bench                     everything, about half an hour
 //	bin/bench -only inbound       one section: inbound, outbound, idle, backlog, isolation or codec
 //	bin/bench -profile cpu.out    a CPU profile of the gateway under load
 package main
