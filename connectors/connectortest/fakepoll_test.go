@@ -69,6 +69,10 @@ func pollHarness(fault string) Harness {
 					Want: connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 3 * time.Second},
 				},
 				{
+					Name: "gone", Status: 404, Open: true, HasHint: true,
+					Want: connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonNotFound},
+				},
+				{
 					Name: "too long", Status: 200, Body: `{"Code":400}`,
 					Want: connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonContent},
 				},

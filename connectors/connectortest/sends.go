@@ -119,12 +119,22 @@ func (p *probe) row(row Row) {
 	if row.Part != nil {
 		row.Part(&part)
 	}
-	se := p.send(context.Background(), p.connector(n.URL), part)
+	var se *connectors.SendError
+	if c := p.connector(n.URL); row.Open {
+		opener, ok := c.(connectors.AttachmentOpener)
+		if !ok {
+			panic("a row is about Open, which the connector does not have")
+		}
+		_, err := opener.Open(context.Background(), connectors.File{ID: "file-1"}, "")
+		se = p.judge(err)
+	} else {
+		se = p.send(context.Background(), c, part)
+	}
 	if got := len(n.arrived()); got > max(row.Requests, 1) {
-		p.errorf("%s: one Send made %d requests", row.Name, got)
+		p.errorf("%s: one call made %d requests", row.Name, got)
 	}
 	if se == nil {
-		p.errorf("%s: Send calls it a success", row.Name)
+		p.errorf("%s: it is called a success", row.Name)
 		return
 	}
 	p.expect(row.Name, se, row.Want.Outcome, row.Want.Reason)

@@ -117,6 +117,8 @@ type Row struct {
 	Requests int
 	// Part changes what is sent, nil = a text.
 	Part func(*connectors.Part)
+	// Open: it is the answer to an AttachmentOpener's Open, not to a Send.
+	Open bool
 }
 
 // memory is a network without sockets: what a bubble of testing/synctest needs,

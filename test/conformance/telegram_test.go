@@ -5,7 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
+	"testing"
 	"time"
 
 	"servicelink/connectors"
@@ -112,6 +117,7 @@ var telegramRefusals = []telegramRefusal{
 	{400, "Bad Request: TOPIC_DELETED", connectors.Rejected, connectors.ReasonNotFound, true},
 	{400, "Bad Request: TOPIC_CLOSED", connectors.Rejected, connectors.ReasonBlocked, true},
 	{400, "Bad Request: message to be replied not found", connectors.Rejected, connectors.ReasonNotFound, false},
+	{400, "Bad Request: replied message not found", connectors.Rejected, connectors.ReasonNotFound, false},
 	{400, "Bad Request: not enough rights to send text messages to the chat", connectors.Rejected, connectors.ReasonBlocked, true},
 	{400, "Bad Request: have no rights to send a message", connectors.Rejected, connectors.ReasonBlocked, true},
 	{400, "Bad Request: CHAT_WRITE_FORBIDDEN", connectors.Rejected, connectors.ReasonBlocked, true},
@@ -135,14 +141,24 @@ var telegramFileRefusals = []telegramRefusal{
 	{400, "Bad Request: wrong file identifier/HTTP URL specified", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: wrong HTTP URL specified: Unsupported URL protocol", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: wrong remote file identifier specified: Wrong padding in the string", connectors.Rejected, connectors.ReasonContent, true},
+	{400, "Bad Request: can't upload file by URL", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: failed to get HTTP URL content", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: Wrong type of the web page content", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: PHOTO_INVALID_DIMENSIONS", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: IMAGE_PROCESS_FAILED", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: PHOTO_SAVE_FILE_INVALID", connectors.Rejected, connectors.ReasonContent, true},
+	{400, "Bad Request: PHOTO_EXT_INVALID", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: VOICE_MESSAGES_FORBIDDEN", connectors.Rejected, connectors.ReasonContent, true},
 	{400, "Bad Request: file is too big", connectors.Rejected, connectors.ReasonContent, true},
 	{413, "Request Entity Too Large", connectors.Rejected, connectors.ReasonContent, true},
+}
+
+// telegramOpenRefusals are those of getFile.
+var telegramOpenRefusals = []telegramRefusal{
+	{400, "Bad Request: file is too big", connectors.Rejected, connectors.ReasonContent, true},
+	{400, "Bad Request: wrong file_id or the file is temporarily unavailable", connectors.NotSent, connectors.ReasonNotFound, false},
+	{400, "Bad Request: invalid file_id", connectors.Rejected, connectors.ReasonNotFound, false},
+	{401, "Unauthorized", connectors.NotSent, connectors.ReasonAuth, true},
 }
 
 func telegramRows() []connectortest.Row {
@@ -188,6 +204,11 @@ func telegramRows() []connectortest.Row {
 		row.Part = func(p *connectors.Part) { p.File = connectortest.OutFile("kit.jpg", "image/jpeg", "bytes") }
 		rows = append(rows, row)
 	}
+	for _, r := range telegramOpenRefusals {
+		row := r.row()
+		row.Open, row.Name = true, row.Name+", of a file to be opened"
+		rows = append(rows, row)
+	}
 	return rows
 }
 
@@ -197,4 +218,30 @@ func (r telegramRefusal) row() connectortest.Row {
 		Want: connectors.SendError{Outcome: r.outcome, Reason: r.reason}, HasHint: r.hint,
 	}
 	return row
+}
+
+// telegramRule finds the rules of the connector's table in its source.
+var telegramRule = regexp.MustCompile(`(?m)^\t\{(\d+), "([^"]*)", connectors\.`)
+
+// TestTelegramErrors: every rule of the connector's table has a row here. One is
+// about a call whose failure costs nothing.
+func TestTelegramErrors(t *testing.T) {
+	source, err := os.ReadFile("../../connectors/telegram/errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := telegramRule.FindAllStringSubmatch(string(source), -1)
+	if len(rules) < 30 {
+		t.Fatalf("%d rules: the test looks in the wrong place", len(rules))
+	}
+	for _, rule := range rules {
+		if rule[2] == "query is too old" {
+			continue
+		}
+		if !slices.ContainsFunc(telegramRows(), func(r connectortest.Row) bool {
+			return strconv.Itoa(r.Status) == rule[1] && strings.Contains(strings.ToLower(r.Body), rule[2])
+		}) {
+			t.Errorf("no row is refused with %s %q", rule[1], rule[2])
+		}
+	}
 }
