@@ -82,8 +82,10 @@ func (ch *channel) proof() string {
 	return ""
 }
 
-// close releases what the connector was built with.
+// close releases what the connector was built with, once nothing of the channel
+// runs any more.
 func (ch *channel) close() error {
+	ch.life.stopHard()
 	if c, ok := ch.conn.(connectors.Closer); ok {
 		return c.Close()
 	}
