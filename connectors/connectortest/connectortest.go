@@ -1,15 +1,29 @@
 // Package connectortest is the conformance kit: what every connector has to do
-// whatever its network, as checks against a fake network on loopback.
+// whatever its network, as checks against two networks.
 //
-// A connector's test describes its network in a Harness and calls Run; its fuzz
-// target calls Fuzz. The kit stands where the engine will: it mounts the
-// webhooks, calls Verify before Parse, and makes one attempt per Send. It
-// records all that the connector lets out - errors, log lines, replies,
-// capabilities - and looks there for the secrets, texts and addresses it put in.
-// Its transport refuses every address but loopback.
+// The first is the kit's own on loopback, played by the Harness: it answers what
+// a check needs and no real network would. The second is a Simulator, written by
+// somebody else to the network's documentation. It runs in memory and in a bubble
+// of testing/synctest, so that hours of waiting cost nothing and each run is the
+// same; only a simulator that calls webhooks does so on loopback.
+//
+// The kit stands where the engine will: it mounts the webhooks, calls Verify
+// before Parse, makes one attempt per Send, runs a Runner again after a back-off
+// and ends the process in front of every single step of it. It records all that
+// the connector lets out - errors, log lines, replies, capabilities, events - and
+// looks there for the secrets, texts and addresses it put in. Its transport
+// refuses every address but loopback.
+//
+//	inbound/*    webhooks: Verify, Parse, Reply
+//	send/*       outcomes of Send: HTTP's own, the simulator's faults, documented errors
+//	claims/*     Capabilities against what the simulator takes, and optional interfaces
+//	scenarios/*  contents both ways, against golden files
+//	run/*        Runners: crashes, faults, patience, end
+//	the last     secrets, addresses, goroutines: what the others left
 //
 // The kit is itself tested with connectors that are broken on purpose, each of
-// which must be caught by the check meant for it.
+// which must be caught by the check meant for it. Harnesses are in
+// test/conformance.
 package connectortest
 
 import (

@@ -140,6 +140,9 @@ func (c *poller) Address(id string) (connectors.Address, bool) {
 
 // Run polls.
 func (c *poller) Run(ctx context.Context, in connectors.Inbox) error {
+	if c.is("leaves a goroutine") {
+		go func() { select {} }()
+	}
 	if c.is("deaf to its context") {
 		ctx = context.WithoutCancel(ctx)
 	}

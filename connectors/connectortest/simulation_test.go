@@ -18,6 +18,7 @@ func TestSoundPoller(t *testing.T) {
 var pollFaults = map[string]string{
 	"never works":                "run/messages",
 	"another error of Run":       "run/faults",
+	"leaves a goroutine":         "run/messages",
 	"confirms before":            "run/crash",
 	"another id each life":       "run/crash",
 	"forgets what was not taken": "run/unavailable",
