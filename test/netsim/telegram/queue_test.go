@@ -458,3 +458,14 @@ func TestWebhookStaysHere(t *testing.T) {
 		}
 	}
 }
+
+// TestMostUpdates: an answer has a hundred updates at most.
+func TestMostUpdates(t *testing.T) {
+	n := newNetwork(t)
+	for range 120 {
+		says(t, n, "x")
+	}
+	if got := len(updates(t, n, map[string]any{"limit": 1000})); got != 100 {
+		t.Errorf("%d updates in one answer", got)
+	}
+}
