@@ -28,11 +28,7 @@ func fault(network, what string) string {
 // opens shows a chat in the console on the start page.
 func opens(start *tab, name string) {
 	start.t.Helper()
-	start.sees("the chat of "+name, fmt.Sprintf(`(() => {
-		const desk = document.querySelector("#console").contentDocument;
-		[...desk.querySelectorAll("#chats button")].find(b => b.textContent.includes(%[1]q))?.click();
-		return desk.querySelector("#who")?.textContent === %[1]q;
-	})()`, name))
+	start.sees("the chat of "+name, chosen(`document.querySelector("#console").contentDocument`, name))
 }
 
 // TestCoreAway switches the core off for 20 s while customers of both networks

@@ -101,8 +101,17 @@ type agent struct{ *tab }
 // opens shows the chat of a customer.
 func (a agent) opens(name string) {
 	a.t.Helper()
-	chat := fmt.Sprintf(`//ul[@id="chats"]//button[contains(., %q)]`, name)
-	a.do(chromedp.WaitVisible(chat), chromedp.Click(chat), chromedp.WaitVisible(fmt.Sprintf(`//h2[@id="who"][.=%q]`, name)))
+	a.sees("the chat of "+name, chosen("document", name))
+}
+
+// chosen is a JavaScript condition: the console in a document shows a chat. It
+// chooses it otherwise, in one go, as the list is drawn anew with every change.
+func chosen(document, name string) string {
+	return fmt.Sprintf(`(desk => {
+		const chat = [...desk.querySelectorAll("#chats button")].find(b => b.textContent.includes(%[2]q));
+		if (chat && !chat.hasAttribute("aria-current")) chat.click();
+		return desk.querySelector("#who")?.textContent === %[2]q;
+	})(%[1]s)`, document, name)
 }
 
 func (a agent) says(text string) {
