@@ -68,7 +68,8 @@ func (u *update) reaction(r *reactions, shown string) ([]connectors.Event, bool)
 		who.group = r.Chat.Title
 	}
 	message := decimal(r.MessageID)
-	revision := decimal(int64(r.Date)) + "." + hash(decimal(who.id), shown)
+	// The update's own id keeps two alike in one second apart: set, taken back, set.
+	revision := decimal(int64(r.Date)) + "." + hash(decimal(who.id), shown, decimal(u.id))
 	return []connectors.Event{{
 		ID:         connectors.EventID(u.bot, string(connectors.KindReaction), decimal(r.Chat.ID)+":"+message, revision),
 		Kind:       connectors.KindReaction,

@@ -102,7 +102,8 @@ func (u *update) membership() ([]connectors.Event, bool) {
 	if m.Chat.ID != who.id {
 		who.group = m.Chat.Title
 	}
-	status := string(m.NewChatMember.Type)
+	// The update's own id tells two alike in one second apart: blocked, let in, blocked.
+	revision := hash(string(m.NewChatMember.Type), decimal(u.id))
 	ev := connectors.Event{
 		Kind:       connectors.KindService,
 		TrackingID: conversation{Chat: m.Chat.ID}.trackingID(),
@@ -113,7 +114,7 @@ func (u *update) membership() ([]connectors.Event, bool) {
 	if gone(m.NewChatMember) {
 		ev.Kind = connectors.KindStop
 	}
-	ev.ID = connectors.EventID(u.bot, string(ev.Kind), decimal(m.Chat.ID)+":"+decimal(int64(m.Date)), status)
+	ev.ID = connectors.EventID(u.bot, string(ev.Kind), decimal(m.Chat.ID)+":"+decimal(int64(m.Date)), revision)
 	return []connectors.Event{ev}, true
 }
 

@@ -323,3 +323,31 @@ func ids(events []connectors.Event) []string {
 	}
 	return all
 }
+
+// TestAgainInOneSecond: what is done, undone and done again within one second is
+// three events; each comes again under its own ID.
+func TestAgainInOneSecond(t *testing.T) {
+	const like, who = `{"type":"emoji","emoji":"👍"}`, `"user":{"id":123456,"is_bot":true,"first_name":"Shop"}`
+	reaction := func(id int, now string) string {
+		return fmt.Sprintf(`{"update_id":%d,"message_reaction":{"chat":{"id":7,"type":"private"},"message_id":9,"date":100,`+
+			`"user":{"id":7,"first_name":"A"},"old_reaction":[],"new_reaction":[%s]}}`, id, now)
+	}
+	member := func(id int, now string) string {
+		return fmt.Sprintf(`{"update_id":%d,"my_chat_member":{"chat":{"id":7,"type":"private","first_name":"A"},"date":100,`+
+			`"from":{"id":7,"first_name":"A"},"old_chat_member":{"status":"left",%s},"new_chat_member":{"status":%q,%s}}}`, id, who, now, who)
+	}
+	seen := map[string]string{}
+	for _, raw := range []string{
+		reaction(1, like), reaction(2, ""), reaction(3, like), member(4, "kicked"), member(5, "member"), member(6, "kicked"),
+	} {
+		got := ids(testBot().newUpdate(json.RawMessage(raw)).events())
+		again := ids(testBot().newUpdate(json.RawMessage(raw)).events())
+		if len(got) != 1 || len(again) != 1 || got[0] != again[0] || strings.Contains(got[0], "unsupported") {
+			t.Fatalf("IDs %q, then %q of %s", got, again, raw)
+		}
+		if other := seen[got[0]]; other != "" {
+			t.Errorf("%s has the ID of %s", raw, other)
+		}
+		seen[got[0]] = raw
+	}
+}
