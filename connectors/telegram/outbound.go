@@ -158,7 +158,7 @@ func (c *Connector) deliver(ctx context.Context, m *message) (id string, err err
 		err = c.uploadFile(ctx, m, &result)
 	default:
 		m.params.setFile(m.kind, m.file.URL)
-		err = c.call(ctx, m.kind.method(), m.params, &result)
+		err = c.callBy(ctx, c.client, fetchTime, m.kind.method(), m.params, &result)
 	}
 	if err != nil {
 		return "", err

@@ -24,6 +24,9 @@ import (
 const (
 	maxUpload = 50 << 20 // bytes; Bot API: "Sending files"
 	maxPhoto  = 10 << 20
+	// fetchTime bounds a call that sends a file by its address: Telegram answers
+	// once it has fetched up to 20 MB.
+	fetchTime = time.Minute
 	// uploadTime bounds an upload where the engine does not; 50 MB take it at
 	// 1.4 Mbit/s.
 	uploadTime = 5 * time.Minute

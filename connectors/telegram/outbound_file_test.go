@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"servicelink/connectors"
 )
@@ -131,4 +133,24 @@ func TestKindOf(t *testing.T) {
 			t.Errorf("%+v is a %s", tc, got)
 		}
 	}
+}
+
+// TestSendByAddressTakesItsTime: Telegram answers once it has fetched the file.
+func TestSendByAddressTakesItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = func(ctx context.Context, _ call) (int, string, error) {
+			select {
+			case <-time.After(fetchTime - time.Second):
+				return 200, `{"ok":true,"result":{"message_id":42}}`, nil
+			case <-ctx.Done():
+				return 0, "", ctx.Err()
+			}
+		}
+		part := connectors.Part{To: to("77|telegram"), File: outFile("video", "", "https://files.example.com/v.mp4", "")}
+		receipt, err := newTestBot(t, f, "", io.Discard).Send(t.Context(), part)
+		if err != nil || receipt.NetworkID != "42" {
+			t.Errorf("Send: %+v, %v", receipt, err)
+		}
+	})
 }

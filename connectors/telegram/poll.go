@@ -137,7 +137,7 @@ func (p *poller) round(ctx context.Context) error {
 
 // poll asks for updates and thereby confirms those below the offset.
 func (c *Connector) poll(ctx context.Context) (raws []json.RawMessage, err error) {
-	err = c.callBy(ctx, c.poller, "getUpdates", getUpdates{
+	err = c.callBy(ctx, c.poller, 0, "getUpdates", getUpdates{
 		Offset: c.offset, Limit: batch, Timeout: int(c.pollTimeout / time.Second), AllowedUpdates: allowedUpdates,
 	}, &raws)
 	return raws, err

@@ -41,10 +41,12 @@ func (e *apiError) Error() string { return "the Bot API answered " + strconv.Ito
 // result unless that is nil. The error is an *apiError when the network answered,
 // else a *connectors.SendError; the token stands in neither.
 func (c *Connector) call(ctx context.Context, method string, params, result any) error {
-	return c.callBy(ctx, c.client, method, params, result)
+	return c.callBy(ctx, c.client, 0, method, params, result)
 }
 
-func (c *Connector) callBy(ctx context.Context, client *httpx.Client, method string, params, result any) error {
+// callBy is call by another client, or within another time than the client's
+// own (0).
+func (c *Connector) callBy(ctx context.Context, client *httpx.Client, timeout time.Duration, method string, params, result any) error {
 	body := []byte("{}")
 	if params != nil {
 		var err error
@@ -59,7 +61,7 @@ func (c *Connector) callBy(ctx context.Context, client *httpx.Client, method str
 		Method: http.MethodPost,
 		URL:    c.api.JoinPath("bot"+c.token.Reveal(), method),
 		Header: http.Header{"Content-Type": {"application/json"}},
-		Body:   body,
+		Body:   body, Timeout: timeout,
 	})
 	if err != nil {
 		return err
