@@ -18,7 +18,9 @@ const Network = "telegram"
 var Definition = connectors.Definition{Network: Network, New: New}
 
 // DefaultAPI is where the Bot API lives unless a server of one's own is set.
-const DefaultAPI = "https://api.telegram.org"
+const DefaultAPI = "https://" + publicHost
+
+const publicHost = "api.telegram.org"
 
 const (
 	// maxPoll is the longest a server lets a poll wait, whatever is asked for.
@@ -171,7 +173,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 // back longer would only make them deaf. A server of one's own does not count
 // callers on private addresses.
 func (c *Connector) startRate() connectors.Rate {
-	if c.api.String() != DefaultAPI {
+	if c.api.Hostname() != publicHost {
 		return connectors.Rate{}
 	}
 	return connectors.Rate{PerSecond: 10, Burst: 20}

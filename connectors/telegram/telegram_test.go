@@ -186,3 +186,16 @@ func TestReadAnswer(t *testing.T) {
 		})
 	}
 }
+
+// TestStartRate: only the public server counts the bots it has not seen, however
+// its address is written.
+func TestStartRate(t *testing.T) {
+	for api, paced := range map[string]bool{
+		DefaultAPI: true, DefaultAPI + "/": true, "https://api.telegram.org:443": true, "http://127.0.0.1:8081": false,
+	} {
+		c := newTestBot(t, newFake(), "api_url: "+api, io.Discard)
+		if rate := c.Capabilities().StartRate; (rate.PerSecond > 0) != paced {
+			t.Errorf("%s: %+v", api, rate)
+		}
+	}
+}
