@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,9 +250,9 @@ func TestFullBook(t *testing.T) {
 func TestGive(t *testing.T) {
 	body := strings.Repeat("0123456789", 100)
 	stop := make(chan struct{})
-	var fault Fault
+	var fault atomic.Pointer[Fault]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		Give(w, r, Answer{http.StatusOK, http.Header{"X-Y": {"z"}}, []byte(body)}, fault, stop)
+		Give(w, r, Answer{http.StatusOK, http.Header{"X-Y": {"z"}}, []byte(body)}, *fault.Load(), stop)
 	}))
 	defer server.Close()
 	ask := func() (status int, got string, err error) {
@@ -281,7 +282,7 @@ func TestGive(t *testing.T) {
 		{Fault{Kind: Swallow, Seconds: 0.01}, 0, 0, true},
 		{Fault{Kind: Outage}, 0, 0, true},
 	} {
-		fault = tc.fault
+		fault.Store(&tc.fault)
 		status, got, err := ask()
 		if status != tc.status || len(got) != tc.length || (err != nil) != tc.breaks {
 			t.Errorf("%s: %d, %d bytes, %v", tc.fault.Kind, status, len(got), err)
@@ -289,7 +290,7 @@ func TestGive(t *testing.T) {
 	}
 	close(stop)
 	for _, kind := range []Kind{Slow, Swallow} { // the network closes meanwhile
-		fault = Fault{Kind: kind, Seconds: 1000}
+		fault.Store(&Fault{Kind: kind, Seconds: 1000})
 		if _, _, err := ask(); err == nil {
 			t.Errorf("%s is not cut short", kind)
 		}
