@@ -100,7 +100,7 @@ func (l *links) make(ref fileRef, now time.Time) string {
 // open reads the sealed part of a link. With errLinkExpired the reference is
 // given all the same: what it says is still true.
 func (l *links) open(opaque string, now time.Time) (fileRef, error) {
-	if len(opaque) > maxLink {
+	if len(opaque) > maxLink || strings.ContainsAny(opaque, "\r\n") { // the decoder skips line ends
 		return fileRef{}, errLinkForm
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(opaque)
