@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -85,4 +86,8 @@ func telegramOnly(c customer, desk agent) {
 	c.writes("After five, please")
 	c.sees("what it replied to", `document.querySelector("#messages .quote")?.textContent.startsWith("On its way")`)
 	desk.sees("the reply", has("After five, please", "theirs"))
+	id := c.count(`Number(document.querySelector("#messages li:last-child").dataset.id)`)
+	desk.says(fmt.Sprintf("[[reply:%d]]\nNoted", id))
+	c.sees("what the agent replied to", bubble("Noted", false)+
+		` && document.querySelector("#messages li:last-child .quote")?.textContent === "After five, please"`)
 }
