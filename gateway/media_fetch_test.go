@@ -195,6 +195,15 @@ func TestFileName(t *testing.T) {
 		}
 	}
 	for _, tc := range [][3]string{
+		{"x.bin", "image/png", "x.bin"},
+		{"", "image/png; charset=x", "file.png"},
+		{" ", "photo", "file"},
+	} {
+		if got := nameFor(tc[0], tc[1]); got != tc[2] {
+			t.Errorf("%q of type %q is saved as %q, want %q", tc[0], tc[1], got, tc[2])
+		}
+	}
+	for _, tc := range [][3]string{
 		{"invoice.pdf", "https://x.example/y.png", "invoice.pdf"},
 		{"AgACAgIAAx", "https://x.example/a%20b.png?k=v", "a b.png"},
 		{"AgACAgIAAx", "https://x.example/media/AgACAgIAAx", ""},

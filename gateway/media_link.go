@@ -123,7 +123,10 @@ func (l *links) own(address string) (opaque string, ok bool) {
 	if l == nil {
 		return "", false
 	}
-	return strings.CutPrefix(address, l.base)
+	if opaque, ok = strings.CutPrefix(address, l.base); ok {
+		opaque, _, _ = strings.Cut(opaque, "?") // not looked at when it is followed either
+	}
+	return opaque, ok
 }
 
 // encode writes the numbers as uvarints, then each text after its length.

@@ -57,6 +57,9 @@ func TestLinks(t *testing.T) {
 	if got, err := l.open(opaque, linkTime.Add(48*time.Hour)); !errors.Is(err, errLinkExpired) || got.Name != someFile.Name {
 		t.Errorf("expired: %+v, %v", got, err)
 	}
+	if same, own := l.own(link + "?download=1"); !own || same != opaque {
+		t.Errorf("with a query it is %q", same)
+	}
 	if again := l.make(someFile, linkTime); again == link {
 		t.Error("the same file has the same link: whoever sees two knows they are one file")
 	}

@@ -26,9 +26,8 @@ func (m *media) prepare(ch *channel, parts []connectors.Part) {
 		var broken error
 		if opaque, own := m.links.own(file.URL); own {
 			ref, broken = m.links.open(opaque, time.Now())
-			if ref.Name != "" {
-				file.Name = fileName(ref.Name)
-			}
+			// Never what the address ends with: that would give the link away.
+			file.Name = nameFor(ref.Name, ref.Type)
 		}
 		ref.Type = file.Type
 		tries := 0

@@ -127,7 +127,7 @@ func (m *media) give(w http.ResponseWriter, r *http.Request, ref fileRef) {
 // or tells others where it came from.
 func fileHeader(h http.Header, ref fileRef, file *connectors.Media) {
 	h.Set("Content-Type", file.Type)
-	h.Set("Content-Disposition", disposition(ref.Name))
+	h.Set("Content-Disposition", disposition(nameFor(ref.Name, file.Type)))
 	h["X-Content-Type-Options"] = headerNosniff
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -68,11 +68,24 @@ func executable(base string) bool {
 	return strings.HasSuffix(base, "+xml") || strings.Contains(base, "script") || strings.Contains(base, "wasm")
 }
 
+// endings are what files without a name are given. The system's own table differs
+// between machines.
+var endings = map[string]string{
+	"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp",
+	"video/mp4": ".mp4", "video/webm": ".webm", "audio/mpeg": ".mp3", "audio/ogg": ".ogg", "application/ogg": ".ogg",
+	"audio/mp4": ".m4a", "application/pdf": ".pdf", "application/zip": ".zip", "text/plain": ".txt", "text/csv": ".csv",
+}
+
+// nameFor is the name to save a file under, made of its type when it has none.
+func nameFor(name, kind string) string {
+	if name = fileName(name); name != "" {
+		return name
+	}
+	return "file" + endings[mediaType(kind)]
+}
+
 // disposition makes a browser save the file under its name.
 func disposition(name string) string {
-	if name = fileName(name); name == "" {
-		name = "file"
-	}
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
