@@ -100,7 +100,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 			c.answer = nil
 			c.mu.Unlock()
 			return nil
-		case !c.reserve(&c.in.laneState, inLaneLimit):
+		case !c.reserve(&c.in.laneState, inLaneRefill):
 			c.answer = nil
 			c.mu.Unlock()
 			return nil

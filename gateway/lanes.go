@@ -14,6 +14,7 @@ import (
 // lane is behind.
 const (
 	inLaneLimit  = 16
+	inLaneRefill = 64  // at once from the journal: each time costs the writer a group
 	outLaneLimit = 256 // the Counter order needs more than one look
 	engineLimit  = 50_000
 )
@@ -215,7 +216,7 @@ func (c *conversation) lineUp(l *laneState) {
 // feed starts the lanes in a channel's line for which there is room. Nothing is
 // asked of the journal for the others, and they have no goroutine.
 func (g *Gateway) feed(ch *channel, dir journal.Direction) {
-	r, limit := &ch.rooms[dir-journal.In], inLaneLimit
+	r, limit := &ch.rooms[dir-journal.In], inLaneRefill
 	if dir == journal.Out {
 		limit = outLaneLimit
 	}
