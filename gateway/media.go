@@ -186,8 +186,11 @@ func (m *media) fetch(ctx context.Context, address, byteRange string) (*connecto
 	case http.StatusOK:
 		return file, nil
 	case http.StatusPartialContent:
-		file.ContentRange = answer.Header.Get("Content-Range")
-		return file, nil
+		if file.ContentRange = answer.Header.Get("Content-Range"); file.ContentRange != "" {
+			return file, nil
+		}
+		_ = answer.Body.Close()
+		return nil, noFile(connectors.ReasonAnswer, "a piece of which nobody says which one it is")
 	}
 	_ = answer.Body.Close()
 	return nil, statusError(answer.StatusCode)
