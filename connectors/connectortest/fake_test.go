@@ -76,6 +76,7 @@ func harness(fault string, release chan struct{}) Harness {
 			},
 			Guarded: true,
 		},
+		Simulation: pushSimulation(),
 	}
 }
 
@@ -140,7 +141,8 @@ func (f *fake) Webhooks() []connectors.Webhook {
 		Parse: f.parse,
 		Reply: func(v connectors.Verdict) connectors.Reply {
 			switch {
-			case v.Result == connectors.Accepted, f.is("always yes"):
+			case v.Result == connectors.Accepted, f.is("always yes"),
+				v.Result == connectors.Unavailable && f.is("yes to what was not taken"):
 				return connectors.Reply{Status: 200}
 			case f.is("repeats the error") && v.Err != nil:
 				return connectors.Reply{Status: 500, ContentType: "text/plain", Body: v.Err.Error()}
@@ -196,7 +198,9 @@ func (f *fake) event(m fakeMessage, r *connectors.Request) connectors.Event {
 		ev.Kind, ev.Text = connectors.KindUnsupported, "something"
 	}
 	switch f.fault {
-	case "random id":
+	case "other words":
+		ev.Text += "."
+	case "random id", "another id each time":
 		ev.ID = connectors.EventID("fake", "text", m.ID, string(rune('a'+f.counter.Add(1)%26)))
 	case "lower-cased id":
 		ev.ID = connectors.EventID("fake", "text", strings.ToLower(m.ID), "")

@@ -24,6 +24,7 @@ type fakeNet struct {
 	faults  []Fault
 	files   map[string]string
 	closed  chan struct{}
+	free    bool // it has no limits
 }
 
 const (
@@ -192,6 +193,7 @@ func (n *fakeNet) refuse(w http.ResponseWriter, f Fault) bool {
 	}
 	switch f.Kind {
 	case FaultRate:
+		retryAfter(w, f.RetryAfter)
 		return say(429, fakeAnswer{Code: 429, Wait: cmp.Or(f.RetryAfter, 1)})
 	case FaultServer:
 		return say(500, fakeAnswer{Code: 500})
@@ -291,7 +293,7 @@ func (n *fakeNet) send(call fakeCall) fakeAnswer {
 	if call.File != "" {
 		limit = fakeCaption
 	}
-	if len([]rune(call.Text)) > limit || len(call.Buttons) > fakeButtons {
+	if !n.free && (len([]rune(call.Text)) > limit || len(call.Buttons) > fakeButtons) {
 		return fakeAnswer{Code: 400}
 	}
 	for _, b := range call.Buttons {
