@@ -105,7 +105,7 @@ func newMetrics(reg prometheus.Registerer, channels []metricChannel, version str
 // fullChannels have all their series from the start. Those of further channels
 // that tell failures by their reasons come with the first of a kind: they are
 // above a hundred for each channel, and a kilobyte each.
-const fullChannels = 100
+const fullChannels = 50
 
 // add makes a channel's series, at zero, or gives those it has.
 func (m *metrics) add(c metricChannel) *channelMetrics {

@@ -21,7 +21,7 @@ const (
 	// A program that has not collected for restAfter is idle: what then lies
 	// about beyond restFrom bytes, after the start for example, is given back.
 	restAfter = 10 * time.Second
-	restFrom  = 16 << 20
+	restFrom  = 4 << 20
 )
 
 // paceCollector sets how often garbage is collected, by the size of the heap,

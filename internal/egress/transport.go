@@ -46,6 +46,10 @@ func NewClient(cfg config.Egress, guard *Guard, base http.RoundTripper) (*http.C
 	}, nil
 }
 
+// connBuffer is half of what net/http takes: a thousand channels that poll hold
+// two of them for each of two connections.
+const connBuffer = 2 << 10
+
 func newTransport(cfg config.Egress, guard *Guard, dialer *net.Dialer) (*http.Transport, error) {
 	t := &http.Transport{
 		ForceAttemptHTTP2:      true,
@@ -53,6 +57,8 @@ func newTransport(cfg config.Egress, guard *Guard, dialer *net.Dialer) (*http.Tr
 		TLSHandshakeTimeout:    ConnectTimeout,
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleConnection,
+		ReadBufferSize:         connBuffer,
+		WriteBufferSize:        connBuffer,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	if cfg.CA != "" {
