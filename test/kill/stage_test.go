@@ -70,6 +70,7 @@ type stage struct {
 	config          string
 	coreAddress     string
 	unknown         string // the channel's policy
+	more            string // further channels, in the configuration's words
 	public, private string
 	console         string
 	network         *network
@@ -87,6 +88,14 @@ type process struct {
 }
 
 func newStage(t *testing.T, unknown string) *stage {
+	t.Helper()
+	s := prepare(t, unknown)
+	s.start()
+	return s
+}
+
+// prepare makes a stage whose gateway does not run yet.
+func prepare(t *testing.T, unknown string) *stage {
 	t.Helper()
 	s := &stage{
 		T: t, bin: build(t), dir: keptDir(t),
@@ -107,7 +116,6 @@ func newStage(t *testing.T, unknown string) *stage {
 			<-s.gateway.ended
 		}
 	})
-	s.start()
 	return s
 }
 
@@ -170,12 +178,19 @@ log:     { level: info }
 texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
 channels:
   - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: "%s/%d" } }
-`, s.coreAddress, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, s.unknown,
-		hookToken, s.network.URL, s.kills))
+%s`, s.coreAddress, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, s.unknown,
+		hookToken, s.network.URL, s.kills, s.more))
 }
 
 // start starts the gateway and waits until it is ready.
 func (s *stage) start() {
+	s.Helper()
+	s.launch()
+	s.ready()
+}
+
+// launch starts the gateway and does not wait for it.
+func (s *stage) launch() {
 	s.Helper()
 	s.configure()
 	p := &process{
@@ -192,6 +207,10 @@ func (s *stage) start() {
 		close(p.ended)
 	}()
 	s.gateway = p
+}
+
+func (s *stage) ready() {
+	s.Helper()
 	s.until("the gateway is ready", func() bool {
 		resp, err := s.client.Get("http://" + s.private + "/readyz") //nolint:noctx // the client has a time-out
 		if err != nil {
