@@ -142,8 +142,12 @@ type (
 		Open(ctx context.Context, file File, byteRange string) (*Media, error)
 	}
 	// RecipientRater gives single recipients another rate than
-	// Capabilities.RecipientRate says: a group, for instance. Zero = that one.
-	RecipientRater interface{ RecipientRate(to Address) Rate }
+	// Capabilities.RecipientRate says: a group, for instance. Zero = that one. key
+	// is the same for all conversations that the network counts as one recipient,
+	// as a group's topics; empty = the conversation is its own.
+	RecipientRater interface {
+		RecipientRate(to Address) (key string, rate Rate)
+	}
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }
 )

@@ -85,7 +85,7 @@ type SendError struct {
 	Reason     Reason
 	RetryAfter time.Duration // the network's own wish; 0 = none
 	// Recipient: RetryAfter concerns this recipient alone, as far as can be told.
-	// The engine takes it for the account's when a second one hears it meanwhile.
+	// The engine takes it for the account's when a third one hears it meanwhile.
 	Recipient bool
 	Code      string // the network's error code, e.g. "429" or "63016"
 	Hint      string // what an operator can do, one sentence; may be empty

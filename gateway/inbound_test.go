@@ -280,8 +280,8 @@ func TestVolatileJournalWaitsForTheEcho(t *testing.T) {
 	}, volatile)
 }
 
-// TestVolatileJournalPassesOver: an event that cannot be ended holds up those
-// behind it for a minute while the core is there, and as long as it is away.
+// TestVolatileJournalPassesOver: a batch that cannot be ended is held up for a
+// minute in all while the core is there, and as long as it is away.
 func TestVolatileJournalPassesOver(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.writes("anna", 1)
@@ -292,12 +292,15 @@ func TestVolatileJournalPassesOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		h.writes("anna", 2)
+		batch := []connectors.Event{textEvent("anna", 2), textEvent("anna", 3), textEvent("anna", 4)}
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
 		if took := time.Since(began); took != passOverAfter {
 			t.Errorf("held up for %v, want %v", took, passOverAfter)
 		}
-		if n := h.pending(journal.In); n != 1 {
-			t.Errorf("%d pending, want the one passed over", n)
+		if n := h.pending(journal.In); n != 3 {
+			t.Errorf("%d pending, want those passed over", n)
 		}
 		h.door.away.Store(true)
 		h.door.breakAll()

@@ -16,8 +16,8 @@ import (
 // the engine has taken responsibility: the events are safe on disk, or - with
 // a volatile journal - done.
 //
-// patience is how long an event may hold up those behind it while a volatile
-// journal waits for its end and the core can be reached; 0 = until ctx ends.
+// patience is how long events may hold up those behind them while a volatile
+// journal waits for their end and the core can be reached; 0 = until ctx ends.
 func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event, patience time.Duration) error {
 	if len(events) == 0 {
 		return nil
@@ -38,8 +38,9 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 	}
 	g.metrics.journalCommit(time.Since(began))
 	ch.taken(journal.In, entries, verdicts)
+	var held time.Duration // with the core there
 	for i, w := range waits {
-		if err := g.awaitDone(ctx, ch, w, verdicts[i], patience); err != nil {
+		if err := g.awaitDone(ctx, ch, w, verdicts[i], patience, &held); err != nil {
 			return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
 		}
 	}
@@ -47,9 +48,10 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 }
 
 // awaitDone waits until a volatile journal's row is done: only then may the
-// network be told "yes". A repeat joins the pending event. Out of patience, the
-// event is passed over: it stays pending, in memory alone.
-func (g *Gateway) awaitDone(ctx context.Context, ch *channel, w *wait, v journal.Verdict, patience time.Duration) error {
+// network be told "yes". A repeat joins the pending event. held is how long the
+// batch has been held up; out of patience, the event is passed over: it stays
+// pending, in memory alone.
+func (g *Gateway) awaitDone(ctx context.Context, ch *channel, w *wait, v journal.Verdict, patience time.Duration, held *time.Duration) error {
 	if v == journal.Refused {
 		return nil
 	}
@@ -64,25 +66,30 @@ func (g *Gateway) awaitDone(ctx context.Context, ch *channel, w *wait, v journal
 	}
 	var late <-chan time.Time // nil = never
 	if patience > 0 {
-		ticker := time.NewTicker(patience)
+		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		late = ticker.C
 	}
-	for {
+	for patience == 0 || *held < patience {
 		select {
 		case <-w.done:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late:
+			*held += time.Second
 			if ch.port.current() == nil {
-				continue // the core is away: nobody is held up by this event
+				*held = 0 // the core is away: nobody is held up by this event
 			}
-			ch.log.Warn("passed over: not done in time, and the journal is in memory alone",
-				"id", w.key.ID, "conversation", simprot.LogID(w.key.Lane.TrackingID))
-			return nil
 		}
 	}
+	select {
+	case <-w.done:
+	default:
+		ch.log.Warn("passed over: not done in time, and the journal is in memory alone",
+			"id", w.key.ID, "conversation", simprot.LogID(w.key.Lane.TrackingID))
+	}
+	return nil
 }
 
 // acceptOwn journals what the gateway itself says. It waits for a journal that

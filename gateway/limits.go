@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	// manyRecipients is how many recipients may be remembered before those that
 	// say nothing any more are looked for.
 	manyRecipients = 10_000
+	// manyAsked is how many recipients must be asked for patience at once for it
+	// to be the account's: two busy groups are a coincidence.
+	manyAsked = 3
 )
 
 // limits says when a channel may send: account and recipient buckets, the
@@ -33,11 +37,12 @@ type limits struct {
 	recipients map[string]*recipient
 	sweepAt    int       // how many recipients make the next sweep
 	notBefore  time.Time // the network asked for patience with the account
-	asked      wish      // the latest one that concerned a recipient alone
-	strikes    int       // errors in a row that count towards the pause
-	change     chan struct{}
-	pausedFor  *connectors.SendError // by sends
-	refused    *connectors.SendError // by the Runner: it tells when that is over
+	// asked holds until when recipients were asked for patience lately.
+	asked     map[string]time.Time
+	strikes   int // errors in a row that count towards the pause
+	change    chan struct{}
+	pausedFor *connectors.SendError // by sends
+	refused   *connectors.SendError // by the Runner: it tells when that is over
 	// nextTrial is when one attempt is let through although sends have paused
 	// the channel, to see whether the credentials work again.
 	nextTrial time.Time
@@ -54,16 +59,10 @@ func (r *recipient) idle(now time.Time) bool {
 	return !r.notBefore.After(now) && (r.bucket == nil || r.bucket.idle(now))
 }
 
-// wish is what the network asked for one recipient.
-type wish struct {
-	recipient string
-	until     time.Time
-}
-
 func newLimits(caps connectors.Capabilities, conn connectors.Connector) *limits {
 	l := &limits{
 		perOne: caps.RecipientRate, account: newBucket(caps.AccountRate),
-		recipients: make(map[string]*recipient), sweepAt: manyRecipients, change: make(chan struct{}),
+		recipients: make(map[string]*recipient), asked: make(map[string]time.Time), sweepAt: manyRecipients, change: make(chan struct{}),
 	}
 	l.rater, _ = conn.(connectors.RecipientRater)
 	return l
@@ -102,7 +101,8 @@ func (l *limits) free(to connectors.Address) bool {
 // patience is until when the network does not want a send to the recipient.
 // l.mu is held.
 func (l *limits) patience(to connectors.Address) time.Time {
-	if r := l.recipients[to.TrackingID]; r != nil && r.notBefore.After(l.notBefore) {
+	key, _ := l.named(to)
+	if r := l.recipients[key]; r != nil && r.notBefore.After(l.notBefore) {
 		return r.notBefore
 	}
 	return l.notBefore
@@ -215,7 +215,7 @@ func (l *limits) learn(to connectors.Address, se *connectors.SendError) {
 }
 
 // tooFast slows the bucket that was too fast, and waits as long as the network
-// wants. What it asks for two recipients within one wait, it means for the
+// wants. What it asks for several recipients within one wait, it means for the
 // account (connectors.SendError). l.mu is held.
 func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now time.Time) {
 	until := now.Add(se.RetryAfter)
@@ -223,11 +223,10 @@ func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now ti
 		r := l.recipient(to, true)
 		r.notBefore = later(r.notBefore, until)
 		r.bucket.slow(now)
-		second := l.asked.recipient != to.TrackingID && now.Before(l.asked.until)
-		if until.After(l.asked.until) {
-			l.asked = wish{to.TrackingID, until}
-		}
-		if !second {
+		maps.DeleteFunc(l.asked, func(_ string, until time.Time) bool { return !now.Before(until) })
+		key, _ := l.named(to)
+		l.asked[key] = later(l.asked[key], until)
+		if len(l.asked) < manyAsked {
 			return
 		}
 	}
@@ -277,18 +276,24 @@ func (l *limits) changed() {
 	l.change = make(chan struct{})
 }
 
+// named gives the name a recipient is counted under, and its rate.
+func (l *limits) named(to connectors.Address) (key string, rate connectors.Rate) {
+	if l.rater != nil {
+		key, rate = l.rater.RecipientRate(to)
+	}
+	if rate.PerSecond <= 0 {
+		rate = l.perOne
+	}
+	return cmp.Or(key, to.TrackingID), rate
+}
+
 // recipient gives what is known of a recipient, nil for one without limits
 // unless it is to be made. l.mu is held.
 func (l *limits) recipient(to connectors.Address, always bool) *recipient {
-	r := l.recipients[to.TrackingID]
+	key, rate := l.named(to)
+	r := l.recipients[key]
 	if r != nil {
 		return r
-	}
-	rate := l.perOne
-	if l.rater != nil {
-		if own := l.rater.RecipientRate(to); own.PerSecond > 0 {
-			rate = own
-		}
 	}
 	if rate.PerSecond <= 0 && !always {
 		return nil
@@ -305,6 +310,6 @@ func (l *limits) recipient(to connectors.Address, always bool) *recipient {
 		l.sweepAt = max(manyRecipients, 2*len(l.recipients))
 	}
 	r = &recipient{bucket: newBucket(rate)}
-	l.recipients[to.TrackingID] = r
+	l.recipients[key] = r
 	return r
 }

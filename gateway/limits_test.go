@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,7 +304,7 @@ func forOne(d time.Duration) *connectors.SendError {
 	return se
 }
 
-// TestLimitsWaitForOneRecipient: its wish holds up nobody else, until a second
+// TestLimitsWaitForOneRecipient: its wish holds up nobody else, until a third
 // one hears the same meanwhile.
 func TestLimitsWaitForOneRecipient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -324,6 +325,10 @@ func TestLimitsWaitForOneRecipient(t *testing.T) {
 			t.Errorf("c waited %v for b", d)
 		}
 		l.learn(one("a"), forOne(10*time.Second)) // a second one
+		if d := took(t, l, "c"); d != 0 {
+			t.Errorf("c waited %v for a and b", d)
+		}
+		l.learn(one("d"), forOne(10*time.Second)) // a third one
 		if d := took(t, l, "c"); d != 10*time.Second {
 			t.Errorf("c waited %v for the account", d)
 		}
@@ -415,11 +420,11 @@ func TestBucketIsNeverShut(t *testing.T) {
 // grouped has a rate of its own for groups.
 type grouped struct{ connectors.Connector }
 
-func (grouped) RecipientRate(to connectors.Address) connectors.Rate {
-	if to.TrackingID == "group" {
-		return connectors.Rate{PerSecond: 0.1, Burst: 1}
+func (grouped) RecipientRate(to connectors.Address) (string, connectors.Rate) {
+	if strings.HasPrefix(to.TrackingID, "group") {
+		return "the group", connectors.Rate{PerSecond: 0.1, Burst: 1}
 	}
-	return connectors.Rate{}
+	return "", connectors.Rate{}
 }
 
 func TestLimitsOfARecipient(t *testing.T) {
@@ -431,7 +436,7 @@ func TestLimitsOfARecipient(t *testing.T) {
 			if d := took(t, l, "person"); d != want {
 				t.Errorf("a person waited %v, want %v", d, want)
 			}
-			if d := took(t, l, "group"); d.Round(time.Millisecond) != 10*time.Second-want {
+			if d := took(t, l, "group, a topic"); d.Round(time.Millisecond) != 10*time.Second-want {
 				t.Errorf("a group waited %v", d)
 			}
 		}

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"io"
 	"time"
 
 	"servicelink/connectors"
@@ -30,17 +32,16 @@ func (m *media) prepare(ch *channel, parts []connectors.Part) {
 			file.Name = nameFor(ref.Name, ref.Type)
 		}
 		ref.Type = file.Type
-		tries := 0
+		failures := 0
 		file.Open = func(ctx context.Context) (*connectors.Media, error) {
-			tries++
-			return m.forNetwork(ctx, ch, ref, broken, tries)
+			return m.forNetwork(ctx, ch, ref, broken, &failures)
 		}
 	}
 }
 
 // forNetwork opens an agent's file. Its error concerns the file and never the
 // channel: it must neither pause nor slow down what else is sent.
-func (m *media) forNetwork(ctx context.Context, ch *channel, ref fileRef, broken error, tries int) (*connectors.Media, error) {
+func (m *media) forNetwork(ctx context.Context, ch *channel, ref fileRef, broken error, failures *int) (*connectors.Media, error) {
 	if broken != nil {
 		ch.metrics.file(journal.Out, mediaGone)
 		return nil, &connectors.SendError{
@@ -56,11 +57,29 @@ func (m *media) forNetwork(ctx context.Context, ch *channel, ref fileRef, broken
 	if err != nil {
 		se := connectors.AsSendError(err)
 		ch.metrics.file(journal.Out, m.endOf(ctx, se))
-		return nil, fileOnly(se, tries)
+		*failures++
+		return nil, fileOnly(se, *failures)
 	}
 	ch.metrics.file(journal.Out, mediaOK)
+	file.Body = &failingBody{ReadCloser: file.Body, failures: failures}
 	file.Body = &countedBody{ReadCloser: file.Body, add: func(n int64) { ch.metrics.fileBytes(journal.Out, n) }}
 	return file, nil
+}
+
+// failingBody says of a file that breaks off what is said of one that cannot be
+// opened.
+type failingBody struct {
+	io.ReadCloser
+	failures *int
+}
+
+func (b *failingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		*b.failures++
+		err = fileOnly(connectors.AsSendError(err), *b.failures)
+	}
+	return n, err
 }
 
 // fileOnly says what a file's failure means for the send it belongs to. Reasons

@@ -180,12 +180,12 @@ func (c *Connector) startRate() connectors.Rate {
 }
 
 // RecipientRate implements connectors.RecipientRater: a bot may write 20 messages
-// a minute into one group.
-func (c *Connector) RecipientRate(to connectors.Address) connectors.Rate {
+// a minute into one group, all its topics together.
+func (c *Connector) RecipientRate(to connectors.Address) (key string, rate connectors.Rate) {
 	if conv, ok := conversationOf(to.TrackingID); ok && conv.group() {
-		return connectors.Rate{PerSecond: 20.0 / 60, Burst: 3}
+		return decimal(c.moves.now(conv.Chat)), connectors.Rate{PerSecond: 20.0 / 60, Burst: 3}
 	}
-	return c.Capabilities().RecipientRate
+	return "", c.Capabilities().RecipientRate
 }
 
 // Address implements connectors.Addresser. RemoteAddress is the chat: who writes

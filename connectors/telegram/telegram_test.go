@@ -123,15 +123,17 @@ func TestTrackingIDs(t *testing.T) {
 	}
 }
 
-// TestRecipientRate: a group is written to more slowly than a person.
+// TestRecipientRate: a group is written to more slowly than a person, and its
+// topics are one recipient.
 func TestRecipientRate(t *testing.T) {
 	c := newTestBot(t, newFake(), "", io.Discard)
 	person := c.Capabilities().RecipientRate
-	for tracking, slow := range map[string]bool{
-		"77|telegram": false, "-1001|telegram": true, "-1001|45|telegram": true, "-1005|d:77|telegram": false, "?": false,
+	for tracking, group := range map[string]string{
+		"77|telegram": "", "-1001|telegram": "-1001", "-1001|45|telegram": "-1001", "-1005|d:77|telegram": "", "?": "",
 	} {
-		if got := c.RecipientRate(connectors.Address{TrackingID: tracking}); slow != (got.PerSecond < person.PerSecond) {
-			t.Errorf("%s: %+v", tracking, got)
+		key, got := c.RecipientRate(connectors.Address{TrackingID: tracking})
+		if slow := group != ""; key != group || slow != (got.PerSecond < person.PerSecond) {
+			t.Errorf("%s: %q %+v", tracking, key, got)
 		}
 	}
 }

@@ -32,9 +32,16 @@ func (c *Client) Stream(ctx context.Context, r Request) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := egress.Stream(c.http, req, egress.Limits{Header: c.timeout, Idle: c.idle, Bytes: c.maxStream}) //nolint:bodyclose // whoever has the Stream closes it
+	answer, err := egress.Stream(c.http, req, egress.Limits{Header: c.timeout, Idle: c.idle, Bytes: c.maxStream})
 	if err != nil {
 		return nil, failure(ctx, err, &p)
+	}
+	if answer.StatusCode == http.StatusPartialContent && answer.Header.Get("Content-Range") == "" {
+		_ = answer.Body.Close()
+		return nil, &connectors.SendError{
+			Outcome: connectors.Unknown, Reason: connectors.ReasonAnswer,
+			Err: errors.New("a piece of which nobody says which one it is"),
+		}
 	}
 	return &Stream{
 		Status: answer.StatusCode, Header: answer.Header, Size: answer.ContentLength,
