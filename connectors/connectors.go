@@ -36,7 +36,8 @@
 //     matching optional interface refuses to start.
 //
 // A new connector touches its own folder, one line in connectors/all, one
-// example configuration block and one changelog line.
+// example configuration block and one changelog line; its tests a simulator in
+// test/netsim and a file in test/conformance. CONTRIBUTING has the steps.
 package connectors
 
 import (
