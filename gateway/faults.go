@@ -107,8 +107,22 @@ func (ch *channel) faults() []Fault {
 	return faults
 }
 
+// deafHints say why a network cannot be read and what helps, where its connector
+// does not know better. It is asked again in every case.
+var deafHints = map[connectors.Reason]string{
+	connectors.ReasonRate:      "the network asks for patience",
+	connectors.ReasonConnect:   "there is no connection: check the network's address, DNS, proxy and firewall",
+	connectors.ReasonTimeout:   "there is no answer in time: if it lasts, look at the network's status page and at proxies in between",
+	connectors.ReasonCut:       "connections break off: if it lasts, look at the network's status page and at proxies in between",
+	connectors.ReasonServer:    "the network or a proxy in between fails: if it lasts, look at the network's status page",
+	connectors.ReasonAnswer:    "what answers is not the network, or not the whole answer: check its address and proxies in between",
+	connectors.ReasonForbidden: "the egress guard refuses its address: list the range in egress.allow if it is meant",
+	connectors.ReasonBug:       "the connector has a bug: please report it with the log",
+}
+
 func (a *ailment) fault(channel string) Fault {
-	f := fault(channel, stateDeaf, "the network cannot be read: %s", string(a.err.Reason))
+	f := fault(channel, stateDeaf, "the network cannot be read: %s",
+		cmp.Or(deafHints[a.err.Reason], string(a.err.Reason)))
 	if a.err.Reason == connectors.ReasonConflict {
 		f = fault(channel, stateConflict, "somebody else reads this account: end the other reader, or give each its own account")
 	}

@@ -199,6 +199,29 @@ func TestChannelFault(t *testing.T) {
 	})
 }
 
+// TestDeafHints: a channel that cannot be read says why and what helps; its
+// connector knows best.
+func TestDeafHints(t *testing.T) {
+	for _, tc := range []struct {
+		reason     connectors.Reason
+		hint, want string
+		what       string
+	}{
+		{connectors.ReasonServer, "", "status page", stateDeaf}, // a proxy's page too
+		{connectors.ReasonAnswer, "", "check its address", stateDeaf},
+		{connectors.ReasonConnect, "", "firewall", stateDeaf},
+		{connectors.ReasonForbidden, "", "egress.allow", stateDeaf},
+		{connectors.ReasonServer, "look there", "look there", stateDeaf},
+		{connectors.ReasonContent, "", "cannot be read: content", stateDeaf},
+		{connectors.ReasonConflict, "", "other reader", stateConflict},
+	} {
+		a := &ailment{err: &connectors.SendError{Reason: tc.reason, Hint: tc.hint}}
+		if f := a.fault("shop"); f.What != tc.what || f.Channel != "shop" || !strings.Contains(f.Hint, tc.want) {
+			t.Errorf("%s: %+v", tc.reason, f)
+		}
+	}
+}
+
 // TestChannelState: one word, the worst that is true.
 func TestChannelState(t *testing.T) {
 	inHouse(t, func(h *house) {
