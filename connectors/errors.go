@@ -48,6 +48,7 @@ const (
 	ReasonNotFound  Reason = "not_found" // no such conversation
 	ReasonWindow    Reason = "window"    // outside the network's reply window
 	ReasonContent   Reason = "content"   // the network does not take this content
+	ReasonFile      Reason = "file"      // the agent's file cannot be had
 	ReasonForbidden Reason = "egress"    // the address guard refused the target
 	ReasonCanceled  Reason = "canceled"  // the gateway is stopping
 	ReasonBug       Reason = "bug"       // ours
@@ -70,7 +71,7 @@ const (
 var SendReasons = []Reason{
 	ReasonRate, ReasonAuth, ReasonConflict, ReasonConnect, ReasonTimeout, ReasonCut,
 	ReasonServer, ReasonAnswer, ReasonBlocked, ReasonNotFound, ReasonWindow,
-	ReasonContent, ReasonForbidden, ReasonCanceled, ReasonBug,
+	ReasonContent, ReasonFile, ReasonForbidden, ReasonCanceled, ReasonBug,
 }
 
 // DeadReasons lists the further reasons of dead letters.

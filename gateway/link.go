@@ -182,5 +182,5 @@ func (g *Gateway) tellUndeliverable(c *conversation, e *journal.Entry) {
 	if reason == "" {
 		reason = connectors.ReasonRefused
 	}
-	_ = g.note(c.ch.life.hard, c, e.ID, undelivered(e.ID, reasonText(reason))) // stopped: the dead letter tells of it
+	_ = g.note(c.ch.life.hard, c, e.ID, failureNote(e.ID, reason)) // stopped: the dead letter tells of it
 }

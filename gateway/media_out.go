@@ -45,7 +45,7 @@ func (m *media) forNetwork(ctx context.Context, ch *channel, ref fileRef, broken
 	if broken != nil {
 		ch.metrics.file(journal.Out, mediaGone)
 		return nil, &connectors.SendError{
-			Outcome: connectors.Rejected, Reason: connectors.ReasonContent, Err: broken,
+			Outcome: connectors.Rejected, Reason: connectors.ReasonFile, Err: broken,
 			Hint: "The file's link cannot be followed any more.",
 		}
 	}
@@ -92,7 +92,7 @@ func fileOnly(se *connectors.SendError, tries int) *connectors.SendError {
 	case se.Reason == connectors.ReasonForbidden:
 		out.Outcome = connectors.Rejected
 	case se.Outcome == connectors.Rejected, se.Reason == connectors.ReasonAuth, se.Reason == connectors.ReasonBug, tries >= fileTries:
-		out.Outcome, out.Reason = connectors.Rejected, connectors.ReasonContent
+		out.Outcome, out.Reason = connectors.Rejected, connectors.ReasonFile
 	case se.Reason == connectors.ReasonRate, se.Reason == connectors.ReasonConflict:
 		out.Outcome, out.Reason = connectors.NotSent, connectors.ReasonServer
 	default:

@@ -27,16 +27,16 @@ func TestFileOnly(t *testing.T) {
 		want    connectors.Outcome
 		because connectors.Reason
 	}{
-		"gone":               {rejected, connectors.ReasonNotFound, 1, rejected, connectors.ReasonContent},
-		"too big":            {rejected, connectors.ReasonContent, 1, rejected, connectors.ReasonContent},
+		"gone":               {rejected, connectors.ReasonNotFound, 1, rejected, connectors.ReasonFile},
+		"too big":            {rejected, connectors.ReasonContent, 1, rejected, connectors.ReasonFile},
 		"guarded":            {no, connectors.ReasonForbidden, 1, rejected, connectors.ReasonForbidden},
 		"no connection":      {no, connectors.ReasonConnect, 1, no, connectors.ReasonConnect},
 		"cut":                {no, connectors.ReasonCut, 2, no, connectors.ReasonCut},
 		"failing":            {no, connectors.ReasonServer, fileTries - 1, no, connectors.ReasonServer},
-		"failing for long":   {no, connectors.ReasonServer, fileTries, rejected, connectors.ReasonContent},
+		"failing for long":   {no, connectors.ReasonServer, fileTries, rejected, connectors.ReasonFile},
 		"patience":           {no, connectors.ReasonRate, 1, no, connectors.ReasonServer},
-		"credentials":        {no, connectors.ReasonAuth, 1, rejected, connectors.ReasonContent},
-		"its own connector":  {unknown, connectors.ReasonBug, 1, rejected, connectors.ReasonContent},
+		"credentials":        {no, connectors.ReasonAuth, 1, rejected, connectors.ReasonFile},
+		"its own connector":  {unknown, connectors.ReasonBug, 1, rejected, connectors.ReasonFile},
 		"a lost answer":      {unknown, connectors.ReasonTimeout, 1, no, connectors.ReasonTimeout},
 		"the gateway stops":  {no, connectors.ReasonCanceled, 9, no, connectors.ReasonCanceled},
 		"somebody else's":    {no, connectors.ReasonConflict, 1, no, connectors.ReasonServer},
@@ -77,14 +77,14 @@ func TestAgentsFiles(t *testing.T) {
 		end     mediaEnd
 	}{
 		"a picture":              {files.URL + "/a.png", 0, "", mediaOK},
-		"not there":              {files.URL + "/none", connectors.Rejected, connectors.ReasonContent, mediaGone},
-		"too big":                {files.URL + "/big", connectors.Rejected, connectors.ReasonContent, mediaTooBig},
-		"a piece":                {files.URL + "/piece", connectors.Rejected, connectors.ReasonContent, mediaTooBig},
+		"not there":              {files.URL + "/none", connectors.Rejected, connectors.ReasonFile, mediaGone},
+		"too big":                {files.URL + "/big", connectors.Rejected, connectors.ReasonFile, mediaTooBig},
+		"a piece":                {files.URL + "/piece", connectors.Rejected, connectors.ReasonFile, mediaTooBig},
 		"inside":                 {"http://10.0.0.1/x", connectors.Rejected, connectors.ReasonForbidden, mediaRefused},
-		"a customer's, refused":  {r.link("tele", connectors.File{ID: "f"}), connectors.Rejected, connectors.ReasonContent, mediaNetwork},
-		"a customer's, too late": {expired, connectors.Rejected, connectors.ReasonContent, mediaGone},
-		"a customer's, cut":      {expired[:len(expired)-8], connectors.Rejected, connectors.ReasonContent, mediaGone},
-		"of no channel of today": {r.link("old", connectors.File{ID: "f"}), connectors.Rejected, connectors.ReasonContent, mediaGone},
+		"a customer's, refused":  {r.link("tele", connectors.File{ID: "f"}), connectors.Rejected, connectors.ReasonFile, mediaNetwork},
+		"a customer's, too late": {expired, connectors.Rejected, connectors.ReasonFile, mediaGone},
+		"a customer's, cut":      {expired[:len(expired)-8], connectors.Rejected, connectors.ReasonFile, mediaGone},
+		"of no channel of today": {r.link("old", connectors.File{ID: "f"}), connectors.Rejected, connectors.ReasonFile, mediaGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parts := []connectors.Part{{File: &connectors.OutFile{URL: tc.url}}}

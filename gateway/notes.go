@@ -27,9 +27,10 @@ var why = map[connectors.Reason]string{
 	connectors.ReasonNotFound:  "the network does not know this conversation",
 	connectors.ReasonWindow:    "the network's reply window is closed",
 	connectors.ReasonContent:   "the network does not take this content",
+	connectors.ReasonFile:      "its file could not be fetched",
 	connectors.ReasonForbidden: "the target address is not allowed",
 	connectors.ReasonDeadline:  "it could not be sent in time",
-	connectors.ReasonUnknown:   "it is not known whether the customer got it, and it was not sent again",
+	connectors.ReasonUnknown:   "it is not known whether the customer got the rest, and it was not sent again",
 	connectors.ReasonInDoubt:   "it is not known whether it is in this conversation already",
 	connectors.ReasonAddress:   "the address cannot be used",
 	connectors.ReasonEncoding:  "it does not fit the connection to the core",
@@ -46,6 +47,15 @@ func reasonText(r connectors.Reason) string {
 // undelivered is the note of a sentence of which nothing reached the customer.
 func undelivered(id, why string) string { return "Message " + id + " was not delivered: " + why + "." }
 
+// failureNote is the note of a sentence that a reason of the list kept from the
+// customer.
+func failureNote(id string, r connectors.Reason) string {
+	if r == connectors.ReasonUnknown { // perhaps it was delivered
+		return "It is not known whether message " + id + " reached the customer. It was not sent again."
+	}
+	return undelivered(id, reasonText(r))
+}
+
 // outboundNote tells why a sentence did not reach the customer.
 func outboundNote(d *delivery, v verdict) string {
 	sent := 0
@@ -55,7 +65,7 @@ func outboundNote(d *delivery, v verdict) string {
 		}
 	}
 	if sent == 0 {
-		return undelivered(d.row.ID, reasonText(v.reason))
+		return failureNote(d.row.ID, v.reason)
 	}
 	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
 }

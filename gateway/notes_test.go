@@ -32,6 +32,14 @@ func TestReasonText(t *testing.T) {
 	}
 }
 
+// TestNoteOfAnUnknownFate: it does not say that nothing was delivered.
+func TestNoteOfAnUnknownFate(t *testing.T) {
+	want := "It is not known whether message 7 reached the customer. It was not sent again."
+	if got := failureNote("7", connectors.ReasonUnknown); got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestOutboundNote(t *testing.T) {
 	part := func(s journal.PartState) journal.Part { return journal.Part{State: s} }
 	for name, tc := range map[string]struct {

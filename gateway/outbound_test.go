@@ -78,7 +78,7 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 		{name: "not sent is tried again", errs: []error{sendErr(connectors.NotSent, connectors.ReasonConnect), sendErr(connectors.NotSent, connectors.ReasonServer)}, got: []string{text}},
 		{name: "rejected is reported", errs: []error{sendErr(connectors.Rejected, connectors.ReasonBlocked)}, dead: []string{"blocked"}, note: "cannot be reached any more"},
 		{name: "unknown is sent again", errs: []error{sendErr(connectors.Unknown, connectors.ReasonTimeout)}, got: []string{text}},
-		{name: "unknown is reported", errs: []error{sendErr(connectors.Unknown, connectors.ReasonTimeout)}, opts: []houseOption{reportUnknown}, dead: []string{"unknown"}, note: "not known whether the customer got it"},
+		{name: "unknown is reported", errs: []error{sendErr(connectors.Unknown, connectors.ReasonTimeout)}, opts: []houseOption{reportUnknown}, dead: []string{"unknown"}, note: "not known whether message"},
 		{name: "a foreign error counts as unknown", errs: []error{errFakeNetwork}, opts: []houseOption{reportUnknown}, dead: []string{"unknown"}, note: "not known"},
 		{
 			name: "the deadline ends it", errs: slices.Repeat([]error{sendErr(connectors.NotSent, connectors.ReasonConnect)}, 5000),

@@ -156,7 +156,7 @@ func TestDown(t *testing.T) {
 		desk.says("Can you hear me?")
 		if network == "Telegram" {
 			desk.sees("that the fate of its answer is unknown", line("Can you hear me?", "mine", "not delivered")+
-				" && "+has("it is not known whether", "note"))
+				" && "+has("is not known whether", "note"))
 		} else {
 			desk.sees("its answer on its way", line("Can you hear me?", "mine", "on its way"))
 		}
