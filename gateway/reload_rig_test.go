@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -120,6 +121,18 @@ func (f *fakes) sentBy(name string) (texts []string) {
 }
 
 func mine(a *fakeAccount, _ int) *fakeAccount { return a }
+
+// hangsOnOne has the test channel's account take "one", the agent's first answer,
+// and not come back before its block is closed.
+func (h *house) hangsOnOne(all *fakes) *fakeAccount {
+	h.Helper()
+	h.opened()
+	h.waits(5 * time.Second)
+	account := mine(all.last(testChannel))
+	account.set(func() { account.block = make(chan struct{}) })
+	h.says("anna", "one")
+	return account
+}
 
 func (f *fakeNetwork) set(change func()) {
 	f.mu.Lock()

@@ -104,11 +104,7 @@ func TestReloadTouchesNoOther(t *testing.T) {
 func TestReloadHandsOver(t *testing.T) {
 	all := &fakes{}
 	inHouse(t, func(h *house) {
-		h.opened()
-		h.waits(5 * time.Second)
-		old := mine(all.last(testChannel))
-		old.set(func() { old.block = make(chan struct{}) })
-		h.says("anna", "one")
+		old := h.hangsOnOne(all)
 		h.says("anna", "two")
 		h.late(simprot.CodeChatSentenceIn, 1, 3*time.Second)
 		h.writes("anna", 2)
@@ -146,11 +142,7 @@ func TestReloadHandsOver(t *testing.T) {
 func TestReloadGivesUpInTime(t *testing.T) {
 	all := &fakes{}
 	inHouse(t, func(h *house) {
-		h.opened()
-		h.waits(5 * time.Second)
-		old := mine(all.last(testChannel))
-		old.set(func() { old.block = make(chan struct{}) })
-		h.says("anna", "one")
+		h.hangsOnOne(all)
 		h.waits(time.Second)
 		began := time.Now()
 		h.reload(func(c *config.Config) { c.Channels[0].Culture = "de" })
@@ -370,11 +362,7 @@ func TestReloadTellsWhatNeedsARestart(t *testing.T) {
 func TestReloadWhileStopping(t *testing.T) {
 	all := &fakes{}
 	inHouse(t, func(h *house) {
-		h.opened()
-		h.waits(5 * time.Second)
-		old := mine(all.last(testChannel))
-		old.set(func() { old.block = make(chan struct{}) })
-		h.says("anna", "one")
+		old := h.hangsOnOne(all)
 		h.waits(time.Second)
 		gw, done := h.gw, make(chan error, 1)
 		go func() {
