@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 )
 
@@ -61,13 +62,46 @@ func (g Guard) Check(addr netip.Addr) error {
 	return nil
 }
 
-// CheckHost judges a host that is written as an address; a name is judged when
-// it is resolved. It serves where no dial of ours follows: behind a proxy.
+// CheckHost judges a host that is written as an address. A name is judged when it
+// is resolved, except for what every resolver takes for an address: localhost,
+// and addresses in forms of old (127.1, 0x7f000001, 2130706433, a dot behind it).
+// Behind a proxy no dial of ours follows, so this is all there is.
 func (g Guard) CheckHost(host string) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return g.Check(addr)
 	}
+	name := strings.TrimSuffix(host, ".")
+	switch last := name[strings.LastIndexByte(name, '.')+1:]; {
+	case strings.EqualFold(last, "localhost"):
+		if g.Check(loopback4) != nil && g.Check(netip.IPv6Loopback()) != nil {
+			return ErrRefused
+		}
+	case last == "" || endsInNumber(last):
+		return ErrRefused // no top level domain is one
+	}
 	return nil
+}
+
+var loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// endsInNumber is the rule of the URL standard for hosts that are to be read as
+// IPv4 addresses: their last label is a decimal, octal or hexadecimal number.
+func endsInNumber(label string) bool {
+	digits := "0123456789"
+	if len(label) > 1 && (label[:2] == "0x" || label[:2] == "0X") {
+		label, digits = label[2:], "0123456789abcdefABCDEF"
+	}
+	return strings.Trim(label, digits) == ""
+}
+
+// checkProxied judges what a proxy is asked for. Letters beyond ASCII would be
+// mapped on the way: a full-width 1 becomes a digit, a circled one too. Such
+// names have a form in ASCII (xn--...).
+func (g Guard) checkProxied(host string) error {
+	if strings.IndexFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 {
+		return ErrRefused
+	}
+	return g.CheckHost(host)
 }
 
 // control is net.Dialer's hook: it sees the address a name was resolved to, in

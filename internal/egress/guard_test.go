@@ -3,6 +3,8 @@ package egress
 import (
 	"errors"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -90,4 +92,58 @@ func TestGuardControl(t *testing.T) {
 			t.Errorf("control(%q) = %v, want let through: %v", address, err, want)
 		}
 	}
+}
+
+// oddHosts mean a private address to resolvers, browsers and proxies, and are no
+// address to netip.
+var oddHosts = []string{
+	"2130706433", "0x7f000001", "017700000001", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1", "0X7F.1", "10.0.0.1.",
+	"0", "0x", "169.254.169.254.", "1.2.3.4.5", "127.0.0.01", "localhost", "LocalHost", "localhost.", "a.localhost", "", ".",
+}
+
+func TestCheckHost(t *testing.T) {
+	for _, host := range oddHosts {
+		if err := (Guard{}).CheckHost(host); !errors.Is(err, ErrRefused) {
+			t.Errorf("CheckHost(%q) = %v", host, err)
+		}
+	}
+	for _, host := range []string{"8.8.8.8", "files.example.com", "files.example.com.", "10.example", "1e100.net", "0xdead.beef.example", "\u0444.example", "xn--d1acufc"} {
+		if err := (Guard{}).CheckHost(host); err != nil {
+			t.Errorf("CheckHost(%q) = %v", host, err)
+		}
+	}
+	inside := Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	for host, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "127.1": false, "10.0.0.1": false} {
+		if err := inside.CheckHost(host); (err == nil) != want {
+			t.Errorf("with loopback allowed: CheckHost(%q) = %v", host, err)
+		}
+	}
+}
+
+// FuzzCheckHost: a host that passes is a public address, or a name that no reader
+// of addresses takes for one.
+func FuzzCheckHost(f *testing.F) {
+	for _, host := range append(oddHosts, "8.8.8.8", "files.example.com", "::1", "\uff11\uff12\uff17.0.0.1") {
+		f.Add(host)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		if (Guard{}).checkProxied(host) != nil {
+			return
+		}
+		if addr, err := netip.ParseAddr(host); err == nil {
+			if err := (Guard{}).Check(addr); err != nil {
+				t.Fatalf("%q: %v", host, err)
+			}
+			return
+		}
+		for _, r := range host {
+			if r > 0x7e || r <= ' ' {
+				t.Fatalf("%q holds what is mapped on the way", host)
+			}
+		}
+		labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+		if _, err := strconv.ParseUint(labels[len(labels)-1], 0, 64); err == nil {
+			t.Fatalf("%q ends in a number", host)
+		}
+	})
 }

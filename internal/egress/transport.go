@@ -30,8 +30,8 @@ const (
 // = TCP. It connects to nothing; it reads the egress CA file.
 //
 // With egress.proxy every connection goes to the proxy, which resolves names
-// itself: then only targets written as addresses are judged here, and names are
-// the proxy's to judge.
+// itself: then only targets written as addresses are judged here, in whatever
+// form, and names are the proxy's to judge.
 func NewClient(cfg config.Egress, guard *Guard, base http.RoundTripper) (*http.Client, error) {
 	if base == nil {
 		t, err := newTransport(cfg, guard, &net.Dialer{Timeout: ConnectTimeout})
@@ -41,7 +41,7 @@ func NewClient(cfg config.Egress, guard *Guard, base http.RoundTripper) (*http.C
 		base = t
 	}
 	return &http.Client{
-		Transport:     &guarded{next: base, guard: guard},
+		Transport:     &guarded{next: base, guard: guard, proxied: cfg.Proxy != ""},
 		CheckRedirect: checkRedirect,
 	}, nil
 }
@@ -111,13 +111,18 @@ func certPool(file string) (*x509.CertPool, error) {
 // guarded judges the targets that are written as addresses, those of redirects
 // included, before a request reaches the network or the proxy.
 type guarded struct {
-	next  http.RoundTripper
-	guard *Guard
+	next    http.RoundTripper
+	guard   *Guard
+	proxied bool
 }
 
 func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if g.guard != nil {
-		if err := g.guard.CheckHost(req.URL.Hostname()); err != nil {
+		check := g.guard.CheckHost
+		if g.proxied {
+			check = g.guard.checkProxied
+		}
+		if err := check(req.URL.Hostname()); err != nil {
 			return nil, err
 		}
 	}

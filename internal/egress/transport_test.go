@@ -283,6 +283,44 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestProxyIsAskedForNothingInside: behind a proxy there is no dial of ours to
+// judge, so nothing that could mean an address inside may reach it.
+func TestProxyIsAskedForNothingInside(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(proxy.Close)
+	client, err := NewClient(config.Egress{Proxy: proxy.URL}, &Guard{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	do := func(host string) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://files.example.com/f", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.URL.Host = host
+		resp, err := client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	odd := append([]string{"127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]", "169.254.169.254:80"}, oddHosts...)
+	odd = append(odd, "\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.\u2460", "\uff4c\uff4f\uff43\uff41\uff4clhost")
+	for _, host := range odd {
+		if err := do(host); err == nil {
+			t.Errorf("%q was asked for", host)
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d requests reached the proxy", n)
+	}
+	if err := do("files.example.com"); err != nil || asked.Load() != 1 {
+		t.Errorf("a name: %v, %d requests at the proxy", err, asked.Load())
+	}
+}
+
 // TestDescribeIsFixed: no text of net/http is passed on.
 func TestDescribeIsFixed(t *testing.T) {
 	for _, err := range []error{
