@@ -228,6 +228,7 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 func (g *Gateway) openListeners() error {
 	g.public = newHTTPServer("public", g.config().Public.Listen, g.config().Public.TLS, g.media.front(&g.webhooks), g.log)
 	g.private = newHTTPServer("private", g.config().Private.Listen, nil, nil, g.log)
+	g.public.bind, g.private.bind = g.opts.Listen, g.opts.Listen
 	if err := g.public.Listen(); err != nil {
 		return err
 	}

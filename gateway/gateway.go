@@ -36,6 +36,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Transport stands in for the network below the egress guard. Tests.
 	Transport http.RoundTripper
+	// Listen binds a listener's address; nil = TCP. Tests.
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 }
 
 // Gateway is one running gateway. New checks and builds, Run starts and stops,

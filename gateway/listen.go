@@ -38,6 +38,7 @@ type httpServer struct {
 	log    *slog.Logger
 	server *http.Server
 	ln     net.Listener
+	bind   func(ctx context.Context, network, address string) (net.Listener, error) // nil = TCP
 }
 
 // newHTTPServer prepares a server; name says in errors and logs which one it is.
@@ -69,7 +70,11 @@ func (s *httpServer) Listen() error {
 			return fmt.Errorf("%s listener: %w", s.name, err)
 		}
 	}
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.listen)
+	bind := s.bind
+	if bind == nil {
+		bind = new(net.ListenConfig).Listen
+	}
+	ln, err := bind(context.Background(), "tcp", s.listen)
 	if err != nil {
 		return fmt.Errorf("%s listener: %w", s.name, err)
 	}
