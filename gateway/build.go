@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,6 +228,7 @@ func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
 // openListeners binds the addresses. Callers wait in the queue until work.
 func (g *Gateway) openListeners() error {
 	g.public = newHTTPServer("public", g.config().Public.Listen, g.config().Public.TLS, g.media.front(&g.webhooks), g.log)
+	g.public.exempt = slices.Concat(loopback, g.config().Public.TrustedProxies)
 	g.private = newHTTPServer("private", g.config().Private.Listen, nil, nil, g.log)
 	g.public.bind, g.private.bind = g.opts.Listen, g.opts.Listen
 	if err := g.public.Listen(); err != nil {

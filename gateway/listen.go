@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -24,7 +25,6 @@ const (
 	writeTime   = 2 * time.Minute  // from the header's end to the answer's
 	idleTime    = 75 * time.Second // between two calls on one connection
 	headerBytes = 16 << 10         // of a header; net/http adds 4 KiB
-	connections = 4096             // at once; further ones wait to be accepted
 )
 
 // httpServer is one HTTP listener of the gateway: Listen, then Serve until
@@ -34,17 +34,22 @@ type httpServer struct {
 	name   string
 	listen string
 	tls    *config.ServerTLS
-	conns  int // at once
+	conns  int            // at once
+	share  int            // of one caller at once
+	exempt []netip.Prefix // who has no such share
 	log    *slog.Logger
 	server *http.Server
 	ln     net.Listener
 	bind   func(ctx context.Context, network, address string) (net.Listener, error) // nil = TCP
 }
 
+// loopback addresses are a proxy's or a neighbour's on this machine.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
 // newHTTPServer prepares a server; name says in errors and logs which one it is.
 func newHTTPServer(name, listen string, tls *config.ServerTLS, h http.Handler, log *slog.Logger) *httpServer {
 	log = log.With(slog.String("listener", name))
-	s := &httpServer{name: name, listen: listen, tls: tls, conns: connections, log: log}
+	s := &httpServer{name: name, listen: listen, tls: tls, conns: connections, share: peerShare, exempt: loopback, log: log}
 	s.server = &http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            headerTime,
@@ -53,6 +58,7 @@ func newHTTPServer(name, listen string, tls *config.ServerTLS, h http.Handler, l
 		IdleTimeout:                  idleTime,
 		MaxHeaderBytes:               headerBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is no webhook
+		ConnState:                    noteState,
 		ErrorLog:                     slog.NewLogLogger(serverLog{log.Handler()}, slog.LevelWarn),
 		Protocols:                    new(http.Protocols),
 	}
@@ -78,7 +84,7 @@ func (s *httpServer) Listen() error {
 	if err != nil {
 		return fmt.Errorf("%s listener: %w", s.name, err)
 	}
-	s.ln = &limitListener{Listener: ln, free: make(chan struct{}, s.conns), closed: make(chan struct{})}
+	s.ln = newLimitListener(ln, s.conns, s.share, s.exempt, s.log)
 	if keys != nil {
 		s.ln = tls.NewListener(s.ln, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: keys.get})
 	}
@@ -110,45 +116,6 @@ func (s *httpServer) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("%s listener: calls cut off: %w", s.name, err)
 	}
 	return nil
-}
-
-// limitListener accepts at most cap(free) connections at once.
-type limitListener struct {
-	net.Listener
-	free   chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.free <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &limitedConn{Conn: c, free: sync.OnceFunc(func() { <-l.free })}, nil
-}
-
-func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// limitedConn gives its place back when it is closed.
-type limitedConn struct {
-	net.Conn
-	free func()
-}
-
-func (c *limitedConn) Close() error {
-	err := c.Conn.Close()
-	c.free()
-	return err
 }
 
 // certEvery is the shortest time between two looks at the certificate's files.
