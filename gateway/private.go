@@ -33,7 +33,8 @@ const (
 // for it. Without one, config has made sure that the listener is on loopback;
 // then the door left open is a web page in the operator's browser, so a Host
 // that is a name other than localhost is refused (a page that had its name
-// point here), and so is a POST from another site.
+// point here), and so is what another site's page asks for: a POST always, a
+// GET too unless somebody follows a link, as each could start a profile.
 func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healthSource,
 	j journal.Journal, waiting strandedRows, log *slog.Logger, redact func(journal.Row) map[string]any,
 ) http.Handler {
@@ -110,12 +111,18 @@ func (d *doorkeeper) screen(next http.Handler) http.Handler {
 			writeError(w, http.StatusForbidden, "host not allowed")
 			return
 		}
-		if d.sites.Check(r) != nil {
+		if d.sites.Check(r) != nil || d.token.IsZero() && embedded(r.Header) {
 			writeError(w, http.StatusForbidden, "cross-site request")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// embedded reports that a browser asks in the name of another site's page, and
+// not to show the answer in a window of its own.
+func embedded(h http.Header) bool {
+	return h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-Dest") != "document"
 }
 
 // guard asks for the token.

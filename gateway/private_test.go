@@ -175,6 +175,39 @@ func TestPrivateCrossSite(t *testing.T) {
 	}
 }
 
+// TestPrivateEmbedded: a foreign page's picture or script must not start
+// profiles on the operator's machine; a link to this listener can be followed.
+func TestPrivateEmbedded(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, site, dest string
+		status           int
+	}{
+		{"command line", "", "", 200},
+		{"typed", "none", "document", 200},
+		{"a link", "cross-site", "document", 200},
+		{"own page", "same-origin", "empty", 200},
+		{"a picture", "cross-site", "image", 403},
+		{"a script", "cross-site", "script", 403},
+		{"a frame", "cross-site", "iframe", 403},
+		{"fetch", "cross-site", "empty", 403},
+		{"an old browser", "cross-site", "", 403},
+	} {
+		for _, p := range everyPath {
+			if p.method != http.MethodGet {
+				continue
+			}
+			var header []string
+			if tc.site != "" {
+				header = []string{"Sec-Fetch-Site", tc.site, "Sec-Fetch-Dest", tc.dest}
+			}
+			if res := newPrivateRig("").call(p.method, p.target, header...); res.Code != tc.status {
+				t.Errorf("%s, %s: status %d, want %d", tc.name, p.target, res.Code, tc.status)
+			}
+		}
+	}
+}
+
 func TestPrivateRoutes(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -189,7 +189,7 @@ func (s *stage) networksFail() {
 		s.begin(refcore.Address{Peer: peer, Port: "shop", TrackingID: chat + "|omnichannel"})
 		s.failedSend("conversation=" + simprot.LogID(chat+"|omnichannel"))
 	}
-	for port, network := range map[string]string{"locked": "omnichannel", "walled": "omnichannel", "brittle": "brittle"} {
+	for port, network := range map[string]string{"locked": "omnichannel", "brittle": "brittle"} {
 		s.begin(refcore.Address{Peer: peer, Port: port, TrackingID: mark["chat id"] + "|" + network})
 		s.failedSend("channel=" + port)
 	}
@@ -278,7 +278,7 @@ func (s *stage) saidEnough() {
 	s.Helper()
 	logged := s.text("the log")
 	for _, want := range []string{
-		"send failed", "reason=server", "reason=cut", "reason=auth", "reason=egress", "connector panicked",
+		"send failed", "reason=server", "reason=cut", "reason=auth", "connector panicked",
 		"webhook not taken", "dead letter", "core link down", "admin action", "credentials", "gateway has stopped",
 		"conversation=" + simprot.LogID(s.shopAddress().TrackingID), // the hash, not the TrackingId
 	} {

@@ -22,7 +22,6 @@ var mark = map[string]string{
 	"webhook token":        "MARKhooktokenW3kk",
 	"disabled token":       "MARKdisabledtokenP4",
 	"locked token":         "MARKlockedtokenL5v",
-	"walled token":         "MARKwalledtokenN8v",
 	"guessed token":        "MARKguessedtokenZ2",
 	"token in webhook_url": "MARKurltokenR9",
 	"webhook_token":        "MARKouttokenT1",

@@ -95,13 +95,11 @@ channels:
   - { name: shop, network: omnichannel, settings: { token: %q, webhook_url: "%s/shop/%s?key=%s", webhook_token: %q } }
   - { name: off, network: omnichannel, enabled: false, settings: { token: %q, webhook_url: "%s/off/%s" } }
   - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
-  - { name: walled, network: omnichannel, settings: { token: %q, webhook_url: "http://localhost:9/%s" } }
   - { name: brittle, network: brittle }
 `, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["private token"], mark["closed text"],
 		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
 		mark["disabled token"], s.network.URL, mark["token in webhook_url"],
-		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"],
-		mark["walled token"], mark["token in webhook_url"])
+		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"])
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
 	}
