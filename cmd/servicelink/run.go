@@ -29,7 +29,10 @@ func newRun() *cobra.Command {
 			"flight is finished within limits.stop. A second signal ends it at once.\n" +
 			"SIGHUP reads the configuration again, secrets included. With a mistake in it\n" +
 			"nothing changes; otherwise its channels are added, changed and removed one by\n" +
-			"one, and the log says what needs a restart.",
+			"one, and the log says what needs a restart.\n\n" +
+			"A service manager that sets NOTIFY_SOCKET hears when it is ready, reloads and\n" +
+			"stops; with WATCHDOG_USEC also that it lives, for as long as its own /healthz\n" +
+			"answers.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return run(command.Context(), path, command.ErrOrStderr())
@@ -52,7 +55,12 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	for _, warning := range cfg.Warnings {
 		log.Warn("configuration", "warning", warning.Error())
 	}
-	g, err := gateway.New(cfg, gateway.Options{Definitions: all.All(), Log: log, Version: version})
+	manager := newSupervisor(log)
+	up := make(chan struct{})
+	g, err := gateway.New(cfg, gateway.Options{
+		Definitions: all.All(), Log: log, Version: version,
+		OnReady: func() { manager.ready(); close(up) },
+	})
 	if err != nil {
 		return &failure{exitUsage, config.Flatten(err)}
 	}
@@ -75,12 +83,21 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	signal.Notify(received, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(received)
 	watching := make(chan struct{})
-	reloads := newReloader(path, g, level, log)
+	reloads := newReloader(path, g, level, manager, log)
 	var helpers sync.WaitGroup
+	running, ended := context.WithCancel(context.WithoutCancel(ctx)) // also while it stops
+	defer ended()
+	helpers.Go(func() {
+		select {
+		case <-up:
+			manager.watch(running, watchdogEvery(log), func(ctx context.Context) error { return alive(ctx, g.PrivateAddr()) })
+		case <-running.Done():
+		}
+	})
 	helpers.Go(func() { reloads.run(ctx) })
 	helpers.Go(func() {
 		watch(watching, received, handlers{
-			stop:   cancel,
+			stop:   func() { manager.stopping(); cancel() },
 			abort:  func() { os.Exit(exitFailed) },
 			reload: reloads.ask,
 		})
@@ -88,6 +105,7 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	err = g.Run(ctx)
 	close(watching)
 	cancel() // it may have ended by itself
+	ended()
 	helpers.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return &failure{exitFailed, fmt.Errorf("servicelink: %w", err)}
