@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"time"
@@ -17,7 +18,8 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, Problems{{File: path, Message: "cannot be read: " + err.Error()}}
 	}
-	return Parse(data, path)
+	info, err := os.Stat(path)
+	return parseFile(data, path, err == nil && info.Mode().Perm()&0o044 != 0)
 }
 
 // Parse checks the text of a configuration file; path is the name it goes by
@@ -27,13 +29,16 @@ func Load(path string) (*Config, error) {
 // Config that comes with an error must not be run; it is there so that the
 // mistakes in the channels' settings can be found as well, and nil when the
 // text could not be read as YAML.
-func Parse(data []byte, path string) (*Config, error) {
+func Parse(data []byte, path string) (*Config, error) { return parseFile(data, path, false) }
+
+// parseFile is Parse; shared says that others than its owner can read the file.
+func parseFile(data []byte, path string, shared bool) (*Config, error) {
 	if len(data) > maxFileBytes {
 		return nil, Problems{tooLarge(path)}
 	}
 	cfg := defaults()
 	cfg.Path = path
-	src := &source{file: path, warn: cfg.warn}
+	src := &source{file: path, warn: cfg.warn, shared: shared}
 	root, err := parseYAML(data, src)
 	if err != nil {
 		return nil, err

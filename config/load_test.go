@@ -175,6 +175,34 @@ gw.yaml:6:1: channels: there is none, so no message comes or goes`
 	}
 }
 
+// TestReadableSecrets: a secret in a file that others can read is told as that.
+func TestReadableSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gw.yaml")
+	text := "core: { address: \"a:1\", secret: out }\nchannels: [ { name: a, network: b, settings: { token: out } } ]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, shared := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o644: true, 0o604: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var settings struct {
+			Token Secret `yaml:"token"`
+		}
+		if err := cfg.Channels[0].Settings.Decode(&settings); err != nil {
+			t.Fatal(err)
+		}
+		said := Problems(cfg.Warnings).Error()
+		if n := strings.Count(said, "that others can read"); len(cfg.Warnings) != 2 || (n == 2) != shared || (n == 0) == shared {
+			t.Errorf("mode %o: %s", mode, said)
+		}
+	}
+}
+
 func TestSettingsOfAChannel(t *testing.T) {
 	cfg, err := Parse([]byte(`
 core: { address: "127.0.0.1:1", login: false }

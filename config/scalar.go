@@ -61,9 +61,14 @@ func (d *decoder) scalar(n ast.Node, path string, decode func(input) *mistake) {
 	in, wrong := expand(text)
 	if wrong == nil {
 		in.written = func() {
-			if d.src.warn != nil && !d.open {
-				d.src.warn(d.src.at(start(n), path, "a secret is written out in the file", `use "${NAME}" or "file:/path"`))
+			if d.src.warn == nil || d.open {
+				return
 			}
+			message, hint := "a secret is written out in the file", `use "${NAME}" or "file:/path"`
+			if d.src.shared {
+				message, hint = "a secret is written out in a file that others can read", hint+"; chmod 600 until then"
+			}
+			d.src.warn(d.src.at(start(n), path, message, hint))
 		}
 		wrong = decode(in)
 	}

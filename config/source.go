@@ -32,6 +32,8 @@ type source struct {
 	width []int // characters of each line: no position is beyond them
 	// warn takes what is no mistake; nil = nobody listens.
 	warn func(Problem)
+	// shared: others than its owner can read the file.
+	shared bool
 }
 
 // problem makes a Problem at the deepest part of path that the file has. A nil
