@@ -53,6 +53,31 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
+// TestStateMetrics: alerts see what /readyz says.
+func TestStateMetrics(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.waits(time.Second)
+		g := h.gw
+		want := func(ready, parked float64) {
+			t.Helper()
+			got := values(ours(t, g.registry))
+			if got["servicelink_ready"] != ready || got["servicelink_lanes_parked"] != parked {
+				t.Errorf("ready %v, parked %v; want %v, %v", got["servicelink_ready"], got["servicelink_lanes_parked"], ready, parked)
+			}
+		}
+		want(1, 0)
+		h.cut.sick.Store(&journal.ErrFull)
+		g.parkedLanes.Add(2)
+		want(0, 2)
+		h.cut.sick.Store(nil)
+		g.parkedLanes.Add(-2)
+		want(1, 0)
+		g.ready.Store(false)
+		want(0, 0)
+		g.ready.Store(true)
+	})
+}
+
 func TestUnwell(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.waits(time.Second)

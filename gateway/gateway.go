@@ -98,6 +98,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	g.typing = newTyping(g)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
+	registerState(g.registry, func() bool { return g.ready.Load() && len(g.Ready()) == 0 }, g.parkedLanes.Load)
 	g.window = newWindow(cfg.Core.Window, func(limit, used int) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)

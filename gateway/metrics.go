@@ -191,6 +191,16 @@ func (m *metrics) registerProcess(reg prometheus.Registerer, version string) {
 	}, []string{"version", "goversion"})).WithLabelValues(version, runtime.Version()).Set(1)
 }
 
+// registerState adds what the gateway itself is asked at a scrape.
+func registerState(reg prometheus.Registerer, ready func() bool, parkedLanes func() int64) {
+	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "servicelink_ready", Help: "1 while /readyz says so, else 0: starting or stopping, or the journal takes nothing.",
+	}, func() float64 { return bit(ready()) }))
+	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "servicelink_lanes_parked", Help: "Conversations that wait because the core does not answer for them.",
+	}, func() float64 { return float64(parkedLanes()) }))
+}
+
 func (m *metrics) linkUp(up bool)            { m.link.Set(bit(up)) }
 func (m *metrics) linkGeneration(n uint64)   { m.generation.Set(float64(n)) }
 func (m *metrics) windowSize(n int)          { m.window.Set(float64(n)) }
