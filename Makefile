@@ -16,6 +16,8 @@ FUZZTIME  ?=
 FUZZTOTAL ?= 3m
 # ARGS are handed to the program a target starts: make run ARGS=--help
 ARGS ?=
+# PYTHON has the msgpack library, or gets it where it is Debian's.
+PYTHON ?= /usr/bin/python3
 # SCREENSHOTS is where the browser test leaves its pictures.
 SCREENSHOTS ?= $(CURDIR)/bin/screenshots
 
@@ -64,6 +66,11 @@ grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated 
 	@mkdir -p bin/grammy && cp test/netsim/grammy/{package.json,package-lock.json,bot.mjs} bin/grammy/
 	npm ci --prefix bin/grammy --ignore-scripts --no-audit --no-fund
 	GRAMMY='$(CURDIR)/bin/grammy' $(SUITE) grammy -- -tags grammy -count=1 -timeout=5m ./test/netsim/grammy
+
+.PHONY: second
+second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway
+	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack
+	PYTHON='$(PYTHON)' $(SUITE) second -- -tags second -count=1 -timeout=5m ./test/second
 
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about half an hour)
