@@ -44,9 +44,11 @@ func (e Encoding) String() string {
 // class ties a code to its payload class.
 type class struct {
 	code Code
-	// object returns a payload without members; nil for SE_CHAT_LIST, the one
-	// payload that is an array.
-	object func() object
+	// plain is true of Text: a string is the payload, and not JSON text of it.
+	plain bool
+	// read reads the payload whose head is given. A null reads as the payload
+	// without members.
+	read func(d *decoder, head token) (Payload, error)
 	// fits reports whether a payload is of the class and no nil pointer.
 	fits func(Payload) bool
 }
@@ -54,15 +56,63 @@ type class struct {
 func classOf[T any, P interface {
 	*T
 	object
+	Payload
 }](code Code) class {
 	return class{
-		code:   code,
-		object: func() object { return P(new(T)) },
+		code: code,
+		read: func(d *decoder, head token) (Payload, error) {
+			p := P(new(T))
+			if head.kind == kindNull {
+				return p, nil
+			}
+			return p, d.object(p, head)
+		},
 		fits: func(payload Payload) bool {
-			v, ok := any(payload).(P)
+			v, ok := payload.(P)
 			return ok && v != nil
 		},
 	}
+}
+
+func listOf[L interface {
+	~[]P
+	Payload
+}, T any, P interface {
+	*T
+	object
+}](code Code) class {
+	return class{
+		code: code,
+		read: func(d *decoder, head token) (Payload, error) {
+			list := []P{}
+			if head.kind == kindNull {
+				return L(list), nil
+			}
+			err := decodeList(d, &list, head)
+			return L(list), err
+		},
+		fits: isA[L],
+	}
+}
+
+func textOf(code Code) class {
+	return class{
+		code:  code,
+		plain: true,
+		read: func(_ *decoder, head token) (Payload, error) {
+			if head.kind == kindNull {
+				return Text(""), nil
+			}
+			text, err := toText(head)
+			return Text(text), err
+		},
+		fits: isA[Text],
+	}
+}
+
+func isA[P Payload](payload Payload) bool {
+	_, ok := payload.(P)
+	return ok
 }
 
 // object is a payload class, or a class within one. Each knows its members
@@ -91,7 +141,28 @@ var classes = func() map[string]class {
 		classOf[ChatCommandInfo](CodeChatConfirmIn),
 		classOf[ChatCommandInfo](CodeChatConfirm),
 		classOf[ChatCommandInfo](CodeChatResync),
-		{code: CodeChatList, fits: isList},
+		listOf[ChatStatusList](CodeChatList),
+		classOf[CommandInfo](CodeScenarioLoad),
+		classOf[ScenarioInfo](CodeScenarioModel),
+		classOf[ScenarioResultInfo](CodeScenarioSave),
+		textOf(CodeRoutingAsk),
+		listOf[WebSiteRoutingList](CodeRouting),
+		classOf[LiteralLookupInfo](CodeLiteralsAsk),
+		listOf[LiteralLookupList](CodeLiterals),
+		classOf[ChatStatusInfo](CodeAgentAlert),
+		classOf[ChatCommandInfo](CodeAgentAlertEnd),
+		classOf[ChatCommandInfo](CodeAgentAnswer),
+		classOf[ChatCommandInfo](CodeAgentHangup),
+		classOf[ChatStatusInfo](CodeAgentStatus),
+		classOf[ChatCommandInfo](CodeAgentStatusAsk),
+		classOf[ChatSentenceInfo](CodeAgentSentence),
+		classOf[ChatSentenceInfo](CodeAgentSentenceIn),
+		classOf[ChatCommandInfo](CodeAgentTyping),
+		classOf[ChatCommandInfo](CodeAgentTypingIn),
+		classOf[ChatCommandInfo](CodeAgentConfirm),
+		classOf[ChatCommandInfo](CodeAgentConfirmIn),
+		classOf[ChatCommandInfo](CodeAgentResync),
+		listOf[ChatStatusList](CodeAgentList),
 		classOf[Login](CodeLogin),
 		classOf[Welcome](CodeWelcome),
 		classOf[Refused](CodeRefused),
@@ -101,13 +172,12 @@ var classes = func() map[string]class {
 	} {
 		known[string(c.code)] = c
 	}
+	known[misprint] = known[string(CodeAgentResync)]
 	return known
 }()
 
-func isList(payload Payload) bool {
-	_, ok := payload.(ChatStatusList)
-	return ok
-}
+// misprint is how the source spells CodeAgentResync.
+const misprint = "CS_CHAT_RESNYC"
 
 // AppendFrame appends p's whole frame, length and body, to dst and returns the
 // longer slice. With room enough in dst nothing is allocated. A nil payload is
@@ -145,7 +215,8 @@ func belongs(code Code, payload Payload) bool {
 	if c, known := classes[string(code)]; known {
 		return c.fits(payload)
 	}
-	return isList(payload) || !reflect.ValueOf(payload).IsNil()
+	v := reflect.ValueOf(payload)
+	return v.Kind() != reflect.Pointer || !v.IsNil()
 }
 
 // DecodePacket decodes one frame body. It runs Scan first; what it returns

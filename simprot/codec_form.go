@@ -1,5 +1,29 @@
 package simprot
 
+func (s *CommandInfo) members(e *encoder) {
+	e.optGUID("Id", s.Id)
+	e.optGUID("RefId", s.RefId)
+	e.optMoment("TimeStamp", s.TimeStamp)
+	e.text("Reference", s.Reference)
+	e.text("Data", s.Data)
+}
+
+func (s *CommandInfo) member(d *decoder, name []byte) error {
+	switch string(name) {
+	case "Id":
+		return d.optGUID(&s.Id)
+	case "RefId":
+		return d.optGUID(&s.RefId)
+	case "TimeStamp":
+		return d.optMoment(&s.TimeStamp)
+	case "Reference":
+		return d.text(&s.Reference)
+	case "Data":
+		return d.text(&s.Data)
+	}
+	return d.skip()
+}
+
 func (s *ScenarioInfo) members(e *encoder) {
 	e.guid("ScenarioId", s.ScenarioId)
 	e.text("DisplayName", s.DisplayName)

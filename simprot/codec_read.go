@@ -106,7 +106,8 @@ func decodeError(code Code, err error) error {
 	return &DecodeError{Code: code, Err: err}
 }
 
-// payload reads the second element: a map or list, or the JSON text of one.
+// payload reads the second element: a map or list, or the JSON text of one;
+// where the class is Text, the string itself.
 func (d *decoder) payload(c class, present bool) (Payload, error) {
 	head := token{}
 	if present {
@@ -115,8 +116,8 @@ func (d *decoder) payload(c class, present bool) (Payload, error) {
 			return nil, err
 		}
 	}
-	if head.kind != kindText {
-		return d.value(c, head)
+	if head.kind != kindText || c.plain {
+		return c.read(d, head)
 	}
 	d.json.reset(head.b)
 	d.src = &d.json
@@ -125,30 +126,11 @@ func (d *decoder) payload(c class, present bool) (Payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.value(c, head)
+	p, err := c.read(d, head)
 	if err == nil {
 		err = d.json.end()
 	}
 	return p, err
-}
-
-// value reads the payload whose head is given.
-func (d *decoder) value(c class, head token) (Payload, error) {
-	if c.object == nil {
-		list := ChatStatusList{}
-		if head.kind == kindNull {
-			return list, nil
-		}
-		err := decodeList(d, (*[]*ChatStatusInfo)(&list), head)
-		return list, err
-	}
-	o := c.object()
-	if head.kind != kindNull {
-		if err := d.object(o, head); err != nil {
-			return nil, err
-		}
-	}
-	return o.(Payload), nil
 }
 
 // extras reads the third element. What is no map is one of the things to come
@@ -293,6 +275,7 @@ func readOptional[T any](d *decoder, dst **T, convert func(token) (T, error)) er
 
 func (d *decoder) text(dst *string) error          { return read(d, dst, toText) }
 func (d *decoder) truth(dst *bool) error           { return read(d, dst, toBool) }
+func (d *decoder) int16(dst *int16) error          { return read(d, dst, toInt16) }
 func (d *decoder) int32(dst *int32) error          { return read(d, dst, toInt32) }
 func (d *decoder) int64(dst *int64) error          { return read(d, dst, toInt64) }
 func (d *decoder) guid(dst *uuid.UUID) error       { return read(d, dst, toGUID) }

@@ -36,6 +36,14 @@ func toBool(t token) (bool, error) {
 	return t.n != 0, nil
 }
 
+func toInt16(t token) (int16, error) {
+	n, err := toInt64(t)
+	if err == nil && (n < math.MinInt16 || n > math.MaxInt16) {
+		err = errRange
+	}
+	return int16(n), err
+}
+
 func toInt32(t token) (int32, error) {
 	n, err := toInt64(t)
 	if err == nil && (n < math.MinInt32 || n > math.MaxInt32) {

@@ -83,12 +83,20 @@ func (e *encoder) payload(p Payload, enc Encoding) {
 		e.msgpack.null()
 		return
 	}
+	if text, ok := p.(Text); ok {
+		e.msgpack.text(valid(string(text)))
+		return
+	}
 	start := len(e.out.b)
 	if enc == EncodingJSON {
 		e.format = &e.json
 	}
 	switch v := p.(type) {
 	case ChatStatusList:
+		encodeList(e, v)
+	case WebSiteRoutingList:
+		encodeList(e, v)
+	case LiteralLookupList:
 		encodeList(e, v)
 	case object:
 		e.object(v)

@@ -5,7 +5,7 @@
 //
 // # Rooms, in the direction the bytes walk
 //
-//	packets.go   the payload classes and codes, as typed structs
+//	packets*.go  the codes and payload classes, as typed structs
 //	frame.go     length prefix: FrameReader (limits before allocation)
 //	scan.go      structural scan of a body before anything is decoded
 //	codec*.go    AppendFrame, DecodePacket: hand-written, one description of a class for both encodings
@@ -39,9 +39,10 @@
 //	                                      <- SE_CHAT_SENTENCE {IsOutbound: true}
 //	ES_CHAT_CONFIRM {ID}                  ->
 //
-// Forms (ES/SE_SCENARIO_*), registers (ES/SE_WS_*), internal chat (CS/SC_*)
-// and messages (ES/SE_MESSAGE_*) are not here yet; their codes are unknown
-// packets, which are counted and skipped.
+// An agent's client speaks the same with CS_ and SC_ packets (SPEC.md 12): its
+// Client has the workplace's number as Peer. Messages (ES/SE_MESSAGE_*,
+// ES/SE_SL_*) are not here yet; their codes are unknown packets, which are
+// counted and skipped.
 //
 // The package imports nothing else of this module.
 package simprot

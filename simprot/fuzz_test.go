@@ -170,24 +170,28 @@ func checkString(t *testing.T, text []byte) {
 }
 
 // FuzzDecodeChat and FuzzDecodeSession feed payloads in both encodings to the
-// packets of one family.
+// packets of one family; forms, registers and internal chat stand with chat.
 func FuzzDecodeChat(f *testing.F) {
-	fuzzDecode(f, "chat.json", []Code{
+	fuzzDecode(f, []string{"chat.json", "forms.json", "registers.json", "internal.json"}, []Code{
 		CodeChatRequest, CodeChatResponse, CodeChatStart, CodeChatStop, CodeChatStatus, CodeChatStatusAsk,
 		CodeChatSentenceIn, CodeChatSentence, CodeChatTyping, CodeChatConfirm, CodeChatResync, CodeChatList,
+		CodeScenarioLoad, CodeScenarioModel, CodeScenarioSave, CodeRoutingAsk, CodeRouting, CodeLiteralsAsk,
+		CodeLiterals, CodeAgentAlert, CodeAgentStatus, CodeAgentAnswer, CodeAgentSentence, CodeAgentList,
 	})
 }
 
 func FuzzDecodeSession(f *testing.F) {
-	fuzzDecode(f, "session.json", []Code{CodeLogin, CodeWelcome, CodeRefused, CodePing, CodePong, CodeBye})
+	fuzzDecode(f, []string{"session.json"}, []Code{CodeLogin, CodeWelcome, CodeRefused, CodePing, CodePong, CodeBye})
 }
 
-func fuzzDecode(f *testing.F, file string, codes []Code) {
-	for _, v := range readVectors[packetVector](f, file) {
-		for i, code := range codes {
-			if code == v.Code {
-				f.Add(uint8(i), []byte(v.Fields), true)
-				f.Add(uint8(i), payloadBytes(f, unhex(f, v.Msgpack)), false)
+func fuzzDecode(f *testing.F, files []string, codes []Code) {
+	for _, file := range files {
+		for _, v := range readVectors[packetVector](f, file) {
+			for i, code := range codes {
+				if code == v.Code {
+					f.Add(uint8(i), []byte(v.Fields), true)
+					f.Add(uint8(i), payloadBytes(f, unhex(f, v.Msgpack)), false)
+				}
 			}
 		}
 	}

@@ -9,10 +9,18 @@ import (
 // Code is a packet's name as it stands in the frame.
 type Code string
 
-// The codes of external chat (SPEC.md, "External chat") and of session
-// control. ES_ goes from the gateway to the core, SE_ from the core to the
-// gateway, SP_ either way.
+// The codes of session control (SPEC.md 6), external chat (7), forms and
+// registers (11), and internal chat (12). ES_ goes from the gateway to the core
+// and SE_ back, CS_ from an agent's client to the core and SC_ back, SP_ either
+// way.
 const (
+	CodeLogin   Code = "SP_LOGIN"   // Login
+	CodeWelcome Code = "SP_WELCOME" // Welcome
+	CodeRefused Code = "SP_REFUSED" // Refused
+	CodePing    Code = "SP_PING"    // Ping
+	CodePong    Code = "SP_PONG"    // Ping
+	CodeBye     Code = "SP_BYE"     // Bye
+
 	CodeChatRequest    Code = "ES_CHAT_REQUEST"  // ChatServiceInfo
 	CodeChatResponse   Code = "SE_CHAT_RESPONSE" // ChatServiceInfo
 	CodeChatStart      Code = "ES_CHAT_START"    // ChatServiceInfo
@@ -28,12 +36,29 @@ const (
 	CodeChatResync     Code = "ES_CHAT_RESYNC"   // ChatCommandInfo
 	CodeChatList       Code = "SE_CHAT_LIST"     // ChatStatusList
 
-	CodeLogin   Code = "SP_LOGIN"   // Login
-	CodeWelcome Code = "SP_WELCOME" // Welcome
-	CodeRefused Code = "SP_REFUSED" // Refused
-	CodePing    Code = "SP_PING"    // Ping
-	CodePong    Code = "SP_PONG"    // Ping
-	CodeBye     Code = "SP_BYE"     // Bye
+	CodeScenarioLoad  Code = "ES_SCENARIO_LOAD"  // CommandInfo; Id: the form, Reference: its language
+	CodeScenarioModel Code = "SE_SCENARIO_MODEL" // ScenarioInfo
+	CodeScenarioSave  Code = "ES_SCENARIO_SAVE"  // ScenarioResultInfo; no answer
+
+	CodeRoutingAsk  Code = "ES_WS_ROUTING"       // Text: the Peer to answer to
+	CodeRouting     Code = "SE_WS_ROUTING"       // WebSiteRoutingList
+	CodeLiteralsAsk Code = "ES_WS_LITERALS_GET"  // LiteralLookupInfo; LiteralGroup, Culture and Peer
+	CodeLiterals    Code = "SE_WS_LITERALS_INFO" // LiteralLookupList
+
+	CodeAgentAlert      Code = "SC_CHAT_ALERT"     // ChatStatusInfo; take this chat
+	CodeAgentAlertEnd   Code = "SC_CHAT_ALERT_END" // ChatCommandInfo; no longer
+	CodeAgentAnswer     Code = "CS_CHAT_ANSWER"    // ChatCommandInfo; taken
+	CodeAgentHangup     Code = "CS_CHAT_HANGUP"    // ChatCommandInfo; turned down, or ended
+	CodeAgentStatus     Code = "SC_CHAT_STATUS"    // ChatStatusInfo
+	CodeAgentStatusAsk  Code = "CS_CHAT_STATUS"    // ChatCommandInfo
+	CodeAgentSentence   Code = "SC_CHAT_SENTENCE"  // ChatSentenceInfo; IsOutbound=true: the echo
+	CodeAgentSentenceIn Code = "CS_CHAT_SENTENCE"  // ChatSentenceInfo
+	CodeAgentTyping     Code = "SC_CHAT_TYPING"    // ChatCommandInfo
+	CodeAgentTypingIn   Code = "CS_CHAT_TYPING"    // ChatCommandInfo
+	CodeAgentConfirm    Code = "SC_CHAT_CONFIRM"   // ChatCommandInfo; the customer has it
+	CodeAgentConfirmIn  Code = "CS_CHAT_CONFIRM"   // ChatCommandInfo; the agent has it
+	CodeAgentResync     Code = "CS_CHAT_RESYNC"    // ChatCommandInfo; CS_CHAT_RESNYC is read as the same
+	CodeAgentList       Code = "SC_CHAT_LIST"      // ChatStatusList
 )
 
 // Limits of identifiers and display fields, in characters (Unicode code
@@ -50,9 +75,8 @@ const (
 // Packet is one frame's content: what was said, and the extras beside it.
 type Packet struct {
 	Code Code
-	// Payload is one of *ChatServiceInfo, *ChatStatusInfo, ChatStatusList,
-	// *ChatSentenceInfo, *ChatCommandInfo, *Login, *Welcome, *Refused, *Ping,
-	// *Bye, by Code, or nil.
+	// Payload is a pointer to a payload class, a list of one (ChatStatusList,
+	// WebSiteRoutingList, LiteralLookupList) or Text, by Code, or nil.
 	Payload Payload
 	Extras  Extras
 }
@@ -65,7 +89,7 @@ type Extras struct {
 	// Ask marks a question "<random per connection>-<n>" and is mirrored in
 	// every frame of its answer by a core that announced Asks.
 	Ask string
-	// More is true in all but the last frame of a long SE_CHAT_LIST.
+	// More is true in all but the last frame of a long list.
 	More bool
 }
 
@@ -137,16 +161,16 @@ type ChatServiceInfo struct {
 }
 
 // ChatStatusInfo is the state of one chat: the answer to START and STATUS
-// (then with Sentences), news (without), one item of SE_CHAT_LIST, and the
-// question ES_CHAT_STATUS.
+// (then with Sentences), news (without), one item of a list of chats, and the
+// question ES_CHAT_STATUS. To an agent's client it is the alert, too.
 type ChatStatusInfo struct {
-	Peer       string     // SE+SC
+	Peer       string     // SE+SC; SC: the workplace number
 	Port       string     // SE
 	TrackingId string     // SE
 	ChatId     uuid.UUID  // SE+SC; the zero value is left out
 	Status     Status     // SE+SC
-	AgentName  string     // SE
-	AgentId    *uuid.UUID // SE
+	AgentName  string     // SE+SC
+	AgentId    *uuid.UUID // SE+SC
 	// Sentences is nil in news and an empty, non-nil slice in an answer about
 	// a chat without sentences: the difference is the meaning (SPEC.md).
 	Sentences      []*ChatSentenceInfo // SE+SC
@@ -163,35 +187,36 @@ type ChatStatusInfo struct {
 	AfterCounter int32
 }
 
-// ChatStatusList is the payload of SE_CHAT_LIST.
+// ChatStatusList is the payload of SE_CHAT_LIST and SC_CHAT_LIST.
 type ChatStatusList []*ChatStatusInfo
 
 // ChatSentenceInfo is one sentence of a conversation, in either direction.
 type ChatSentenceInfo struct {
-	Peer          string     // ES+SE+CS+SC
+	Peer          string     // ES+SE+CS+SC; CS and SC: the workplace number
 	Port          string     // ES+SE
 	TrackingId    string     // ES+SE
 	ChatId        uuid.UUID  // CS+SC; the zero value is left out
 	ID            string     // ES+SE+CS+SC, <= 64 characters; the core does not check uniqueness
 	PartyName     string     // ES+SE+CS+SC
 	Text          string     // ES+SE+CS+SC
-	TimeSent      time.Time  // ES+SE+SC, UTC; the zero value is left out
+	TimeSent      time.Time  // ES+SE+CS+SC, UTC; the zero value is left out
 	IsOutbound    bool       // SE+SC: true = to the customer
 	Counter       int32      // SE+SC: from 1 within a chat; 0 = not told
 	ConfirmedTime *time.Time // SE+SC: when delivered; nil = not yet
 	Model         Model      // ES+SE+SC
 }
 
-// ChatCommandInfo carries the small commands: stop, typing, confirm, resync.
+// ChatCommandInfo carries the small commands: stop, typing, confirm, resync,
+// and of an agent's client answer, hang-up and the question for a status.
 type ChatCommandInfo struct {
-	Peer       string
-	Port       string // ES+SE
-	TrackingId string
-	ChatId     *uuid.UUID
-	ID         string // of the sentence a CONFIRM speaks of
-	TimeStamp  *time.Time
-	AgentId    *uuid.UUID
-	IsTyping   *bool // TYPING only; the class in the source lacks it
+	Peer       string     // ES+SE+CS+SC; CS and SC: the workplace number
+	Port       string     // ES+SE
+	TrackingId string     // ES+SE
+	ChatId     *uuid.UUID // CS+SC
+	ID         string     // of the sentence a CONFIRM speaks of, <= 64 characters
+	TimeStamp  *time.Time // UTC
+	AgentId    *uuid.UUID // CS+SC
+	IsTyping   *bool      // TYPING only; the class in the source lacks it
 }
 
 // ChatInfo tells an agent's client about a chat. Direction SC.
@@ -218,93 +243,6 @@ type ChatInfo struct {
 	Scenarios         []*ScenarioResultItemInfo
 	FormDataId        *uuid.UUID
 }
-
-// ScenarioResultItemInfo names one filled form of a chat.
-type ScenarioResultItemInfo struct {
-	ScenarioId    uuid.UUID
-	ScenarioName  string
-	Activity      string
-	ResultId      *uuid.UUID
-	RemoteName    string
-	DisplayName   string
-	ResultCreated *time.Time
-	ShowInList    string
-}
-
-// ScenarioResultInfo is a filled form.
-type ScenarioResultInfo struct {
-	ScenarioId       uuid.UUID
-	ScenarioResultId *uuid.UUID
-	TimeUtc          time.Time
-	Values           []*ScenarioResultValueInfo
-	AgentId          *uuid.UUID
-	InboundCallId    *uuid.UUID
-	OutboundCallId   *uuid.UUID
-	MessageId        *uuid.UUID
-	IssueId          *uuid.UUID
-	ContactId        *uuid.UUID
-	ChatId           *uuid.UUID
-	Activity         string
-	WorkflowId       *uuid.UUID
-}
-
-// ScenarioResultValueInfo is one value of a filled form.
-type ScenarioResultValueInfo struct {
-	ScreenControlId uuid.UUID
-	ResultNumber    *int32
-	ResultText      string
-	ResultNumeric   *Decimal
-	ResultTime      *time.Time
-	TargetColumn    string
-}
-
-// ScenarioInfo describes a form to be filled.
-type ScenarioInfo struct {
-	ScenarioId  uuid.UUID
-	DisplayName string
-	Screens     []*ScreenInfo
-	AgentId     *uuid.UUID
-	Culture     string
-}
-
-// ScreenInfo is one page of a form.
-type ScreenInfo struct {
-	ScreenId                 uuid.UUID
-	DisplayName              string
-	Rank                     int32
-	FinishButton             bool
-	ConditionScreenControlId *uuid.UUID
-	ConditionText            string
-	Controls                 []*ScreenControlInfo
-}
-
-// ScreenControlInfo is one field of a form.
-type ScreenControlInfo struct {
-	ScreenControlId uuid.UUID
-	DisplayName     string
-	Description     string
-	TargetColumn    string
-	Rank            int32
-	ControlType     string // LabelOnly, TextArea, DropDown, RadioButtons, CheckBoxes, Integer, Date, Time, DateTime
-	ControlNumber   *int32
-	ControlText     string
-	MandatoryField  bool
-	Parameters      []*ScreenControlParameterInfo
-}
-
-// ScreenControlParameterInfo is one choice of a field.
-type ScreenControlParameterInfo struct {
-	ScreenControlParameterId uuid.UUID
-	DisplayName              string
-	Rank                     int32
-	ResultNumber             *int32
-	ResultText               string
-	DefaultItem              bool
-}
-
-// Decimal is a decimal number kept as its text, so that nothing is rounded.
-// It is written as a string; a number is accepted when reading.
-type Decimal string
 
 // Login is the first packet of a connection (SP_LOGIN).
 type Login struct {
@@ -341,13 +279,24 @@ type Bye struct {
 	RetryAfterMs int64  // the other side waits about this long before it dials again
 }
 
-func (*ChatServiceInfo) payload()  {}
-func (*ChatStatusInfo) payload()   {}
-func (ChatStatusList) payload()    {}
-func (*ChatSentenceInfo) payload() {}
-func (*ChatCommandInfo) payload()  {}
-func (*Login) payload()            {}
-func (*Welcome) payload()          {}
-func (*Refused) payload()          {}
-func (*Ping) payload()             {}
-func (*Bye) payload()              {}
+// Text is the payload of packets that carry one string: in both encodings a
+// MessagePack string, and never JSON.
+type Text string
+
+func (*ChatServiceInfo) payload()    {}
+func (*ChatStatusInfo) payload()     {}
+func (ChatStatusList) payload()      {}
+func (*ChatSentenceInfo) payload()   {}
+func (*ChatCommandInfo) payload()    {}
+func (*CommandInfo) payload()        {}
+func (*ScenarioInfo) payload()       {}
+func (*ScenarioResultInfo) payload() {}
+func (WebSiteRoutingList) payload()  {}
+func (*LiteralLookupInfo) payload()  {}
+func (LiteralLookupList) payload()   {}
+func (Text) payload()                {}
+func (*Login) payload()              {}
+func (*Welcome) payload()            {}
+func (*Refused) payload()            {}
+func (*Ping) payload()               {}
+func (*Bye) payload()                {}
