@@ -57,7 +57,7 @@ type houseOption func(*house, *refcore.Options)
 func volatile(h *house, _ *refcore.Options)   { h.disk.volatile = true }
 func oldJournal(h *house, _ *refcore.Options) { h.disk.age = 365 * 24 * time.Hour }
 func plainCore(_ *house, o *refcore.Options) {
-	o.Fences, o.Asks, o.Bare, o.OmitChatID = false, false, true, true
+	o.Fences, o.Asks, o.Break = false, false, append(refcore.Bare(), refcore.RuleChatID)
 }
 
 func withoutLogin(h *house, o *refcore.Options) {

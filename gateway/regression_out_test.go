@@ -179,7 +179,7 @@ func TestRowsOfAClosedChatAreAskedForAgain(t *testing.T) {
 		h.door.away.Store(false)
 		h.waits(30 * time.Minute)
 		h.wantGot("one", "two")
-	}, func(_ *house, o *refcore.Options) { o.Bare, o.OmitChatID = true, true })
+	}, func(_ *house, o *refcore.Options) { o.Break = append(refcore.Bare(), refcore.RuleChatID) })
 }
 
 // TestSentenceOfAClosedChatIsNotHiddenByTheNext: the agent writes and closes

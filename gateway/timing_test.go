@@ -238,7 +238,7 @@ func TestUnlabelledIsMissedToo(t *testing.T) {
 		h.says("anna", "two")
 		h.waits(time.Minute)
 		h.wantGot("one", "two")
-	}, oldJournal, func(_ *house, o *refcore.Options) { o.OmitChatID = true })
+	}, oldJournal, func(_ *house, o *refcore.Options) { o.Break = []refcore.Rule{refcore.RuleChatID} })
 }
 
 // TestOnItsWayIsNotOvertaken: a sentence closes a gap, and the journal is slow

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"text/tabwriter"
 
 	"servicelink/simprot"
 	"servicelink/simprot/refcore"
@@ -19,6 +20,7 @@ const secretVariable = "REFCORE_SECRET" //nolint:gosec // a name, no credential
 // options are the command line.
 type options struct {
 	listen, http string
+	store        string // path of the SQLite file; empty: memory
 	version      bool
 	core         refcore.Options
 }
@@ -42,13 +44,20 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	flags.BoolVar(&o.core.NoLogin, "no-login", false, "expect no SP_LOGIN; needs -peer")
 	flags.BoolVar(&o.core.Fences, "fences", true, "announce and keep the fence of ES_CHAT_RESYNC")
 	flags.BoolVar(&o.core.Asks, "asks", true, "announce and keep the mirroring of Ask")
-	flags.BoolVar(&o.core.Bare, "bare", false, "leave out AfterCounter, Counter in lists and closed chats in them")
-	flags.BoolVar(&o.core.Broadcast, "broadcast", false, "send what nobody asked for to every connection of the peer")
-	flags.IntVar(&o.core.KeepSentences, "keep-sentences", 0, "keep at least the last `n` sentences of a chat; 0 keeps all")
+	flags.Func("break", "`rule,rule,...` that are not kept; the list is below", func(v string) error {
+		broken, err := refcore.ParseRules(v)
+		o.core.Break = append(o.core.Break, broken...)
+		return err
+	})
+	flags.StringVar((*string)(&o.core.Unasked), "unasked", string(refcore.UnaskedOne),
+		"who gets what nobody asked for: `one` connection of the peer, or all")
+	flags.StringVar(&o.store, "store", "", "the SQLite `file` that keeps chats; empty keeps them in memory")
+	flags.IntVar(&o.core.KeepSentences, "keep-sentences", 0, "in memory, keep at least the last `n` sentences of a chat; 0 keeps all")
 	flags.Uint64Var(&o.core.FaultSeed, "fault-seed", 1, "`seed` of the dice of scripted faults")
 	flags.StringVar(&encoding, "encoding", "msgpack", "payload `encoding` written: msgpack or json")
 	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -60,6 +69,18 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
+// usage lists the flags and the rules that can be broken.
+func usage(flags *flag.FlagSet) {
+	fmt.Fprintln(flags.Output(), "Usage of refcore:")
+	flags.PrintDefaults()
+	fmt.Fprintln(flags.Output(), "\nRules of -break, with their numbers in SPEC.md and what the core then does:")
+	table := tabwriter.NewWriter(flags.Output(), 0, 0, 2, ' ', 0)
+	for _, r := range refcore.Rules() {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", r.Rule, r.Spec, r.Broken)
+	}
+	_ = table.Flush() // nothing can be done about it
+}
+
 // finish checks what single flags cannot.
 func finish(o *options, rest []string, encoding string) error {
 	if o.version {
@@ -67,6 +88,9 @@ func finish(o *options, rest []string, encoding string) error {
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is not a flag", strings.Join(rest, " "))
+	}
+	if o.store != "" && o.core.KeepSentences != 0 {
+		return errors.New("-keep-sentences is for a core without -store")
 	}
 	if o.core.Secret == "" { // not as the flag's default: -help would show it
 		o.core.Secret = os.Getenv(secretVariable)
@@ -80,6 +104,8 @@ func finish(o *options, rest []string, encoding string) error {
 		return fmt.Errorf("there is no default secret: set %s or -secret", secretVariable)
 	case errors.Is(err, refcore.ErrNoPeer):
 		return errors.New("-no-login needs -peer")
+	case errors.Is(err, refcore.ErrUnasked):
+		return errors.New("-unasked is one or all")
 	default:
 		return err
 	}

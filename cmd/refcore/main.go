@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"servicelink/simprot/refcore"
+	"servicelink/simprot/refcore/sqlite"
 )
 
 // version is set by the linker.
@@ -60,7 +61,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // serve runs the core and its console until ctx ends or one of them fails.
-func serve(ctx context.Context, o *options, stdout io.Writer) error {
+func serve(ctx context.Context, o *options, stdout io.Writer) (err error) {
+	if o.store != "" {
+		store, failed := sqlite.Open(ctx, o.store)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+		o.core.Store = store
+	}
 	var listen net.ListenConfig
 	links, err := listen.Listen(ctx, "tcp", o.listen)
 	if err != nil {

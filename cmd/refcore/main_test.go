@@ -30,6 +30,11 @@ func TestUsage(t *testing.T) {
 		{name: "a word too many", args: []string{"start"}, secret: "s", want: 2, says: "start"},
 		{name: "encoding", args: []string{"-encoding", "xml"}, secret: "s", want: 2, says: "xml"},
 		{name: "no login, no peer", args: []string{"-no-login"}, want: 2, says: "-peer"},
+		{name: "help lists the rules", args: []string{"--help"}, want: 0, says: "after-counter-chat"},
+		{name: "unknown rule", args: []string{"-break", "fence,nonsense"}, secret: "s", want: 2, says: "nonsense"},
+		{name: "unasked", args: []string{"-unasked", "some"}, secret: "s", want: 2, says: "one or all"},
+		{name: "two stores", args: []string{"-store", "x", "-keep-sentences", "5"}, secret: "s", want: 2, says: "-store"},
+		{name: "no store", args: []string{"-store", "no/where/x.db"}, secret: "s", want: 1, says: "x.db"},
 		{name: "address", args: []string{"-listen", "nowhere"}, secret: "s", want: 1, says: "nowhere"},
 		{name: "console's address", args: []string{"-listen", "127.0.0.1:0", "-http", "nowhere"}, secret: "s", want: 1, says: "nowhere"},
 	} {

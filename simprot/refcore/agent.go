@@ -54,7 +54,7 @@ func (c *Core) SayAs(chat uuid.UUID, u Utterance) (string, error) {
 	}
 	now := c.opts.Clock()
 	s := &simprot.ChatSentenceInfo{
-		Peer: state.Peer, Port: state.Port, TrackingId: state.TrackingID, ChatId: c.sentenceChatID(chat),
+		Peer: state.Peer, Port: state.Port, TrackingId: state.TrackingID, ChatId: chat,
 		ID: u.ID, PartyName: u.PartyName, Text: u.Text, TimeSent: now.UTC(), IsOutbound: true, Model: u.Model,
 	}
 	if _, _, err := c.store.Append(chat, s, now); err != nil {
@@ -63,7 +63,7 @@ func (c *Core) SayAs(chat uuid.UUID, u Utterance) (string, error) {
 	c.said.Add(1)
 	p.awaited.add(state.TrackingID, u.ID, now.Add(c.opts.ConfirmLimit))
 	c.countOverdue(p, now)
-	c.unasked(p, state.TrackingID, simprot.Packet{Code: simprot.CodeChatSentence, Payload: s})
+	c.unasked(p, state.TrackingID, simprot.Packet{Code: simprot.CodeChatSentence, Payload: c.shown(s)})
 	c.hub.publish(Event{Kind: EventSentence, Chat: chat, Sentence: s})
 	return u.ID, nil
 }
@@ -232,7 +232,7 @@ func (c *Core) end(p *port, chat uuid.UUID, as simprot.Status) error {
 
 // tell sends a chat's new status as news.
 func (c *Core) tell(p *port, chat Chat) {
-	c.unasked(p, chat.TrackingID, simprot.Packet{Code: simprot.CodeChatStatus, Payload: news(chat)})
+	c.unasked(p, chat.TrackingID, simprot.Packet{Code: simprot.CodeChatStatus, Payload: c.news(chat)})
 }
 
 // lockPortOf finds the Port a chat belongs to and locks it; the caller unlocks.
@@ -244,13 +244,6 @@ func (c *Core) lockPortOf(chat uuid.UUID) (*port, error) {
 	p := c.portOf(portKey{state.Peer, state.Port})
 	p.mu.Lock()
 	return p, nil
-}
-
-func (c *Core) sentenceChatID(chat uuid.UUID) uuid.UUID {
-	if c.opts.OmitChatID {
-		return uuid.Nil
-	}
-	return chat
 }
 
 // countOverdue counts what the gateway neither confirmed nor noted in time.

@@ -58,8 +58,8 @@ func TestFenceOutlivesItsConnection(t *testing.T) {
 }
 
 func TestUnaskedGoesToOneOrAll(t *testing.T) {
-	for _, broadcast := range []bool{false, true} {
-		inBubble(t, Options{Broadcast: broadcast}, func(b *bench) {
+	for _, unasked := range []Unasked{UnaskedOne, UnaskedAll} {
+		inBubble(t, Options{Unasked: unasked}, func(b *bench) {
 			owner, chat := b.opened()
 			other := b.connect()
 			stranger := b.connectAs(simprot.Login{Peer: "@stranger"})
@@ -68,7 +68,7 @@ func TestUnaskedGoesToOneOrAll(t *testing.T) {
 			}
 			one(t, owner.read(), simprot.CodeChatTyping)
 			none(t, stranger.read())
-			if broadcast {
+			if unasked == UnaskedAll {
 				one(t, other.read(), simprot.CodeChatTyping)
 			} else {
 				none(t, other.read())

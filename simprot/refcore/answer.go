@@ -2,6 +2,7 @@ package refcore
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,20 +22,25 @@ const (
 )
 
 // unknownChat answers for a conversation that never had a chat.
-func unknownChat(a Address) *simprot.ChatStatusInfo {
-	return &simprot.ChatStatusInfo{
-		Peer: a.Peer, Port: a.Port, TrackingId: a.TrackingID, Status: simprot.StatusClosed,
-		Sentences: []*simprot.ChatSentenceInfo{},
+func (c *Core) unknownChat(a Address) *simprot.ChatStatusInfo {
+	info := &simprot.ChatStatusInfo{Peer: a.Peer, Port: a.Port, TrackingId: a.TrackingID, Status: simprot.StatusClosed}
+	if !c.broken[RuleEmptySentences] {
+		info.Sentences = []*simprot.ChatSentenceInfo{}
 	}
+	return info
 }
 
 // news describes a chat without its Sentences.
-func news(c Chat) *simprot.ChatStatusInfo {
+func (c *Core) news(chat Chat) *simprot.ChatStatusInfo {
 	info := &simprot.ChatStatusInfo{
-		Peer: c.Peer, Port: c.Port, TrackingId: c.TrackingID, ChatId: c.ID, Status: c.Status, AgentName: c.AgentName,
+		Peer: chat.Peer, Port: chat.Port, TrackingId: chat.TrackingID, ChatId: chat.ID,
+		Status: chat.Status, AgentName: chat.AgentName,
 	}
-	if c.AgentID != uuid.Nil {
-		info.AgentId = &c.AgentID
+	if chat.AgentID != uuid.Nil {
+		info.AgentId = &chat.AgentID
+	}
+	if c.broken[RuleOnlyAnswers] {
+		info.Sentences = []*simprot.ChatSentenceInfo{}
 	}
 	return info
 }
@@ -45,19 +51,24 @@ func (c *Core) answerStatus(r *request, chat Chat, after int32) error {
 	if err != nil {
 		return err
 	}
-	info := news(chat)
+	info := c.news(chat)
 	info.Sentences = sentences
-	if err := cutSentences(info, r.conn.maxFrame, c.opts.Encoding); err != nil {
+	if err := cutSentences(info, r.conn.maxFrame, c.opts.Encoding, c.cutOrder()); err != nil {
 		return err
 	}
+	info.Sentences = c.sentencesOf(r.code, info.Sentences)
 	r.answer(simprot.CodeChatStatus, info, false)
 	return nil
 }
 
+// cut says which Sentences an answer that is too long leaves out first. The
+// zero value is what SPEC.md asks for.
+type cut struct{ newest, outboundToo bool }
+
 // cutSentences drops the oldest Sentences until the answer fits a frame, but
 // never an outbound one without ConfirmedTime: the gateway could not know any
 // more that it is to be sent.
-func cutSentences(info *simprot.ChatStatusInfo, maxFrame int, enc simprot.Encoding) error {
+func cutSentences(info *simprot.ChatStatusInfo, maxFrame int, enc simprot.Encoding, by cut) error {
 	all := info.Sentences
 	if len(all) <= mostSentences && surelyFits(all, maxFrame) {
 		return nil
@@ -77,13 +88,21 @@ func cutSentences(info *simprot.ChatStatusInfo, maxFrame int, enc simprot.Encodi
 	}
 	kept := make([]*simprot.ChatSentenceInfo, 0, len(all))
 	left := len(all)
+	if by.newest {
+		slices.Reverse(all)
+		slices.Reverse(sizes)
+	}
 	for i, s := range all {
-		if (total > maxFrame || left > mostSentences) && (!s.IsOutbound || s.ConfirmedTime != nil) {
+		mayGo := !s.IsOutbound || s.ConfirmedTime != nil || by.outboundToo
+		if (total > maxFrame || left > mostSentences) && mayGo {
 			total -= sizes[i]
 			left--
 			continue
 		}
 		kept = append(kept, s)
+	}
+	if by.newest {
+		slices.Reverse(kept)
 	}
 	info.Sentences = kept
 	return nil
@@ -110,19 +129,22 @@ func (c *Core) resync(r *request) error {
 	if err != nil {
 		return err
 	}
+	if n := len(chats); n > 0 && c.broken[RuleList] {
+		chats = chats[:n-1]
+	}
 	now := c.opts.Clock()
 	list, size := simprot.ChatStatusList{}, frameSlack
 	for _, chat := range chats {
 		if chat.TrackingID == "" || !c.listed(chat, now) {
 			continue
 		}
-		item := news(chat)
-		if !c.opts.Bare {
+		item := c.news(chat)
+		if !c.broken[RuleListCounter] {
 			item.Counter = chat.Counter
 		}
 		itemSize := 400 + 6*(len(chat.Peer)+len(chat.Port)+len(chat.TrackingID)+len(chat.AgentName))
 		if len(list) == c.opts.ListFrame || (len(list) > 0 && size+itemSize > r.conn.maxFrame) {
-			r.answer(simprot.CodeChatList, list, true)
+			r.answer(simprot.CodeChatList, list, !c.broken[RuleListMore])
 			list, size = simprot.ChatStatusList{}, frameSlack
 		}
 		list, size = append(list, item), size+itemSize
@@ -136,7 +158,7 @@ func (c *Core) listed(chat Chat, now time.Time) bool {
 	if !chat.Status.Closed() {
 		return true
 	}
-	return !c.opts.Bare && chat.Unconfirmed > 0 && now.Sub(chat.Closed) < listedFor
+	return !c.broken[RuleListClosed] && chat.Unconfirmed > 0 && now.Sub(chat.Closed) < listedFor
 }
 
 // unasked sends a packet nobody asked for: to the connection that claimed the
@@ -175,7 +197,7 @@ func (c *Core) audience(p *port) []*conn {
 		}
 	}
 	switch {
-	case c.opts.Broadcast || newest == nil:
+	case c.opts.Unasked == UnaskedAll || newest == nil:
 		return all
 	case p.claim != nil && !p.claim.gone.Load():
 		return []*conn{p.claim}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"servicelink/simprot"
@@ -39,9 +40,10 @@ type conn struct {
 	// one before it.
 	gone atomic.Bool
 
-	// Owned by the connection's reader.
-	claimed map[string]bool // Ports this connection sent RESYNC for
-	answers []simprot.Packet
+	handling sync.Mutex      // one packet at a time; held before a Port's lock
+	claimed  map[string]bool // Ports this connection sent RESYNC for
+	answers  []simprot.Packet
+	second   bool // of everySecond, the reader's own
 }
 
 func newConn(l link, peer string, log *slog.Logger) *conn {
@@ -68,6 +70,12 @@ func (k *conn) push(packets ...simprot.Packet) {
 			k.log.Warn("not sent", "code", string(p.Code), "error", err)
 		}
 	}
+}
+
+// everySecond reports true every second time.
+func (k *conn) everySecond() bool {
+	k.second = !k.second
+	return !k.second
 }
 
 // abort resets the connection; nothing read from it is handled from here on.

@@ -21,6 +21,7 @@ var ErrClosed = errors.New("refcore: closed")
 // Core is a reference core. Make one with New.
 type Core struct {
 	opts     Options
+	broken   ruleSet
 	store    Store
 	server   *simprot.Server
 	agentID  uuid.UUID
@@ -63,15 +64,16 @@ type port struct {
 // agent's side works already.
 func New(o Options) *Core {
 	o = o.withDefaults()
+	broken := newRuleSet(o.Break)
 	c := &Core{
-		opts: o, store: o.Store, agentID: uuid.New(),
-		offences: newOffenceBook(), faults: newFaultScript(o.FaultSeed), hub: newHub(), log: o.Logger,
+		opts: o, broken: broken, store: o.Store, agentID: uuid.New(),
+		offences: newOffenceBook(), faults: newFaultScript(o.FaultSeed, broken.faults()), hub: newHub(), log: o.Logger,
 		conns: map[uint64]*conn{}, ports: map[portKey]*port{}, signals: map[string]simprot.Signal{}, signal: o.Signal,
 	}
 	c.server = simprot.NewServer(simprot.ServerConfig{
 		Welcome: simprot.Welcome{
 			Server: "servicelink reference core", Version: simprot.Version, MaxFrame: int64(o.MaxFrame),
-			KeepAlive: int32(o.KeepAlive / time.Second), Fences: o.Fences, Asks: o.Asks, //nolint:gosec // seconds of a configured duration
+			KeepAlive: c.pingEvery(), Fences: o.Fences, Asks: o.Asks,
 		},
 		Login: !o.NoLogin, Encoding: o.Encoding, MaxFrame: o.MaxFrame,
 		Authenticate: c.authenticate,
@@ -97,7 +99,7 @@ func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 		return ErrClosed
 	}
 	defer c.running.Done()
-	if err := c.server.Serve(ctx, l); err != nil && ctx.Err() == nil {
+	if err := c.server.Serve(ctx, c.tampered(l)); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("refcore: serve: %w", err)
 	}
 	return nil
@@ -138,7 +140,7 @@ func (c *Core) authenticate(l simprot.Login) string {
 	account := simprot.SecretEqual(l.Account, c.opts.Account)
 	secret := simprot.SecretEqual(l.Secret, c.opts.Secret)
 	switch {
-	case !account || !secret:
+	case (!account || !secret) && !c.broken[RuleCredentials]:
 		return "credentials"
 	case l.Version != simprot.Version:
 		return "version"
@@ -182,7 +184,11 @@ func (c *Core) onPacket(l link, p simprot.Packet) {
 	c.mu.RLock()
 	k := c.conns[l.ID()]
 	c.mu.RUnlock()
-	if k != nil {
+	switch {
+	case k == nil:
+	case c.broken[RuleOrder] && p.Code == simprot.CodeChatSentenceIn && k.everySecond():
+		time.AfterFunc(outOfOrder, func() { c.receive(k, p) })
+	default:
 		c.receive(k, p)
 	}
 }
@@ -200,6 +206,11 @@ func (c *Core) onBad(l link, err error) {
 		o = OffenceOversize
 	}
 	c.offend(k, o, err.Error())
+	if k != nil && c.broken[map[Offence]Rule{
+		OffenceUndecodable: RuleUndecodable, OffenceUnknownCode: RuleUnknownCode, OffenceOversize: RuleTooLong,
+	}[o]] {
+		k.abort(errDropped)
+	}
 }
 
 // offend counts an offence. where must carry no text of a customer.

@@ -3,7 +3,7 @@
 //
 // It keeps every rule SPEC.md asks of cores, it is strict (each breach of the
 // protocol by a gateway is counted under a name of a closed list, see
-// Offence), and it can be made to misbehave on purpose (see Fault). An agent
+// Offence), and it can be made to misbehave on purpose (see Fault and Rule). An agent
 // works it in the browser (Console) or a program does, in Go or over HTTP;
 // README.md in this folder documents the HTTP interface.
 //
@@ -17,10 +17,13 @@
 //	agent.go     the agent's side: say, type, close, signal
 //	report.go    what tests and the console look at; view.go is its JSON
 //	awaited.go   outbound sentences a gateway owes a CONFIRM for
-//	store.go     Store: chats and sentences; memory.go keeps them in memory
+//	store.go     Store: chats and sentences; memory.go keeps them in memory,
+//	             package sqlite in a file
 //	conn.go      one gateway connection
 //	offences.go  the closed list of offences and their counts
 //	faults.go    scripted misbehaviour
+//	rules.go     the rules a Core can be told to break; breaks.go and tamper.go
+//	             break those that no fault can
 //	events.go    what happened, for the console
 //	console.go, api.go, stream.go, web/   the agent's console and the HTTP interface
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,14 +72,20 @@ type FaultState struct {
 
 // faultScript holds the faults. Safe for concurrent use.
 type faultScript struct {
-	some atomic.Bool // any fault that can still act: looked at without the lock
-	mu   sync.Mutex
-	dice *rand.Rand
-	list []*FaultState
+	some     atomic.Bool // any fault that can still act: looked at without the lock
+	mu       sync.Mutex
+	dice     *rand.Rand
+	list     []*FaultState
+	standing []*FaultState // of the rules that are broken: asked last, not shown, never cleared
 }
 
-func newFaultScript(seed uint64) *faultScript {
-	return &faultScript{dice: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // dice that must be repeatable, not secret
+func newFaultScript(seed uint64, standing []Fault) *faultScript {
+	s := &faultScript{dice: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // dice that must be repeatable, not secret
+	for _, f := range standing {
+		s.standing = append(s.standing, &FaultState{Fault: f})
+	}
+	s.some.Store(len(standing) > 0)
+	return s
 }
 
 func (s *faultScript) add(f Fault) error {
@@ -99,7 +106,7 @@ func (s *faultScript) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = nil
-	s.some.Store(false)
+	s.some.Store(len(s.standing) > 0)
 }
 
 func (s *faultScript) states() []FaultState {
@@ -137,7 +144,7 @@ func (s *faultScript) refusal() string {
 func (s *faultScript) first(matches func(*FaultState) bool) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.list {
+	for _, f := range slices.Concat(s.list, s.standing) {
 		if f.Count == 0 || !matches(f) {
 			continue
 		}

@@ -141,7 +141,7 @@ func TestFaultOfAQuestion(t *testing.T) {
 // TestFaultProbability: the same seed throws the same dice.
 func TestFaultProbability(t *testing.T) {
 	lost := func(seed uint64) (out []bool) {
-		s := newFaultScript(seed)
+		s := newFaultScript(seed, nil)
 		if err := s.add(Fault{Kind: FaultLose, Count: -1, Probability: 0.3}); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func (r *request) answer(code simprot.Code, p simprot.Payload, more bool) {
 }
 
 // receive handles one packet of a gateway. It is called by the connection's
-// reader, one packet at a time.
+// reader, one packet at a time, unless RuleOrder is broken.
 func (c *Core) receive(k *conn, p simprot.Packet) {
 	s, ok := subjectOf(p.Payload)
 	if !fromGateway(p.Code) {
@@ -58,10 +58,12 @@ func (c *Core) receive(k *conn, p simprot.Packet) {
 		core: c, conn: k, port: po, subject: &s, code: p.Code,
 		addr: Address{Peer: s.peer, Port: s.port, TrackingID: s.trackingID},
 	}
-	if c.opts.Asks && isQuestion(p.Code) {
+	if c.opts.Asks && isQuestion(p.Code) && !c.broken[RuleAsks] {
 		r.ask = p.Extras.Ask
 	}
 
+	k.handling.Lock()
+	defer k.handling.Unlock()
 	po.mu.Lock()
 	defer po.mu.Unlock()
 	if k.gone.Load() {
@@ -77,7 +79,11 @@ func (c *Core) receive(k *conn, p simprot.Packet) {
 	}
 	k.answers = k.answers[:0]
 	c.handle(&r, p)
-	k.deliver(fault, k.answers...)
+	to := k
+	if c.broken[RuleAsker] && isQuestion(p.Code) && po.claim != nil && !po.claim.gone.Load() {
+		to = po.claim
+	}
+	to.deliver(fault, k.answers...)
 }
 
 // checkPeer settles which Peer a packet belongs to; false throws it away.
@@ -176,7 +182,7 @@ func (c *Core) command(r *request, v *simprot.ChatCommandInfo) error {
 // behindFence reports, and counts, that the packet is thrown away because
 // another connection claimed the Port.
 func (c *Core) behindFence(r *request) bool {
-	if !c.opts.Fences || r.port.claim == nil || r.port.claim == r.conn {
+	if !c.opts.Fences || c.broken[RuleFence] || r.port.claim == nil || r.port.claim == r.conn {
 		return false
 	}
 	c.fenced.Add(1)
@@ -202,9 +208,10 @@ func (c *Core) start(r *request, v *simprot.ChatServiceInfo) error {
 	if err != nil && !errors.Is(err, ErrNoChat) {
 		return err
 	}
-	if err != nil || chat.Status.Closed() {
+	closed := err == nil && chat.Status.Closed() && !c.broken[RuleReopen]
+	if err != nil || closed || c.broken[RuleOneChat] {
 		if !c.knownPort(r.addr.Port) || r.addr.TrackingID == "" {
-			r.answer(simprot.CodeChatStatus, unknownChat(r.addr), false)
+			r.answer(simprot.CodeChatStatus, c.unknownChat(r.addr), false)
 			return nil
 		}
 		if chat, err = c.open(r, v); err != nil {
@@ -251,14 +258,16 @@ func (c *Core) status(r *request, v *simprot.ChatStatusInfo) error {
 	}
 	chat, err := c.store.Latest(r.addr)
 	if errors.Is(err, ErrNoChat) {
-		r.answer(simprot.CodeChatStatus, unknownChat(r.addr), false)
+		if !c.broken[RuleUnknownChat] {
+			r.answer(simprot.CodeChatStatus, c.unknownChat(r.addr), false)
+		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	after := int32(0)
-	if !c.opts.Bare && v.ChatId == chat.ID {
+	if !c.broken[RuleAfterCounter] && (v.ChatId == chat.ID || c.broken[RuleAfterCounterChat]) {
 		after = v.AfterCounter
 	}
 	return c.answerStatus(r, chat, after)
@@ -271,7 +280,7 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 	chat, err := c.store.Latest(r.addr)
 	if errors.Is(err, ErrNoChat) {
 		r.offend(OffenceSentenceWithoutStart)
-		unknown := unknownChat(r.addr)
+		unknown := c.unknownChat(r.addr)
 		unknown.Sentences = nil
 		r.answer(simprot.CodeChatStatus, unknown, false)
 		return nil
@@ -279,13 +288,21 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 	if err != nil {
 		return err
 	}
-	if chat.Status.Closed() {
-		r.answer(simprot.CodeChatStatus, news(chat), false)
+	if chat.Status.Closed() && !c.broken[RuleClosedChat] {
+		if !c.broken[RuleClosedNews] {
+			r.answer(simprot.CodeChatStatus, c.news(chat), false)
+		}
 		return nil
 	}
 	s.Peer, s.Port = r.addr.Peer, r.addr.Port
 	s.IsOutbound, s.ConfirmedTime = false, nil
-	s.ChatId = c.sentenceChatID(chat.ID)
+	s.ChatId = chat.ID
+	c.spoil(s)
+	if c.broken[RuleStored] {
+		s.Counter = chat.Counter + 1
+		r.answer(simprot.CodeChatSentence, s, false)
+		return nil
+	}
 	_, before, err := c.store.Append(chat.ID, s, c.opts.Clock())
 	if err != nil {
 		return err
@@ -298,7 +315,7 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 		r.port.awaited.noted(r.addr.TrackingID, s.ID)
 	}
 	delete(r.port.typing, chat.ID)
-	r.answer(simprot.CodeChatSentence, s, false)
+	r.answer(simprot.CodeChatSentence, c.echo(s), false)
 	c.hub.publish(Event{Kind: EventSentence, Chat: chat.ID, Sentence: s})
 	return nil
 }

@@ -29,19 +29,16 @@ type Options struct {
 	Ports []string
 	// NoLogin expects no SP_LOGIN, as a core that lacks session control.
 	NoLogin bool
-	// Fences announces and keeps the fence of ES_CHAT_RESYNC.
+	// Fences announces and keeps the fence of ES_CHAT_RESYNC. Without it there
+	// is none; a promise that is not kept is RuleFence in Break.
 	Fences bool
 	// Asks announces and keeps the mirroring of Ask. Without it Ask is not mirrored.
 	Asks bool
-	// Bare leaves out what is only recommended to cores: AfterCounter, Counter
-	// in SE_CHAT_LIST and closed chats in it.
-	Bare bool
-	// OmitChatID leaves ChatId out of sentences, as cores do that keep to the
-	// letter of the source.
-	OmitChatID bool
-	// Broadcast sends what nobody asked for to every connection of the Peer
-	// instead of to the one that claimed the Port.
-	Broadcast bool
+	// Break are rules this Core does not keep, to see that somebody notices.
+	// What is announced stays announced.
+	Break []Rule
+	// Unasked says who gets what nobody asked for; empty = UnaskedOne.
+	Unasked Unasked
 
 	Encoding  simprot.Encoding // what this side writes
 	MaxFrame  int              // bytes: the largest frame body read here; 0 = simprot.DefaultMaxFrame
@@ -53,6 +50,7 @@ type Options struct {
 	ConfirmLimit time.Duration  // an outbound sentence unconfirmed for longer is an offence; 0 = DefaultConfirmLimit
 
 	// Store keeps chats and sentences; nil = a new MemoryStore of KeepSentences.
+	// It is not closed by the Core.
 	Store Store
 	// KeepSentences bounds the sentences kept per chat by that MemoryStore, for
 	// load tests; 0 keeps all. Repeats are recognised among the kept ones only.
@@ -74,14 +72,31 @@ type Options struct {
 	Clock  func() time.Time // nil = time.Now
 }
 
-// Errors of Options.Validate.
+// Unasked says which connections of the Peer get what nobody asked for:
+// sentences of the agent, news, SE_CHAT_CONFIRM, SE_CHAT_TYPING.
+type Unasked string
+
+// The values of Unasked.
+const (
+	UnaskedOne Unasked = "one" // the one that claimed the Port, else the newest
+	UnaskedAll Unasked = "all"
+)
+
+// Errors of Options.Validate; ErrRule is another.
 var (
 	ErrNoSecret = errors.New("refcore: account and secret are required")
 	ErrNoPeer   = errors.New("refcore: without login the peer must be named")
+	ErrUnasked  = errors.New("refcore: unasked is one or all")
 )
 
 // Validate reports what is missing. Serve calls it.
 func (o *Options) Validate() error {
+	if err := checkRules(o.Break); err != nil {
+		return err
+	}
+	if o.Unasked != "" && o.Unasked != UnaskedOne && o.Unasked != UnaskedAll {
+		return ErrUnasked
+	}
 	if o.NoLogin {
 		if o.Peer == "" {
 			return ErrNoPeer

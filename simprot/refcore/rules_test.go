@@ -118,7 +118,7 @@ func TestStatusOfTheUnknown(t *testing.T) {
 func TestStatusAfterCounter(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		bare  bool
+		bare  []Rule
 		own   bool // the question names the conversation's chat
 		after int32
 		want  int
@@ -127,10 +127,10 @@ func TestStatusAfterCounter(t *testing.T) {
 		{name: "some", own: true, after: 2, want: 1},
 		{name: "none left", own: true, after: 3, want: 0},
 		{name: "another chat", after: 2, want: 3},
-		{name: "a core without it", bare: true, own: true, after: 2, want: 3},
+		{name: "a core without it", bare: Bare(), own: true, after: 2, want: 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, Options{Bare: tt.bare}, func(b *bench) {
+			inBubble(t, Options{Break: tt.bare}, func(b *bench) {
 				g, chat := b.opened()
 				for i := range 3 {
 					g.send(simprot.CodeChatSentenceIn, sentence(fmt.Sprint(i), "x"))
@@ -293,7 +293,7 @@ func TestList(t *testing.T) {
 func TestClosedChatIsListedWhileItOwes(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		bare    bool
+		bare    []Rule
 		confirm bool
 		wait    time.Duration
 		want    int
@@ -302,10 +302,10 @@ func TestClosedChatIsListedWhileItOwes(t *testing.T) {
 		{name: "nearly 24 h", wait: 24*time.Hour - time.Second, want: 1},
 		{name: "24 h", wait: 24 * time.Hour, want: 0},
 		{name: "confirmed", confirm: true, want: 0},
-		{name: "a core without it", bare: true, want: 0},
+		{name: "a core without it", bare: Bare(), want: 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, Options{Bare: tt.bare}, func(b *bench) {
+			inBubble(t, Options{Break: tt.bare}, func(b *bench) {
 				g, chat := b.opened()
 				id, err := b.core.Say(chat, "bye")
 				if err != nil {
@@ -404,9 +404,9 @@ func TestWhatIsNotStoredIsNotAnswered(t *testing.T) {
 	})
 }
 
-// TestOmitChatID: the core of the source does not name the chat in sentences.
-func TestOmitChatID(t *testing.T) {
-	inBubble(t, Options{OmitChatID: true}, func(b *bench) {
+// TestWithoutChatID: the core of the source does not name the chat in sentences.
+func TestWithoutChatID(t *testing.T) {
+	inBubble(t, Options{Break: []Rule{RuleChatID}}, func(b *bench) {
 		g, chat := b.opened()
 		g.send(simprot.CodeChatSentenceIn, sentence("m1", "x"))
 		if _, err := b.core.Say(chat, "y"); err != nil {
