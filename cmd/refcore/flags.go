@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +21,7 @@ const secretVariable = "REFCORE_SECRET" //nolint:gosec // a name, no credential
 // options are the command line.
 type options struct {
 	listen, http string
+	cert, key    string // files of the certificate for gateways; empty: plain TCP
 	store        string // path of the SQLite file; empty: memory
 	version      bool
 	core         refcore.Options
@@ -34,6 +36,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:18321", "`address` where gateways connect; port 0 chooses one")
 	flags.StringVar(&o.http, "http", "127.0.0.1:18380", "`address` of the agent's console and the HTTP interface")
+	flags.StringVar(&o.cert, "tls-cert", "", "`file` of the certificate that gateways see, PEM; empty: plain TCP")
+	flags.StringVar(&o.key, "tls-key", "", "`file` of its key, PEM")
 	flags.StringVar(&o.core.Account, "account", "servicelink", "`name` gateways log in with")
 	flags.StringVar(&o.core.Secret, "secret", "", "their `secret`; better set "+secretVariable)
 	flags.StringVar(&o.core.Peer, "peer", "", "the only `peer` served; empty serves any that logs in")
@@ -88,6 +92,13 @@ func finish(o *options, rest []string, encoding string) error {
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is not a flag", strings.Join(rest, " "))
+	}
+	if o.cert != "" || o.key != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return err
+		}
+		o.core.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	if o.store != "" && o.core.KeepSentences != 0 {
 		return errors.New("-keep-sentences is for a core without -store")

@@ -35,6 +35,8 @@ func TestUsage(t *testing.T) {
 		{name: "unasked", args: []string{"-unasked", "some"}, secret: "s", want: 2, says: "one or all"},
 		{name: "two stores", args: []string{"-store", "x", "-keep-sentences", "5"}, secret: "s", want: 2, says: "-store"},
 		{name: "no store", args: []string{"-store", "no/where/x.db"}, secret: "s", want: 1, says: "x.db"},
+		{name: "no certificate", args: []string{"-tls-cert", "no/where.pem"}, secret: "s", want: 2, says: "where.pem"},
+		{name: "no key", args: []string{"-tls-cert", "main.go"}, secret: "s", want: 2, says: "refcore:"},
 		{name: "address", args: []string{"-listen", "nowhere"}, secret: "s", want: 1, says: "nowhere"},
 		{name: "console's address", args: []string{"-listen", "127.0.0.1:0", "-http", "nowhere"}, secret: "s", want: 1, says: "nowhere"},
 	} {

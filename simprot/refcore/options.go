@@ -1,6 +1,7 @@
 package refcore
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
@@ -39,6 +40,9 @@ type Options struct {
 	Break []Rule
 	// Unasked says who gets what nobody asked for; empty = UnaskedOne.
 	Unasked Unasked
+
+	// TLS is what connections must speak; nil = plain TCP.
+	TLS *tls.Config
 
 	Encoding  simprot.Encoding // what this side writes
 	MaxFrame  int              // bytes: the largest frame body read here; 0 = simprot.DefaultMaxFrame
