@@ -7,11 +7,11 @@ import (
 
 // question is what is asked, once or again.
 type question struct {
-	code, answer   Code
-	times          int // it may be asked
-	port, tracking string
-	payload        Payload
-	queued         time.Time
+	code        Code
+	times       int // it may be asked
+	port, about string
+	payload     Payload
+	queued      time.Time
 }
 
 // settle waits until what an earlier connection left on its way has been read
@@ -85,7 +85,7 @@ func (s *Session) await(ctx context.Context, a *attempt, free func()) string {
 
 // put enters an attempt in the book and queues its frame.
 func (s *Session) put(q *question) (*attempt, error) {
-	a := &attempt{question: q.code, answer: q.answer, port: q.port, tracking: q.tracking, asked: q.queued}
+	a := &attempt{question: q.code, answer: answers[q.code], port: q.port, about: q.about, asked: q.queued}
 	s.asking.Lock()
 	defer s.asking.Unlock()
 	if !s.book.open(a) {
@@ -100,10 +100,10 @@ func (s *Session) put(q *question) (*attempt, error) {
 }
 
 // takePlace waits for one of MaxQuestions places and, without Asks, for the
-// turn of a RESYNC: an empty list names no Port. The turn comes first, so
-// that waiting lists take no places.
+// turn of a list: an empty one does not say what it is of. The turn comes
+// first, so that waiting lists take no places.
 func (s *Session) takePlace(ctx context.Context, q *question) (free func(), err error) {
-	inTurn := q.code == CodeChatResync && !s.welcome.Asks
+	inTurn := isList(answers[q.code]) && !s.welcome.Asks
 	if inTurn {
 		if err := s.enter(ctx, s.lists); err != nil {
 			return nil, err

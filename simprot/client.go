@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,10 @@ type ClientConfig struct {
 	TLS     *tls.Config // nil = none; TLS 1.2 is the least, ServerName defaults to the host
 
 	Account, Secret, Peer, Instance string // of SP_LOGIN
+
+	// Agent makes this an agent's client (SPEC.md 12): Peer is the number of the
+	// workplace, and SC_ packets are taken where a gateway takes SE_ ones.
+	Agent bool
 
 	Encoding Encoding // what is written; both are read
 	Login    bool     // false: the core has no session control
@@ -41,7 +46,7 @@ type ClientConfig struct {
 	OnDown func(*Session, error) // exactly once per OnUp; no written callback comes after it
 	// OnPacket takes all that is neither session control nor an answer: echoes
 	// and outbound sentences, news (SE_CHAT_STATUS without Sentences),
-	// SE_CHAT_TYPING, SE_CHAT_CONFIRM. The payload is never nil. Answers nobody
+	// SE_CHAT_TYPING, SE_CHAT_CONFIRM; with Agent the same of SC_, and alerts. The payload is never nil. Answers nobody
 	// here asked for are dropped and counted.
 	OnPacket func(*Session, Packet)
 
@@ -229,27 +234,39 @@ func (s *Session) leave() {
 	s.conn.startClose()
 }
 
-// packet sorts what was read: session control, answers, everything else.
+// packet sorts what was read: session control, answers, everything else. What
+// goes another way than from the core to this kind of client has no place here.
 func (s *Session) packet(p Packet, size int) error {
-	switch p.Code {
-	case CodeBye:
-		if bye, ok := p.Payload.(*Bye); ok {
-			return byeError(bye)
+	if bye, ok := p.Payload.(*Bye); ok {
+		return byeError(bye)
+	}
+	from := "SE_"
+	if s.cfg.Agent {
+		from = "SC_"
+		if p.Code == CodeAgentConfirmIn { // so the source names it
+			p.Code = CodeAgentConfirm
 		}
-	case CodeLogin, CodeWelcome, CodeRefused:
+	}
+	switch {
+	case !strings.HasPrefix(string(p.Code), from):
 		s.cfg.Observe.BadPacket(BadUnexpectedCode, p.Code)
-	case CodeChatResponse, CodeChatList:
+	case isAnswer(p):
 		s.take(p, size)
-	case CodeChatStatus:
-		if status, ok := p.Payload.(*ChatStatusInfo); ok && status.Sentences != nil {
-			s.take(p, size)
-			return nil
-		}
-		s.cfg.OnPacket(s, p)
 	default:
 		s.cfg.OnPacket(s, p)
 	}
 	return nil
+}
+
+// isAnswer tells answers from news.
+func isAnswer(p Packet) bool {
+	switch v := p.Payload.(type) {
+	case *ChatServiceInfo, *ScenarioInfo:
+		return true
+	case *ChatStatusInfo:
+		return v.Sentences != nil
+	}
+	return isList(p.Code)
 }
 
 // take gives an answer to the book.
@@ -270,7 +287,7 @@ func (s *Session) bad(err error) {
 		s.cfg.Observe.BadPacket(BadUnknownCode, unknown.Code)
 	case errors.As(err, &decode):
 		s.cfg.Observe.BadPacket(BadDecode, decode.Code)
-		if decode.Code == CodeChatList {
+		if isList(decode.Code) {
 			s.book.spoil()
 		}
 	default:

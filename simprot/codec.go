@@ -46,6 +46,8 @@ type class struct {
 	code Code
 	// plain is true of Text: a string is the payload, and not JSON text of it.
 	plain bool
+	// list is true of arrays.
+	list bool
 	// read reads the payload whose head is given. A null reads as the payload
 	// without members.
 	read func(d *decoder, head token) (Payload, error)
@@ -83,6 +85,7 @@ func listOf[L interface {
 }](code Code) class {
 	return class{
 		code: code,
+		list: true,
 		read: func(d *decoder, head token) (Payload, error) {
 			list := []P{}
 			if head.kind == kindNull {

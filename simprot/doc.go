@@ -15,7 +15,7 @@
 //	linger*.go   how a socket is tuned, and reset when it is given up
 //	login.go     SP_LOGIN and its answers; why a login is refused
 //	keepalive.go pings, and the end of a connection that leaves one unanswered
-//	session.go   Session: one logged-in connection with a generation number
+//	session*.go  Session: one logged-in connection with a generation number, and what it can ask
 //	ask.go       Session's questions: a place, the question, and once more
 //	questions.go which answer belongs to which question
 //	client.go    Client: dials, logs in, keeps alive, reconnects

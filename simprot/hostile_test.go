@@ -153,9 +153,12 @@ func FuzzSession(f *testing.F) {
 		}, c)
 		s.book.asks, s.book.prefix = asks, "r-"
 		ask := []*attempt{
-			{answer: CodeChatStatus, port: "p", tracking: "x"},
+			{answer: CodeChatStatus, port: "p", about: "x"},
 			{answer: CodeChatList, port: "p"},
-			{answer: CodeChatResponse, port: "p", tracking: "x"},
+			{answer: CodeChatResponse, port: "p", about: "x"},
+			{answer: CodeRouting},
+			{answer: CodeLiterals},
+			{answer: CodeScenarioModel, about: testForm.String()},
 		}
 		for _, a := range ask {
 			s.book.open(a)

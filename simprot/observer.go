@@ -25,7 +25,7 @@ const (
 	BadOversize       BadPacket = "oversize"
 	BadUnaskedAnswer  BadPacket = "unasked_answer" // an answer to no question of this connection
 	BadLateAnswer     BadPacket = "late_answer"    // an answer to a question given up or asked again
-	BadUnexpectedCode BadPacket = "unexpected"     // session control where it has no place
+	BadUnexpectedCode BadPacket = "unexpected"     // session control, or another direction, where it has no place
 )
 
 // The outcomes of a question.

@@ -5,17 +5,36 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// maxListBytes is what the frames of one SE_CHAT_LIST may sum up to.
+// maxListBytes is what the frames of one list may sum up to.
 const maxListBytes = 64 << 20
+
+// answers are the codes that ask, each with that of its answer.
+var answers = map[Code]Code{
+	CodeChatRequest:   CodeChatResponse,
+	CodeChatStart:     CodeChatStatus,
+	CodeChatStatusAsk: CodeChatStatus,
+	CodeChatResync:    CodeChatList,
+
+	CodeScenarioLoad: CodeScenarioModel,
+	CodeRoutingAsk:   CodeRouting,
+	CodeLiteralsAsk:  CodeLiterals,
+
+	CodeAgentAnswer:    CodeAgentStatus,
+	CodeAgentHangup:    CodeAgentStatus,
+	CodeAgentStatusAsk: CodeAgentStatus,
+	CodeAgentResync:    CodeAgentList,
+}
 
 // attempt is one time a question was asked.
 type attempt struct {
-	question Code   // ES_...
-	answer   Code   // SE_...
+	question Code   // ES_ or CS_...
+	answer   Code   // SE_ or SC_...
 	port     string // of the question
-	tracking string
+	about    string // the TrackingId, ChatId or ScenarioId in it
 	token    string // with Asks
 	n        uint64 // without Asks: the how-manieth question of its line
 	asked    time.Time
@@ -23,7 +42,7 @@ type attempt struct {
 	done    chan struct{} // closed at the end
 	outcome string        // QuestionAnswered, QuestionNoAnswer or QuestionGone
 	payload Payload       // the answer
-	list    listAnswer    // with Asks: frames so far
+	list    listAnswer    // with Asks: frames so far, where the answer is a list
 	timer   *time.Timer
 	orphan  func() // set when nobody waits any more: gives the place back
 }
@@ -35,28 +54,41 @@ type line struct {
 	live            map[uint64]*attempt
 }
 
-// lineKey names a line. Lists have one line for each Port.
+// lineKey names a line. SE_CHAT_LIST has one line for each Port, other lists
+// have one each.
 type lineKey struct {
-	answer   Code
-	port     string
-	tracking string
+	answer Code
+	port   string
+	about  string
 }
 
-// listAnswer collects the frames of a long SE_CHAT_LIST.
+// listAnswer collects the frames of a long list.
 type listAnswer struct {
-	items ChatStatusList
+	items Payload
 	bytes int
 }
 
 // add takes one frame and reports whether the list still fits.
-func (l *listAnswer) add(items ChatStatusList, size int) bool {
+func (l *listAnswer) add(items Payload, size int) bool {
 	if l.bytes += size; l.bytes > maxListBytes {
 		l.items = nil
 		return false
 	}
-	l.items = append(l.items, items...)
+	switch before := l.items.(type) {
+	case ChatStatusList:
+		l.items = append(before, items.(ChatStatusList)...)
+	case WebSiteRoutingList:
+		l.items = append(before, items.(WebSiteRoutingList)...)
+	case LiteralLookupList:
+		l.items = append(before, items.(LiteralLookupList)...)
+	default:
+		l.items = items
+	}
 	return true
 }
+
+// isList reports whether packets of a code are lists.
+func isList(code Code) bool { return classes[string(code)].list }
 
 // book matches answers to the questions of one connection (SPEC.md,
 // "Questions").
@@ -72,9 +104,9 @@ type book struct {
 
 	live map[string]*attempt // with Asks, by token
 
-	lines   map[lineKey]*line // without Asks
-	ports   []string          // Ports of the lists not answered yet, in order
-	partial listAnswer        // the list that is arriving
+	lines   map[lineKey]*line   // without Asks
+	ports   []string            // Ports of the SE_CHAT_LISTs not answered yet, in order
+	partial map[Code]listAnswer // lists that are arriving
 }
 
 // open enters an attempt before its frame is queued.
@@ -125,7 +157,7 @@ func (b *book) cancel(a *attempt) {
 }
 
 // line returns the line an attempt is counted in.
-func (a *attempt) line() lineKey { return lineKey{a.answer, a.port, a.tracking} }
+func (a *attempt) line() lineKey { return lineKey{a.answer, a.port, a.about} }
 
 // written begins the time for the answer, which may have come already.
 func (b *book) written(a *attempt) {
@@ -181,13 +213,14 @@ func (b *book) close() {
 func (b *book) spoil() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	spoilt := listAnswer{bytes: maxListBytes + 1}
 	for _, a := range b.live {
-		if a.answer == CodeChatList {
-			a.list = listAnswer{bytes: maxListBytes + 1}
-		}
+		a.list = spoilt
 	}
-	if len(b.ports) > 0 {
-		b.partial = listAnswer{bytes: maxListBytes + 1}
+	for key := range b.lines {
+		if isList(key.answer) {
+			b.partial[key.answer] = spoilt
+		}
 	}
 }
 
@@ -246,9 +279,9 @@ func (b *book) byToken(p Packet, size int) (func(), BadPacket) {
 	if !a.fits(p) {
 		return func() {}, BadUnaskedAnswer
 	}
-	if items, ok := p.Payload.(ChatStatusList); ok {
+	if isList(p.Code) {
 		switch {
-		case !a.list.add(items, size):
+		case !a.list.add(p.Payload, size):
 			return func() {}, BadOversize
 		case p.Extras.More:
 			return func() {}, ""
@@ -277,17 +310,22 @@ func (a *attempt) fits(p Packet) bool {
 	if p.Code != a.answer {
 		return false
 	}
-	port, tracking := conversation(p.Payload)
-	return (port == "" || port == a.port) && (tracking == "" || tracking == a.tracking)
+	port, about := subject(p)
+	return (port == "" || port == a.port) && (about == "" || about == a.about)
 }
 
-// conversation returns what an answer says it is about.
-func conversation(p Payload) (port, tracking string) {
-	switch v := p.(type) {
+// subject returns what an answer says it is about.
+func subject(p Packet) (port, about string) {
+	switch v := p.Payload.(type) {
 	case *ChatServiceInfo:
 		return v.Port, v.TrackingId
 	case *ChatStatusInfo:
+		if p.Code == CodeAgentStatus {
+			return "", name(v.ChatId)
+		}
 		return v.Port, v.TrackingId
+	case *ScenarioInfo:
+		return "", name(v.ScenarioId)
 	case ChatStatusList:
 		for _, item := range v {
 			if item != nil && item.Port != "" {
@@ -298,23 +336,35 @@ func conversation(p Payload) (port, tracking string) {
 	return "", ""
 }
 
+// name is a GUID as text, "" for the empty one.
+func name(u uuid.UUID) string {
+	if u == uuid.Nil {
+		return ""
+	}
+	return u.String()
+}
+
 // byCount matches the nth answer of a line to its nth question.
 func (b *book) byCount(p Packet, size int) (func(), BadPacket) {
 	key := lineKey{answer: p.Code}
 	payload, whole := p.Payload, true
-	if items, ok := payload.(ChatStatusList); ok {
-		if len(b.ports) == 0 {
+	if isList(p.Code) {
+		if !b.awaits(p.Code) {
 			return func() {}, BadUnaskedAnswer
 		}
-		whole = b.partial.add(items, size)
+		list := b.partial[p.Code]
+		whole = list.add(payload, size)
+		b.partial[p.Code] = list
 		if p.Extras.More {
 			return func() {}, ""
 		}
-		payload = b.partial.items
-		key.port = b.listPort(b.partial.items)
-		b.partial = listAnswer{}
+		payload = list.items
+		if p.Code == CodeChatList {
+			key.port = b.listPort(Packet{Code: p.Code, Payload: payload})
+		}
+		delete(b.partial, p.Code)
 	} else {
-		key.port, key.tracking = conversation(payload)
+		key.port, key.about = subject(p)
 	}
 	l := b.lines[key]
 	if l == nil {
@@ -333,10 +383,18 @@ func (b *book) byCount(p Packet, size int) (func(), BadPacket) {
 	return b.end(a, QuestionAnswered), ""
 }
 
+// awaits reports whether a list of this code is due.
+func (b *book) awaits(list Code) bool {
+	if list == CodeChatList {
+		return len(b.ports) > 0
+	}
+	return b.lines[lineKey{answer: list}] != nil
+}
+
 // listPort finds the Port of a whole list: the one its items name, else that
 // of the oldest list not answered yet, which is then no longer waited for.
-func (b *book) listPort(items ChatStatusList) string {
-	port, _ := conversation(items)
+func (b *book) listPort(list Packet) string {
+	port, _ := subject(list)
 	for i, asked := range b.ports {
 		if port == "" || port == asked {
 			b.ports = append(b.ports[:i], b.ports[i+1:]...)

@@ -29,7 +29,7 @@ type Session struct {
 	book       book
 
 	places chan struct{} // questions that are out; a chan serves in order of arrival
-	lists  chan struct{} // without Asks: the one RESYNC that is out
+	lists  chan struct{} // without Asks: the one question for a list that is out
 	asking sync.Mutex    // questions enter the book in the order they are queued
 }
 
@@ -42,7 +42,7 @@ func newSession(cfg *ClientConfig, conn *Conn) *Session {
 		book: book{
 			timeout: cfg.AskTimeout, observe: cfg.Observe,
 			prefix: rand.Text()[:10] + "-",
-			live:   map[string]*attempt{}, lines: map[lineKey]*line{},
+			live:   map[string]*attempt{}, lines: map[lineKey]*line{}, partial: map[Code]listAnswer{},
 		},
 	}
 }
@@ -77,8 +77,7 @@ func (s *Session) Abort(err error) { s.conn.Abort(err) }
 // payload is filled in, in place. Errors: ErrGone after the end of the
 // session, ErrFrameTooLong, *EncodeError.
 func (s *Session) Send(code Code, payload Payload, written func(time.Time)) error {
-	switch code {
-	case CodeChatRequest, CodeChatStart, CodeChatStatusAsk, CodeChatResync:
+	if answers[code] != "" {
 		return &EncodeError{Code: code, Err: errQuestion}
 	}
 	return s.send(Packet{Code: code, Payload: payload}, written)
@@ -117,6 +116,8 @@ func fillPeer(p Payload, peer string) {
 		at = &v.Peer
 	case *ChatStatusInfo:
 		at = &v.Peer
+	case *LiteralLookupInfo:
+		at = &v.Peer
 	}
 	if at != nil && *at == "" {
 		*at = peer
@@ -136,7 +137,7 @@ func (s *Session) Resync(ctx context.Context, port string) (ChatStatusList, erro
 		}
 	}
 	return payload[ChatStatusList](s.ask(ctx, &question{
-		code: CodeChatResync, answer: CodeChatList, times: 2, port: port,
+		code: CodeChatResync, times: 2, port: port,
 		payload: &ChatCommandInfo{Port: port},
 	}))
 }
@@ -144,8 +145,8 @@ func (s *Session) Resync(ctx context.Context, port string) (ChatStatusList, erro
 // Request asks whether a chat can start.
 func (s *Session) Request(ctx context.Context, info *ChatServiceInfo) (*ChatServiceInfo, error) {
 	return payload[*ChatServiceInfo](s.ask(ctx, &question{
-		code: CodeChatRequest, answer: CodeChatResponse, times: 2,
-		port: info.Port, tracking: info.TrackingId, payload: info,
+		code: CodeChatRequest, times: 2,
+		port: info.Port, about: info.TrackingId, payload: info,
 	}))
 }
 
@@ -153,16 +154,16 @@ func (s *Session) Request(ctx context.Context, info *ChatServiceInfo) (*ChatServ
 // after ErrNoAnswer the caller asks Status before it starts again.
 func (s *Session) Start(ctx context.Context, info *ChatServiceInfo) (*ChatStatusInfo, error) {
 	return payload[*ChatStatusInfo](s.ask(ctx, &question{
-		code: CodeChatStart, answer: CodeChatStatus, times: 1,
-		port: info.Port, tracking: info.TrackingId, payload: info,
+		code: CodeChatStart, times: 1,
+		port: info.Port, about: info.TrackingId, payload: info,
 	}))
 }
 
 // Status asks for a conversation's state and sentences.
 func (s *Session) Status(ctx context.Context, info *ChatStatusInfo) (*ChatStatusInfo, error) {
 	return payload[*ChatStatusInfo](s.ask(ctx, &question{
-		code: CodeChatStatusAsk, answer: CodeChatStatus, times: 2,
-		port: info.Port, tracking: info.TrackingId, payload: info,
+		code: CodeChatStatusAsk, times: 2,
+		port: info.Port, about: info.TrackingId, payload: info,
 	}))
 }
 
