@@ -2,7 +2,7 @@
 numbers in the comments are its sections. Needs the msgpack library (Debian:
 python3-msgpack, pip: msgpack).
 
-A payload is a dict of members, or a list of such dicts. Texts, enumerations
+A payload is a dict of members, a list of such dicts, or text. Texts, enumerations
 and decimals are str, a GUID is its lower-case text, a time is RFC 3339 text in
 UTC. A member that is absent, null or empty is not in the dict.
 """
@@ -50,6 +50,12 @@ CLASSES = {
     " ControlNumber:int? ControlText MandatoryField:bool Parameters:[ScreenControlParameterInfo]",
     "ScreenControlParameterInfo": "ScreenControlParameterId:guid DisplayName Rank:int ResultNumber:int? ResultText"
     " DefaultItem:bool",
+    "CommandInfo": "Id:guid? RefId:guid? TimeStamp:time? Reference Data",
+    "WebSiteRoutingInfo": "WebSiteRoutingId:guid WebApp:enum Rank:int PageUrlRegex PreferredCulture BrowserRegex"
+    " UserTokenRegex ClientIpMask TimeMode:enum TimeFrom:time? TimeTo:time? TargetElementID WebResponse ScenarioId:guid?"
+    " OutboundListId:guid? WorkflowId:guid? MessageId:guid? LiteralCulture ChatTrackUrl:int LogUrl:bool Template Block:bool"
+    " SolicitationTimeOut:int? SolicitationDuration:int? HonorRejectPeriod:int?",
+    "LiteralLookupInfo": "Peer LiteralGroup:int16 LiteralValue:int16 Culture LiteralText DisplayName",
     "Login": "Account Secret Peer Instance Version:int Encoding MaxFrame:int64",
     "Welcome": "Server Version:int MaxFrame:int64 KeepAlive:int Fences:bool Asks:bool",
     "Refused": "Reason",
@@ -60,16 +66,27 @@ CLASSES = {
 # 4: what the codes carry.
 PAYLOADS = {
     "ChatServiceInfo": "ES_CHAT_REQUEST SE_CHAT_RESPONSE ES_CHAT_START",
-    "ChatStatusInfo": "ES_CHAT_STATUS SE_CHAT_STATUS",
-    "[ChatStatusInfo]": "SE_CHAT_LIST",
-    "ChatSentenceInfo": "ES_CHAT_SENTENCE SE_CHAT_SENTENCE",
-    "ChatCommandInfo": "ES_CHAT_RESYNC ES_CHAT_CONFIRM SE_CHAT_CONFIRM ES_CHAT_TYPING SE_CHAT_TYPING ES_CHAT_STOP",
+    "ChatStatusInfo": "ES_CHAT_STATUS SE_CHAT_STATUS SC_CHAT_ALERT SC_CHAT_STATUS",
+    "[ChatStatusInfo]": "SE_CHAT_LIST SC_CHAT_LIST",
+    "ChatSentenceInfo": "ES_CHAT_SENTENCE SE_CHAT_SENTENCE CS_CHAT_SENTENCE SC_CHAT_SENTENCE",
+    "ChatCommandInfo": "ES_CHAT_RESYNC ES_CHAT_CONFIRM SE_CHAT_CONFIRM ES_CHAT_TYPING SE_CHAT_TYPING ES_CHAT_STOP"
+    " SC_CHAT_ALERT_END CS_CHAT_ANSWER CS_CHAT_HANGUP CS_CHAT_RESYNC CS_CHAT_STATUS CS_CHAT_CONFIRM SC_CHAT_CONFIRM"
+    " CS_CHAT_TYPING SC_CHAT_TYPING",
+    "CommandInfo": "ES_SCENARIO_LOAD",
+    "ScenarioInfo": "SE_SCENARIO_MODEL",
+    "ScenarioResultInfo": "ES_SCENARIO_SAVE",
+    "text": "ES_WS_ROUTING",
+    "[WebSiteRoutingInfo]": "SE_WS_ROUTING",
+    "LiteralLookupInfo": "ES_WS_LITERALS_GET",
+    "[LiteralLookupInfo]": "SE_WS_LITERALS_INFO",
     "Login": "SP_LOGIN",
     "Welcome": "SP_WELCOME",
     "Refused": "SP_REFUSED",
     "Ping": "SP_PING SP_PONG",
     "Bye": "SP_BYE",
 }
+
+MISPRINTS = {"CS_CHAT_RESNYC": "CS_CHAT_RESYNC"}  # 12.2
 
 NO_GUID = "00000000-0000-0000-0000-000000000000"
 NO_TIME = "0001-01-01T00:00:00Z"
@@ -95,7 +112,7 @@ CODES = {code: kind for kind, codes in PAYLOADS.items() for code in codes.split(
 
 class Packet(NamedTuple):
     code: str
-    payload: object  # dict, list of dicts, or None
+    payload: object  # dict, list of dicts, text, or None
     ask: str = ""
     more: bool = False
 
@@ -142,13 +159,14 @@ def decode(body):
     if not value or type(value[0]) is not str:
         raise Skip("no code")
     code, payload, extras = (value + [None, None])[:3]
+    code = MISPRINTS.get(code, code)
     kind = CODES.get(code)
     if kind is None:
         raise Skip(f"unknown code {code[:40]!r}")
-    if type(payload) is str:
+    if type(payload) is str and kind != "text":
         payload = _from_json(payload)
     if payload is None:
-        payload = [] if kind[0] == "[" else {}
+        payload = "" if kind == "text" else [] if kind[0] == "[" else {}
     ask, more = None, None
     if type(extras) is dict:
         ask, more = _read("text", extras.get("Ask"), "extras.Ask", []), _read("bool", extras.get("More"), "extras.More", [])
@@ -315,6 +333,7 @@ READERS = {
     "enum": lambda v: str(v) if type(v) is int and _whole(v) is not None else _text(v),
     "bool": lambda v: v if type(v) is bool else None,
     "int": _int,
+    "int16": lambda v: _int(v, 15),
     "int64": _whole,
     "guid": _guid,
     "time": _time,
@@ -330,7 +349,7 @@ def encode(packet, encoding="msgpack"):
     payload = packet.payload
     if payload is not None:
         payload = _plain(CODES[packet.code], payload, encoding)
-        if encoding == "json":
+        if encoding == "json" and type(payload) is not str:
             payload = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     extras = {name: value for name, value in (("Ask", packet.ask), ("More", packet.more)) if value}
     body = msgpack.packb([packet.code, payload, extras] if extras else [packet.code, payload], unicode_errors="replace")
