@@ -89,8 +89,8 @@ func (p *port) current() *simprot.Session {
 func (p *port) look() (*simprot.Session, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.session == nil || p.claim != p.session.Generation() {
-		return nil, p.change
+	if p.session == nil || p.claim != p.session.Generation() || gone(p.session) {
+		return nil, p.change // one that has ended is taken down in a moment
 	}
 	return p.session, p.change
 }
