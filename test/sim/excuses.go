@@ -1,0 +1,134 @@
+package sim
+
+import "time"
+
+// The cases nobody can decide, each by its name and no wider than it is. Every
+// use is counted, and printed at the end of a series of runs.
+const (
+	hiddenChat   = "a later chat hides what an earlier one has (STATUS shows the latest only)"
+	coreForgot   = "the core forgot what it had"
+	journalGone  = "the journal was thrown away with what it held"
+	passedOver   = "a poll was held up for a minute by a journal in memory, then passed over (DECISIONS 31)"
+	maskedCut    = "a cut answer looked whole: it showed an older sentence that may not be left out"
+	cutAndGone   = "the answer was cut, and the journal that knew more is gone"
+	unlistedChat = "the core lists no closed chats, and this one was closed while nobody looked"
+	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
+	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
+	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
+	sendPolicy   = "no record of it, and unknown_outbound is send"
+)
+
+func (w *world) excuse(name string) bool {
+	w.excuses[name]++
+	return true
+}
+
+// excuseLostJournal: a pending row went with its journal.
+func (w *world) excuseLostJournal(e *event) bool {
+	if e.lost.volatile {
+		if e.conv.net.poll {
+			return w.excuse(passedOver)
+		}
+		return false // a webhook is answered when its event is done
+	}
+	return w.excuse(journalGone)
+}
+
+// hidden: the first take is in a chat that another one hid: the agent began it,
+// or the process that asked knew nothing of the earlier one any more.
+func (w *world) hidden(c *conv, a, b take) bool {
+	if a.chat == b.chat {
+		return false
+	}
+	if a.life.gen != b.life.gen {
+		return true
+	}
+	for _, ch := range w.core.chats {
+		if ch.conv == c && ch.byAgent && ch.began > a.step && ch.began < b.step {
+			return true
+		}
+	}
+	return false
+}
+
+// excuseTwice: the core has it a second time, and nobody could know.
+func (w *world) excuseTwice(c *conv, a, b take) bool {
+	switch {
+	case a.chat.epoch != b.chat.epoch:
+		return w.excuse(coreForgot)
+	case w.hidden(c, a, b):
+		return w.excuse(hiddenChat)
+	case a.life.gen != b.life.gen && w.cutAnswers > 0:
+		return w.excuse(cutAndGone)
+	case a.sn.masked:
+		return w.excuse(maskedCut)
+	}
+	return false
+}
+
+// excuseGone: a sentence that neither arrived nor is a dead letter.
+func (w *world) excuseGone(s *said) bool {
+	ch := s.sn.chat
+	latest := w.core.latest[s.conv.address()]
+	known := s.ended != nil && len(s.losses) == 0
+	switch {
+	case known:
+		return false // it was journaled, and that journal is still there
+	case ch.epoch != w.core.epoch:
+		return w.excuse(coreForgot)
+	case ch != latest && ch.status.Closed():
+		return w.excuse(hiddenChat)
+	}
+	return w.excuseUnlisted(s)
+}
+
+// excuseUnlisted: STATUS would show it, and nothing made anybody ask.
+func (w *world) excuseUnlisted(s *said) bool {
+	ch := s.sn.chat
+	if ch.status.Closed() && !w.core.rules.KeepClosed {
+		return w.excuse(unlistedChat)
+	}
+	return false
+}
+
+// excuseUnknown: a sentence reported as of unknown fate that was never tried:
+// the journal had no record, and could not say that there never was one.
+func (w *world) excuseUnknown(s *said) bool {
+	if w.plan.Settings.UnknownOutbound == "send" {
+		return false
+	}
+	born := w.life.journal.Born()
+	if s.sn.at.Sub(born) <= knownBefore || s.sn.chat.epoch != w.core.epoch {
+		return w.excuse(reportedOnly)
+	}
+	return false
+}
+
+// excuseSentAgain: another journal's process sent it, and the operator wants
+// what has no record sent.
+func (w *world) excuseSentAgain(_ *said, a, b *attempt) bool {
+	if a.life.gen == b.life.gen {
+		return false
+	}
+	if w.plan.Settings.UnknownOutbound == "send" {
+		return w.excuse(sendPolicy)
+	}
+	return false
+}
+
+// excuseOrder: b arrived before a, which was said earlier.
+func (w *world) excuseOrder(a, b *said, at *attempt) bool {
+	if at.life.gen != a.handed[0].life.gen && w.plan.Settings.UnknownOutbound == "send" {
+		return w.excuse(sendPolicy)
+	}
+	if !w.core.rules.Counters {
+		return w.excuse(arrivalOrder)
+	}
+	if !w.core.rules.ChatIDs && len(w.lives) > 1 && a.sn.chat.closed > 0 {
+		return w.excuse(unplaced)
+	}
+	return false
+}
+
+// knownBefore is how long a journal must have lived (simprot.md 3.9).
+const knownBefore = 5 * time.Minute

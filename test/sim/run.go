@@ -1,0 +1,328 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// result is what a run showed.
+type result struct {
+	Verdicts []string
+	Excuses  map[string]int
+	Faults   map[string]int
+	Events   int
+	Said     int
+	Line     *timeline
+	Virtual  time.Duration
+}
+
+// play makes a run inside a synctest bubble. base is an empty folder of its own.
+func play(p *plan, base string) *result {
+	w := newWorld(p, base)
+	w.mu.Lock()
+	w.start()
+	w.mu.Unlock()
+	for _, o := range p.Ops {
+		if d := o.At - time.Since(w.began); d > 0 {
+			time.Sleep(d)
+		}
+		w.do(o)
+	}
+	w.heal()
+	w.settleDown()
+	w.finish()
+	return &result{
+		Verdicts: w.verdicts, Excuses: w.excuses, Faults: w.faults, Line: &w.line, Virtual: time.Since(w.began),
+		Events: w.countEvents(), Said: w.countSaid(),
+	}
+}
+
+func newWorld(p *plan, base string) *world {
+	s := &p.Settings
+	w := &world{
+		began: time.Now(), plan: p, dice: newDice(p.Seed), excuses: map[string]int{}, faults: map[string]int{},
+		disk: &disk{base: base, volatile: s.Volatile, age: s.Age},
+	}
+	w.line.began = w.began
+	w.core = newCore(w, s.Core)
+	w.core.sick = true
+	w.disk.fresh()
+	for i, ns := range s.Nets {
+		n := &network{
+			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i), //nolint:gosec // small
+			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, closed: ns.Closed, came: make(chan struct{}),
+		}
+		w.nets = append(w.nets, n)
+		for k := range s.Customers {
+			name := string(rune('a' + i*s.Customers + k))
+			w.convs = append(w.convs, &conv{n: len(w.convs), name: name, net: n, tracking: name + "|sim", notes: map[string][]take{}})
+		}
+	}
+	return w
+}
+
+// do lets one thing happen.
+func (w *world) do(o op) {
+	if o.Kind == opRestart {
+		w.faults[string(o.Kind)]++
+		w.stopOrderly()
+		w.mu.Lock()
+		w.restartIn(o.D / 4)
+		w.mu.Unlock()
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.line.lines = append(w.line.lines, lineEntry{at: time.Now(), format: "* %v", args: []any{o}})
+	if o.isFault() {
+		w.faults[string(o.Kind)]++
+	}
+	c := w.convs[o.Conv]
+	switch o.Kind {
+	case opWrites:
+		for range o.N {
+			w.writes(c, "text", false)
+		}
+	case opEdits:
+		w.writes(c, "edit", false)
+	case opStops:
+		w.writes(c, "stop", false)
+	case opPoison:
+		w.writes(c, "text", true)
+	case opRepeats:
+		w.after(o.D, func() {
+			if len(c.events) > 0 {
+				c.net.repeats(c.events[o.N%len(c.events)])
+			}
+		})
+	case opSays:
+		for range o.N {
+			w.says(c, 1, false, simprot.ModelSentence)
+		}
+	case opSaysLong:
+		w.says(c, 12, false, simprot.ModelSentence)
+	case opSaysReused:
+		w.says(c, 1, true, simprot.ModelSentence)
+	case opSaysNote:
+		w.says(c, 1, false, simprot.ModelTechPanel)
+	case opBegins:
+		w.begins(c)
+	case opCloses:
+		if ch := w.core.latest[c.address()]; ch != nil && !ch.status.Closed() {
+			w.core.close(ch, simprot.StatusClosedByAgent)
+		}
+	default:
+		w.doFault(o, c)
+	}
+}
+
+func (w *world) doFault(o op, c *conv) {
+	switch o.Kind {
+	case opShuts:
+		signal := []simprot.Signal{simprot.SignalClosed, simprot.SignalHidden}[o.N%2]
+		w.core.signal[c.net.port] = signal
+		w.after(o.D, func() { w.core.signal[c.net.port] = simprot.SignalFree })
+	case opBreaks:
+		for _, s := range append([]*seat(nil), w.core.seats...) {
+			s.wire.cut()
+			if o.N > 1 {
+				w.core.leaves(s)
+			}
+		}
+	case opStalls:
+		if w.life != nil && len(w.life.wires) > 0 {
+			w.life.wires[len(w.life.wires)-1].stall(o.Up, o.Down, o.D)
+		}
+	case opCoreFault:
+		w.core.faults = append(w.core.faults, &coreFault{kind: o.Fault, code: o.Code, count: o.N, delay: o.D})
+	case opCoreAway:
+		w.core.away = true
+		w.core.restart(false)
+		w.after(o.D, func() { w.core.away = false })
+	case opCoreRestart, opCoreForgets:
+		w.core.restart(o.Kind == opCoreForgets)
+	case opSendFault:
+		c.net.faults = append(c.net.faults, &sendFault{how: o.How, count: o.N})
+	case opMute:
+		c.net.mute = o.N
+	case opCrash, opWipe:
+		w.crash(o.D, o.Kind == opWipe)
+	case opCrashAt:
+		w.armed = append(w.armed, armed{at: o.Point, after: o.N, down: o.D})
+	case opFull, opAway:
+		if w.life != nil && w.life.journal != nil {
+			j := w.life.journal
+			j.full, j.away = j.full || o.Kind == opFull, j.away || o.Kind == opAway
+			w.after(o.D, func() { j.full, j.away = false, false })
+		}
+	}
+}
+
+// heal ends every fault: what is left must come to its end by itself.
+func (w *world) heal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("* all is well again")
+	w.armed = nil
+	w.core.faults, w.core.away, w.core.sick = nil, false, false
+	clear(w.core.signal)
+	for _, n := range w.nets {
+		n.faults, n.mute = nil, 0
+	}
+	if l := w.life; l != nil && l.journal != nil {
+		l.journal.full, l.journal.away = false, false
+	}
+}
+
+const (
+	// patience is how long everything may take to come to rest: longer than any
+	// back-off (15 min), a renewed connection (1 h) and what they add up to.
+	patience = 4 * time.Hour
+	// afterRest is waited then, to see whether anything is said twice.
+	afterRest = 3 * time.Minute
+)
+
+// settleDown waits until nothing is left to do.
+func (w *world) settleDown() {
+	healed := time.Now()
+	for time.Since(healed) < patience {
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if w.atRest() {
+			break
+		}
+	}
+	time.Sleep(afterRest)
+	synctest.Wait()
+}
+
+// atRest tells that nobody waits for anything.
+func (w *world) atRest() bool {
+	w.mu.Lock()
+	l := w.life
+	rest := l != nil && l.ready
+	for _, c := range w.convs {
+		for _, e := range c.events {
+			rest = rest && e.acked > 0
+		}
+	}
+	w.mu.Unlock()
+	if !rest {
+		return false
+	}
+	ledger, err := l.journal.Ledger(context.Background())
+	if err != nil {
+		return false
+	}
+	for _, e := range ledger {
+		if e.Pending > 0 {
+			return false
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.collect(l, false)
+	return !slices.ContainsFunc(w.convs, func(c *conv) bool { return slices.ContainsFunc(c.said, w.open) })
+}
+
+// open: somebody should still do something about a sentence.
+func (w *world) open(s *said) bool {
+	if !w.unconfirmed(s) || s.sn.chat.status.Closed() && !w.core.rules.KeepClosed {
+		return false
+	}
+	return s.ended == nil || s.ended.State == journal.Done || s.gen != w.life.gen
+}
+
+// finish checks the promise, stops the gateway and waits for everything that
+// ever ran.
+func (w *world) finish() {
+	w.mu.Lock()
+	if w.life == nil || !w.life.ready {
+		w.violate("the gateway does not run at the end")
+		w.mu.Unlock()
+	} else {
+		w.collect(w.life, false)
+		w.mu.Unlock()
+		w.checkAll()
+	}
+	w.stopOrderly()
+	w.mu.Lock()
+	w.over = true
+	lives := w.lives
+	w.mu.Unlock()
+	for _, l := range lives {
+		<-l.done
+	}
+	synctest.Wait()
+	w.checkGoroutines()
+}
+
+// collect reads what a process's journal says of every message: at the end, and
+// before the journal is thrown away. w.mu is held.
+func (w *world) collect(l *life, gone bool) {
+	if l.journal == nil || l.journal.Journal == nil {
+		return
+	}
+	ctx := context.Background()
+	j := l.journal.Journal
+	for _, c := range w.convs {
+		for _, e := range c.events {
+			rows, err := j.Find(ctx, c.lane(journal.In), journal.IDHash{ID: e.id})
+			if err != nil {
+				w.violate("the journal cannot be read: %v", err)
+				return
+			}
+			if rows[0] == nil {
+				continue
+			}
+			if e.ended == nil || rows[0].State == journal.Done || rows[0].State == journal.Dead {
+				e.ended, e.gen = rows[0], l.gen
+			}
+			if gone && rows[0].State.Pending() {
+				e.lost = &loss{l.gen, w.disk.volatile}
+			}
+		}
+		for _, s := range c.said {
+			rows, err := j.Find(ctx, c.lane(journal.Out), journal.IDHash{ID: s.sn.id, TextHash: hashOf(s.sn.text)})
+			if err != nil {
+				w.violate("the journal cannot be read: %v", err)
+				return
+			}
+			if rows[0] == nil {
+				continue
+			}
+			s.ended, s.gen = rows[0], l.gen
+			for _, part := range rows[0].Parts {
+				s.broken = s.broken || l.dead && part.State == journal.PartAttempting
+			}
+			for _, at := range s.attempts {
+				if at.life == l && (rows[0].State == journal.Done || at.part <= len(rows[0].Parts) && rows[0].Parts[at.part-1].State == journal.PartSent) {
+					at.durable = true
+				}
+			}
+			if gone {
+				s.losses = append(s.losses, l.gen)
+			}
+		}
+	}
+}
+
+func (w *world) countEvents() (n int) {
+	for _, c := range w.convs {
+		n += len(c.events)
+	}
+	return n
+}
+
+func (w *world) countSaid() (n int) {
+	for _, c := range w.convs {
+		n += len(c.said)
+	}
+	return n
+}
