@@ -1,0 +1,144 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"servicelink/simprot"
+)
+
+// direction of a packet.
+type direction string
+
+const (
+	unknownDirection direction = ""
+	toCore           direction = "to_core"
+	toGateway        direction = "to_gateway"
+)
+
+func (d direction) arrow() string {
+	switch d {
+	case toCore:
+		return "->"
+	case toGateway:
+		return "<-"
+	default:
+		return "--"
+	}
+}
+
+// directionOf tells it from a code, where that says it.
+func directionOf(code simprot.Code) direction {
+	switch {
+	case code == simprot.CodeLogin, strings.HasPrefix(string(code), "ES_"), strings.HasPrefix(string(code), "CS_"):
+		return toCore
+	case code == simprot.CodeWelcome, code == simprot.CodeRefused, strings.HasPrefix(string(code), "SE_"), strings.HasPrefix(string(code), "SC_"):
+		return toGateway
+	default:
+		return unknownDirection
+	}
+}
+
+// view is what one line tells. The JSON names are documented by `dump --help`.
+type view struct {
+	Time      *time.Time `json:"time,omitempty"`
+	Conn      int        `json:"conn"`
+	Direction direction  `json:"direction,omitempty"`
+	Offset    int64      `json:"offset"` // of the frame in its stream
+	Bytes     int64      `json:"bytes"`  // of the frame, or of what is no frame
+
+	Code         simprot.Code `json:"code,omitempty"`
+	Port         string       `json:"port,omitempty"`
+	Conversation string       `json:"conversation,omitempty"` // as logs show it
+	TrackingID   string       `json:"tracking_id,omitempty"`  // unmasked only
+	ChatID       string       `json:"chat_id,omitempty"`
+	ID           string       `json:"id,omitempty"`
+	Counter      int64        `json:"counter,omitempty"`
+	IsOutbound   *bool        `json:"is_outbound,omitempty"`
+	Status       string       `json:"status,omitempty"`
+	Signal       string       `json:"signal,omitempty"`
+	Ask          string       `json:"ask,omitempty"`
+	More         bool         `json:"more,omitempty"`
+	TextChars    int          `json:"text_chars,omitempty"`
+	Sentences    *int         `json:"sentences,omitempty"`
+	Items        *int         `json:"items,omitempty"` // of a payload that is a list
+
+	Payload any    `json:"payload,omitempty"` // --full only
+	Fault   string `json:"fault,omitempty"`   // why there is no packet
+}
+
+// viewOf tells of a packet what a line holds.
+func viewOf(p simprot.Packet) view {
+	v := view{Code: p.Code, Ask: p.Extras.Ask, More: p.Extras.More}
+	payload := reflect.Indirect(reflect.ValueOf(p.Payload))
+	switch payload.Kind() {
+	case reflect.Slice:
+		n := payload.Len()
+		v.Items = &n
+		return v
+	case reflect.Struct:
+	default:
+		return v
+	}
+	v.Port = textOf(payload, "Port")
+	if id := textOf(payload, "TrackingId"); id != "" {
+		v.Conversation = simprot.LogID(id)
+	}
+	v.ChatID = guidOf(payload, "ChatId")
+	v.ID = textOf(payload, "ID")
+	v.Status = textOf(payload, "Status")
+	v.Signal = textOf(payload, "Signal")
+	v.TextChars = utf8.RuneCountInString(textOf(payload, "Text"))
+	if f := payload.FieldByName("Counter"); f.IsValid() && f.CanInt() {
+		v.Counter = f.Int()
+	}
+	if f := payload.FieldByName("IsOutbound"); f.IsValid() && f.Kind() == reflect.Bool {
+		outbound := f.Bool()
+		v.IsOutbound = &outbound
+	}
+	if f := payload.FieldByName("Sentences"); f.IsValid() && f.Kind() == reflect.Slice && !f.IsNil() {
+		n := f.Len()
+		v.Sentences = &n
+	}
+	return v
+}
+
+// textOf returns a member's text, "" where there is none.
+func textOf(payload reflect.Value, name string) string {
+	f := reflect.Indirect(payload.FieldByName(name))
+	if f.IsValid() && f.Kind() == reflect.String {
+		return f.String()
+	}
+	return ""
+}
+
+// guidOf returns a member's GUID, "" where there is none.
+func guidOf(payload reflect.Value, name string) string {
+	f := reflect.Indirect(payload.FieldByName(name))
+	if !f.IsValid() || f.Type() != guidType {
+		return ""
+	}
+	if id, ok := reflect.TypeAssert[uuid.UUID](f); ok && id != uuid.Nil {
+		return id.String()
+	}
+	return ""
+}
+
+// trackingIDs calls with every conversation a packet speaks of.
+func trackingIDs(p simprot.Packet, yield func(string)) {
+	payload := reflect.Indirect(reflect.ValueOf(p.Payload))
+	switch payload.Kind() {
+	case reflect.Struct:
+		yield(textOf(payload, "TrackingId"))
+	case reflect.Slice:
+		for i := range payload.Len() {
+			if item := reflect.Indirect(payload.Index(i)); item.Kind() == reflect.Struct {
+				yield(textOf(item, "TrackingId"))
+			}
+		}
+	}
+}
