@@ -7,7 +7,7 @@ SHELL       := bash
 .DEFAULT_GOAL := help
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BINARIES := servicelink refcore netsim playground
+BINARIES := servicelink refcore netsim playground simprot
 TOOL     := go tool -modfile=tools/go.mod
 SUITE    := go run ./test/suite
 
@@ -37,7 +37,7 @@ test: ## every test of the module: race detector, shuffled order, and none of th
 	CGO_ENABLED=1 $(SUITE) test -- -race -shuffle=on -count=1 -timeout=10m ./...
 
 .PHONY: build
-build: ## bin/servicelink, bin/refcore, bin/netsim, bin/playground: static, reproducible, with their version
+build: ## bin/servicelink, bin/refcore, bin/netsim, bin/playground, bin/simprot: static, reproducible, with their version
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ $(BINARIES:%=./cmd/%)
 
 .PHONY: lint
