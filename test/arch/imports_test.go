@@ -21,6 +21,7 @@ var layers = []layer{
 	// Libraries others could use alone.
 	{"config", nil},
 	{"simprot", nil},
+	{"simprot/corecheck", []string{"simprot"}},
 	{"simprot/refcore/...", []string{"simprot", "simprot/refcore/..."}},
 	{"simprot/examples/...", []string{"simprot"}},
 	// The contract, then what fulfils it. No connector knows another one.
@@ -40,12 +41,14 @@ var layers = []layer{
 	// Only commands and tests put everything together.
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
+	// Programs of the build, a module of their own.
+	{"tools/...", nil},
 }
 
 // extraForTests is what test files may import beyond their package's layer:
 // counterparts and kits.
 var extraForTests = map[string][]string{
-	"simprot":    {"simprot/refcore"},
+	"simprot":    {"simprot/refcore/..."},
 	"connectors": {"connectors/connectortest"},
 	"gateway":    {"simprot/refcore", "connectors/connectortest", "connectors/*"},
 }

@@ -121,7 +121,7 @@ func (s series) match(name string, matchers []*labels.Matcher) (selected []map[s
 	for _, have := range all {
 		fits := true
 		for _, m := range matchers {
-			if m.Name != labels.MetricName && m.Name != "job" && m.Name != "instance" {
+			if m.Name != model.MetricNameLabel && m.Name != "job" && m.Name != "instance" {
 				fits = fits && m.Matches(have[m.Name])
 			}
 		}
