@@ -16,15 +16,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "simprot"
 import simprot  # noqa: E402
 
 
+NEXT = simprot.encode(simprot.Packet("SP_PING", {"Token": "next"}))
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
 
 
 async def read(frame):
     """Reads a frame as a connection would, with a second one behind it."""
-    ping = simprot.Packet("SP_PING", {"Token": "next"})
     reader = asyncio.StreamReader()
-    reader.feed_data(frame + simprot.encode(ping))
+    reader.feed_data(frame + NEXT)
     reader.feed_eof()
     try:
         body = await simprot.read_frame(reader)
@@ -35,7 +35,7 @@ async def read(frame):
         return {"verdict": "close"}
     except simprot.Skip as e:
         answer = {"verdict": "skip", "member": e.member}
-    answer["behind"] = simprot.decode(await simprot.read_frame(reader)) == ping
+    answer["behind"] = await simprot.read_frame(reader) == NEXT[4:]
     return answer
 
 
