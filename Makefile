@@ -80,9 +80,8 @@ bench: build ## the figures: machine, medians and ratios of interleaved runs (ab
 	@bin/bench $(ARGS)
 
 .PHONY: vuln
-vuln: ## known vulnerabilities of what is linked, from the unpacked database in VULNDB
-	@: "$${VULNDB:?name the folder of an unpacked Go vulnerability database}"
-	@$(TOOL) govulncheck -db "file://$$VULNDB" ./...
+vuln: ## known vulnerabilities of what is linked; VULNDB names a database where the public one is out of reach
+	@db=$$(.ci/vulndb) && echo "database: $${db:-the public one}" && $(TOOL) govulncheck $${db:+-db "$$db"} ./...
 
 .PHONY: clean
 clean: ## remove what the targets above made
