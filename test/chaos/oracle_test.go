@@ -14,11 +14,13 @@ import (
 // to rest.
 type evidence struct {
 	name     string
-	resend   bool        // the channel's policy for sends of unknown fate; false = report
-	written  []string    // by the customer, in order
-	said     []string    // IDs of what agents said and were told is safe, in order
-	lines    []proc.Line // at the core, chat by chat
-	arrivals []arrival   // at the network, as they came
+	closed   bool          // the agent closed a chat
+	resend   bool          // the channel's policy for sends of unknown fate; false = report
+	written  []string      // by the customer, in order
+	said     []string      // IDs of what agents said and were told is safe, in order
+	chats    [][]proc.Line // at the core, oldest first
+	arrivals []arrival     // at the network, as they came
+	dead     []string      // IDs the gateway has as dead letters
 }
 
 // arrival is one message the network took from a gateway.
@@ -41,6 +43,11 @@ type sums struct {
 	AtNetwork     int `json:"of_these_at_the_network"`
 	Repeats       int `json:"repeats_of_unknown_fate"`
 	Notes         int `json:"tech_notes"`
+	DeadOnly      int `json:"dead_letters_without_note"` // the chat was closed: a note opens none
+	// Unsettled came to the customer, and the core was not told: its chat was
+	// closed when the confirmation was lost, and another chat is the latest, so
+	// that no question reaches the old one.
+	Unsettled int `json:"unconfirmed_in_earlier_chats"`
 }
 
 func (s *sums) add(o sums) {
@@ -51,6 +58,8 @@ func (s *sums) add(o sums) {
 	s.AtNetwork += o.AtNetwork
 	s.Repeats += o.Repeats
 	s.Notes += o.Notes
+	s.DeadOnly += o.DeadOnly
+	s.Unsettled += o.Unsettled
 }
 
 // judge compares both ends of a conversation.
@@ -83,7 +92,7 @@ func (j *judgement) wrong(format string, args ...any) {
 // sort takes the core's lines apart.
 func (j *judgement) sort() {
 	j.confirmed, j.noted, j.arrived = map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, l := range j.e.lines {
+	for _, l := range slices.Concat(j.e.chats...) {
 		id, note := strings.CutPrefix(l.ID, "note:")
 		switch {
 		case l.Outbound:
@@ -185,6 +194,10 @@ func (j *judgement) fates() {
 	}
 	for _, id := range j.outbound {
 		switch {
+		case !j.confirmed[id] && !j.noted[id] && slices.Contains(j.e.dead, id) && j.e.closed:
+			j.sums.DeadOnly++
+		case !j.confirmed[id] && !j.noted[id] && j.arrived[id] && j.earlier(id):
+			j.sums.Unsettled++
 		case !j.confirmed[id] && !j.noted[id]:
 			j.wrong("%q is neither confirmed nor noted", id)
 		case j.confirmed[id] && !j.arrived[id]:
@@ -193,4 +206,10 @@ func (j *judgement) fates() {
 			j.wrong("%q is confirmed, and a note says it is not delivered", id)
 		}
 	}
+}
+
+// earlier says whether the sentence belongs to a chat that another one came after.
+func (j *judgement) earlier(id string) bool {
+	latest := j.e.chats[len(j.e.chats)-1]
+	return !slices.ContainsFunc(latest, func(l proc.Line) bool { return l.Outbound && l.ID == id })
 }
