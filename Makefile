@@ -72,6 +72,16 @@ second: ## SimProt in Python, written from SPEC.md: every vector, and the exampl
 	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack
 	PYTHON='$(PYTHON)' $(SUITE) second -- -tags second -count=1 -timeout=5m ./test/second
 
+.PHONY: sim
+sim: ## the gateway in a model world, on virtual time: fixed seeds, then a minute of fresh ones; ARGS='-for 10m'
+	@mkdir -p bin && rm -f bin/sim.txt
+	$(SUITE) sim -- -tags sim -count=1 -timeout=0 ./test/sim -args -runs 300 -report '$(CURDIR)/bin/sim.txt' $(ARGS)
+	@cat bin/sim.txt
+
+.PHONY: mutants
+mutants: ## switches off one rule of the gateway after the other: the simulation must notice each
+	$(SUITE) mutants -- -tags mutants -run TestMutants -count=1 -timeout=60m ./test/sim
+
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about half an hour)
 	@.ci/need wrk wrk

@@ -69,8 +69,10 @@ type sentence struct {
 	confirmed *time.Time
 	said      *said // of an outbound one
 	// masked: an answer left it out and looked whole, for it showed an older one
-	// that may never be left out.
+	// that may never be left out, or for want of Counters.
 	masked bool
+	// early: a CONFIRM of another sentence with the same ID was taken for its own.
+	early bool
 }
 
 // seat is a connection as the core sees it.
@@ -325,6 +327,8 @@ func (c *core) confirm(a address, id string) {
 			if sn.out && sn.id == id && sn.confirmed == nil {
 				now := time.Now()
 				sn.confirmed = &now
+				sent, all := sn.said.whole()
+				sn.early = sent < all && c.w.sameID(sn.said)
 			}
 		}
 	}
@@ -362,7 +366,7 @@ func (c *core) status(a address) simprot.Packet {
 			if over > 0 && (!sn.out || sn.confirmed != nil) {
 				over--
 				c.w.cutAnswers++
-				sn.masked = sn.masked || len(st.Sentences) > 0
+				sn.masked = sn.masked || len(st.Sentences) > 0 || !c.rules.Counters
 				continue
 			}
 			st.Sentences = append(st.Sentences, c.shown(sn))

@@ -35,6 +35,9 @@ func (c *core) faultOn(code simprot.Code, kinds ...faultKind) *coreFault {
 		if f.code != "" && f.code != code || !slices.Contains(kinds, f.kind) {
 			continue
 		}
+		if f.kind == ignore && code == simprot.CodeChatConfirmIn {
+			continue // nothing answers it: it is lost with its connection, or never
+		}
 		if f.count--; f.count <= 0 {
 			c.faults = slices.Delete(c.faults, i, i+1)
 		}

@@ -30,7 +30,7 @@ const (
 	drawPost
 	drawPoll
 	drawDown
-	drawStatus
+	drawDial
 )
 
 func newDice(seed uint64) *dice { return &dice{seed: seed, asked: make(map[stream]uint64)} }

@@ -135,6 +135,7 @@ func (j *simJournal) Apply(c ...journal.Change) {
 	// While the journal is away changes wait in memory: here they just go on.
 	j.w.mu.Lock()
 	dead := j.life.dead
+	j.notes("apply", c)
 	j.w.mu.Unlock()
 	if !dead {
 		j.Journal.Apply(c...)
@@ -159,6 +160,7 @@ func (j *simJournal) Commit(ctx context.Context, c ...journal.Change) error {
 	err := j.Journal.Commit(ctx, c...)
 	j.w.mu.Lock()
 	defer j.w.mu.Unlock()
+	j.notes("commit", c)
 	if j.life.dead || j.w.point(atCommit) {
 		return journal.ErrAway
 	}
@@ -194,6 +196,15 @@ func (j *simJournal) Conversation(ctx context.Context, channel, tracking string)
 	return j.Journal.Conversation(ctx, channel, tracking)
 }
 
+// notes leaves changes in the timeline.
+func (j *simJournal) notes(how string, changes []journal.Change) {
+	for i := range changes {
+		if c := &changes[i]; c.Seq != 0 {
+			j.w.note("journal %d: %s row %d %v %s", j.life.n, how, c.Seq, c.State, c.Reason)
+		}
+	}
+}
+
 // Close reads, before a journal in memory goes, what it says of every message.
 func (j *simJournal) Close() error {
 	j.w.mu.Lock()
@@ -212,6 +223,9 @@ func (j *simJournal) Close() error {
 func (j *simJournal) onCommit(to func([]journal.Row)) func([]journal.Row) {
 	return func(rows []journal.Row) {
 		j.w.mu.Lock()
+		for i := range rows {
+			j.w.note("journal %d: %v %s is row %d", j.life.n, rows[i].Lane.Direction, rows[i].ID, rows[i].Seq)
+		}
 		dead := j.life.dead || j.w.point(atCommitted)
 		j.w.mu.Unlock()
 		if dead {

@@ -9,7 +9,8 @@ const (
 	coreForgot   = "the core forgot what it had"
 	journalGone  = "the journal was thrown away with what it held"
 	passedOver   = "a poll was held up for a minute by a journal in memory, then passed over (DECISIONS 31)"
-	maskedCut    = "a cut answer looked whole: it showed an older sentence that may not be left out"
+	sharedID     = "a CONFIRM names an ID, and the core used it for two sentences"
+	maskedCut    = "a cut answer looked whole: no Counters, or an older sentence in it that may not be left out"
 	cutAndGone   = "the answer was cut, and the journal that knew more is gone"
 	unlistedChat = "the core lists no closed chats, and this one was closed while nobody looked"
 	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
@@ -72,6 +73,8 @@ func (w *world) excuseGone(s *said) bool {
 	latest := w.core.latest[s.conv.address()]
 	known := s.ended != nil && len(s.losses) == 0
 	switch {
+	case s.sn.early:
+		return w.excuse(sharedID)
 	case known:
 		return false // it was journaled, and that journal is still there
 	case ch.epoch != w.core.epoch:
@@ -120,6 +123,9 @@ func (w *world) excuseSentAgain(_ *said, a, b *attempt) bool {
 func (w *world) excuseOrder(a, b *said, at *attempt) bool {
 	if at.life.gen != a.handed[0].life.gen && w.plan.Settings.UnknownOutbound == "send" {
 		return w.excuse(sendPolicy)
+	}
+	if a.sn.early {
+		return w.excuse(sharedID)
 	}
 	if !w.core.rules.Counters {
 		return w.excuse(arrivalOrder)

@@ -102,7 +102,16 @@ var errAway = errors.New("connection refused")
 
 // dial connects a process with the core.
 func (w *world) dial(ctx context.Context, l *life) (net.Conn, error) {
-	if err := pause(ctx, 2*time.Millisecond); err != nil {
+	w.mu.Lock()
+	// The client's own pause is drawn where no seed reaches; making the connection
+	// takes as long as to hide how long it was.
+	wait := 2 * time.Millisecond
+	if len(l.wires) > 0 {
+		at := l.wires[len(l.wires)-1].endedAt.Add(250*time.Millisecond + w.dice.upTo(drawDial, uint64(l.n), 800*time.Millisecond)) //nolint:gosec // small
+		wait = max(wait, time.Until(at))
+	}
+	w.mu.Unlock()
+	if err := pause(ctx, wait); err != nil {
 		return nil, err
 	}
 	w.mu.Lock()

@@ -109,7 +109,10 @@ func (w *world) checkNoted(c *conv, id string, gen int) {
 		w.violate("the journal cannot be read: %v", err)
 		return
 	}
-	told := slices.ContainsFunc(rows, func(r *journal.Row) bool { return r != nil && r.State == journal.Done })
+	told := slices.ContainsFunc(rows, func(r *journal.Row) bool {
+		// Nothing tells of a note's own end; it is in the list of dead letters.
+		return r != nil && (r.State == journal.Done || r.State == journal.Dead && r.Reason == "in_doubt" && w.cutAnswers > 0)
+	})
 	if !told && (gen == w.life.gen || !w.excuse(journalGone)) {
 		w.violate("told: %s is dead and the agent does not know", id)
 	}
@@ -207,7 +210,10 @@ func (w *world) checkDeadOut(s *said) {
 	ok := false
 	switch s.ended.Reason {
 	case "deadline":
-		ok = s.ended.EndedAt.Sub(s.ended.AcceptedAt) >= w.plan.Settings.Deadline-6*time.Minute
+		// It is given up when the next attempt would come too late: a pause after
+		// refused credentials grows to 15 minutes.
+		lived := s.ended.EndedAt.Sub(s.ended.AcceptedAt)
+		ok = lived >= w.plan.Settings.Deadline || w.faults[string(opSendFault)] > 0 && lived >= w.plan.Settings.Deadline-16*time.Minute
 	case "content":
 		ok = slices.ContainsFunc(s.attempts, func(at *attempt) bool { return at.told == "rejected" || at.told == "" })
 	case "unknown":

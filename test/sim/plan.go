@@ -141,8 +141,10 @@ func newPlan(seed uint64) *plan {
 			at += time.Duration(r.IntN(900)) * time.Millisecond
 		case n < 19:
 			at += time.Duration(r.IntN(8000)) * time.Millisecond
-		default:
+		case r.IntN(6) > 0:
 			at += time.Duration(r.IntN(45_000)) * time.Millisecond
+		default:
+			at += time.Duration(r.IntN(900_000)) * time.Millisecond
 		}
 		n := r.IntN(total)
 		for _, w := range weights {
@@ -179,7 +181,7 @@ func newSettings(r *rand.Rand) settings {
 	if r.IntN(4) == 0 {
 		s.Core.ListFrame = 1
 	}
-	if r.IntN(3) == 0 {
+	if r.IntN(3) > 0 {
 		s.Age = 365 * 24 * time.Hour
 	}
 	for range 1 + r.IntN(3) {
@@ -228,6 +230,9 @@ func newOp(r *rand.Rand, kind opKind, at time.Duration, convs int, s *settings) 
 		o.D = time.Duration(1+r.IntN(60_000)) * time.Millisecond
 	case opSendFault:
 		o.How = someSends[r.IntN(len(someSends))]
+		if r.IntN(6) == 0 {
+			o.How, o.N = someSends[r.IntN(6)], 5+r.IntN(30) // an outage
+		}
 	case opCrashAt:
 		o.Point = point(r.IntN(int(points)))
 		o.N = 1 + r.IntN(4)

@@ -269,48 +269,66 @@ func (w *world) collect(l *life, gone bool) {
 	if l.journal == nil || l.journal.Journal == nil {
 		return
 	}
-	ctx := context.Background()
-	j := l.journal.Journal
 	for _, c := range w.convs {
-		for _, e := range c.events {
-			rows, err := j.Find(ctx, c.lane(journal.In), journal.IDHash{ID: e.id})
-			if err != nil {
-				w.violate("the journal cannot be read: %v", err)
-				return
-			}
-			if rows[0] == nil {
-				continue
-			}
-			if e.ended == nil || rows[0].State == journal.Done || rows[0].State == journal.Dead {
-				e.ended, e.gen = rows[0], l.gen
-			}
-			if gone && rows[0].State.Pending() {
-				e.lost = &loss{l.gen, w.disk.volatile}
-			}
+		w.collectIn(l, c, gone)
+		w.collectOut(l, c, gone)
+	}
+}
+
+func (w *world) collectIn(l *life, c *conv, gone bool) {
+	keys := make([]journal.IDHash, len(c.events))
+	for i, e := range c.events {
+		keys[i].ID = e.id
+	}
+	for i, row := range w.rows(l, c.lane(journal.In), keys) {
+		if row == nil {
+			continue
 		}
-		for _, s := range c.said {
-			rows, err := j.Find(ctx, c.lane(journal.Out), journal.IDHash{ID: s.sn.id, TextHash: hashOf(s.sn.text)})
-			if err != nil {
-				w.violate("the journal cannot be read: %v", err)
-				return
-			}
-			if rows[0] == nil {
-				continue
-			}
-			s.ended, s.gen = rows[0], l.gen
-			for _, part := range rows[0].Parts {
-				s.broken = s.broken || l.dead && part.State == journal.PartAttempting
-			}
-			for _, at := range s.attempts {
-				if at.life == l && (rows[0].State == journal.Done || at.part <= len(rows[0].Parts) && rows[0].Parts[at.part-1].State == journal.PartSent) {
-					at.durable = true
-				}
-			}
-			if gone {
-				s.losses = append(s.losses, l.gen)
-			}
+		e := c.events[i]
+		if e.ended == nil || !row.State.Pending() {
+			e.ended, e.gen = row, l.gen
+		}
+		if gone && row.State.Pending() {
+			e.lost = &loss{l.gen, w.disk.volatile}
 		}
 	}
+}
+
+func (w *world) collectOut(l *life, c *conv, gone bool) {
+	keys := make([]journal.IDHash, len(c.said))
+	for i, s := range c.said {
+		keys[i] = journal.IDHash{ID: s.sn.id, TextHash: hashOf(s.sn.text)}
+	}
+	for i, row := range w.rows(l, c.lane(journal.Out), keys) {
+		if row == nil {
+			continue
+		}
+		s := c.said[i]
+		s.ended, s.gen = row, l.gen
+		for _, part := range row.Parts {
+			s.broken = s.broken || l.dead && part.State == journal.PartAttempting
+		}
+		for _, at := range s.attempts {
+			if at.life == l && (row.State == journal.Done || at.part <= len(row.Parts) && row.Parts[at.part-1].State == journal.PartSent) {
+				at.durable = true
+			}
+		}
+		if gone {
+			s.losses = append(s.losses, l.gen)
+		}
+	}
+}
+
+// rows reads a process's journal.
+func (w *world) rows(l *life, lane journal.Lane, keys []journal.IDHash) []*journal.Row {
+	if len(keys) == 0 {
+		return nil
+	}
+	rows, err := l.journal.Journal.Find(context.Background(), lane, keys...)
+	if err != nil {
+		w.violate("the journal cannot be read: %v", err)
+	}
+	return rows
 }
 
 func (w *world) countEvents() (n int) {

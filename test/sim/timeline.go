@@ -32,6 +32,15 @@ func (w *world) note(format string, args ...any) {
 	w.line.lines = append(w.line.lines, lineEntry{at: time.Now(), format: format, args: args})
 }
 
+// print writes a run: its settings, what happened, and what is wrong with it.
+func (r *result) print(out io.Writer, p *plan) {
+	r.Line.print(out)
+	fmt.Fprintf(out, "seed %d: %+v\n", p.Seed, p.Settings)
+	for _, v := range r.Verdicts {
+		fmt.Fprintln(out, "VIOLATION", v)
+	}
+}
+
 // print writes the timeline; pings and what the core is yet to read are left
 // out.
 func (t *timeline) print(out io.Writer) {

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"errors"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -27,6 +28,8 @@ type wire struct {
 	rest  []byte
 	said  bool // SP_BYE: an orderly end
 	ended bool // the gateway's end is closed
+	// endedAt is when it was.
+	endedAt time.Time
 
 	// The gateway's end, read by its link.
 	buf      []byte
@@ -67,13 +70,31 @@ func (w *world) connect(l *life) *wire {
 // put queues a parcel. w.mu is held.
 func (x *wire) put(p *pipe, c parcel, extra time.Duration) {
 	now := time.Now()
-	c.at = now.Add(x.base + extra + x.w.dice.upTo(drawJitter, x.id, 3*time.Millisecond))
+	c.at = now.Add(x.base + extra + x.w.dice.upTo(drawJitter, x.id<<32|about(c.packet), 3*time.Millisecond))
 	if c.at.Before(p.last) {
 		c.at = p.last
 	}
 	p.last = c.at
 	p.queue = append(p.queue, c)
 	x.w.after(c.at.Sub(now), x.pump)
+}
+
+// about names a packet for the dice by what it is, so that another order of
+// packets does not change each one's luck.
+func about(p simprot.Packet) uint64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.Code))
+	switch v := p.Payload.(type) {
+	case *simprot.ChatSentenceInfo:
+		_, _ = h.Write([]byte(v.TrackingId + v.ID))
+	case *simprot.ChatStatusInfo:
+		_, _ = h.Write([]byte(v.TrackingId))
+	case *simprot.ChatServiceInfo:
+		_, _ = h.Write([]byte(v.TrackingId))
+	case *simprot.ChatCommandInfo:
+		_, _ = h.Write([]byte(v.Port + v.TrackingId + v.ID))
+	}
+	return uint64(h.Sum32())
 }
 
 // pump delivers what has arrived. w.mu is held.
@@ -124,7 +145,7 @@ func (x *wire) sever() {
 	if x.ended {
 		return
 	}
-	x.ended = true
+	x.ended, x.endedAt = true, time.Now()
 	x.buf, x.down.queue = nil, nil
 	x.arrived.Broadcast()
 	d := x.w.dice
