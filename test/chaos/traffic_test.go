@@ -49,8 +49,10 @@ type traffic struct {
 	w    *world
 	list []*conversation
 	from map[string]int64 // the last request of earlier rounds, by network
-	stop context.CancelFunc
-	work sync.WaitGroup
+	// untold counts dead letters without a note, by network, as of the last look.
+	untold map[string]int64
+	stop   context.CancelFunc
+	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	failed error

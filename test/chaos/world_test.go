@@ -45,6 +45,7 @@ type world struct {
 	clock    clock
 	front    *front
 	log      *report
+	rounds   []*traffic
 
 	gateway, coreProcess, sim *proc.Process
 	lives                     int  // of the gateway
