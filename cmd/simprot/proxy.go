@@ -189,8 +189,7 @@ func (p *proxy) carry(ctx context.Context, l *link) {
 	ways.Wait()
 	l.gateway.Close()
 	l.core.Close()
-	p.tap.forget(l)
-	p.tap.offer(chunk{link: l, at: time.Now(), note: "end", over: true})
+	p.tap.finish(chunk{link: l, at: time.Now(), note: "end", over: true})
 }
 
 // connect makes the other half of the connection, and TLS where configured.

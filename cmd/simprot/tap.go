@@ -65,6 +65,9 @@ func (t *tap) offer(c chunk) {
 	if c.note == "" {
 		c.missed = t.missed[key]
 		delete(t.missed, key)
+		if n == 0 && c.missed == 0 {
+			return
+		}
 	}
 	c.data = append([]byte(nil), c.data...)
 	t.cost += n + chunkCost
@@ -72,12 +75,16 @@ func (t *tap) offer(c chunk) {
 	t.ready.Signal()
 }
 
-// forget drops what is remembered of a connection that has ended.
-func (t *tap) forget(l *link) {
+// finish tells what was missed at a connection's end, and its last chunk.
+func (t *tap) finish(last chunk) {
+	for _, way := range []direction{toCore, toGateway} {
+		t.offer(chunk{link: last.link, way: way, at: last.at})
+	}
+	t.offer(last)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.missed, tapKey{l, toCore})
-	delete(t.missed, tapKey{l, toGateway})
+	delete(t.missed, tapKey{last.link, toCore})
+	delete(t.missed, tapKey{last.link, toGateway})
 }
 
 // next waits for chunks and takes all there are; false after the last.
