@@ -50,6 +50,11 @@ type ClientConfig struct {
 	// here asked for are dropped and counted.
 	OnPacket func(*Session, Packet)
 
+	// Trace gives the traceparent (W3C Trace Context) a packet is sent with, ""
+	// for none. It must not block, and leaves the payload as it is. nil = nothing
+	// is traced.
+	Trace func(code Code, payload Payload) string
+
 	Observe Observer // nil = none
 }
 

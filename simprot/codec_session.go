@@ -99,6 +99,7 @@ func (s *Bye) member(d *decoder, name []byte) error {
 func (s *Extras) members(e *encoder) {
 	e.text("Ask", s.Ask)
 	e.truth("More", s.More)
+	e.text("traceparent", s.TraceParent)
 }
 
 func (s *Extras) member(d *decoder, name []byte) error {
@@ -107,6 +108,8 @@ func (s *Extras) member(d *decoder, name []byte) error {
 		return d.text(&s.Ask)
 	case "More":
 		return d.truth(&s.More)
+	case "traceparent":
+		return d.text(&s.TraceParent)
 	}
 	return d.skip()
 }

@@ -91,6 +91,10 @@ type Extras struct {
 	Ask string
 	// More is true in all but the last frame of a long list.
 	More bool
+	// TraceParent ties the packet to a trace: the traceparent of W3C Trace
+	// Context. It is of no consequence for the protocol, and what the other side
+	// wrote may be anything.
+	TraceParent string
 }
 
 // Signal of SE_CHAT_RESPONSE: can a chat be received now?

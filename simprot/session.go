@@ -89,6 +89,9 @@ var errQuestion = errors.New("is a question: use its method")
 // send fills in the Peer and queues.
 func (s *Session) send(p Packet, written func(time.Time)) error {
 	fillPeer(p.Payload, s.cfg.Peer)
+	if s.cfg.Trace != nil {
+		p.Extras.TraceParent = s.cfg.Trace(p.Code, p.Payload)
+	}
 	err := s.conn.Send(p, written)
 	if errors.Is(err, ErrClosed) {
 		return s.gone()

@@ -38,6 +38,8 @@ type packetVector struct {
 type vectorExtras struct {
 	Ask  string `json:",omitempty"`
 	More bool   `json:",omitempty"`
+
+	TraceParent string `json:"traceparent,omitempty"`
 }
 
 // tolerantVector is a frame that this package would not write and reads.
