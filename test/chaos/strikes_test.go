@@ -3,8 +3,6 @@
 package chaos
 
 import (
-	"crypto/rand"
-	"os"
 	"syscall"
 	"time"
 
@@ -168,51 +166,4 @@ func (w *world) stutter(s strike) {
 		w.signal(s.Victim, syscall.SIGCONT)
 		w.pause(time.Duration(10+i*13%60) * time.Millisecond)
 	}
-}
-
-// damage is what a loss of power leaves behind the last synced bytes of the log,
-// in the way of a torn write, and in the index of the log, which is never synced.
-func (w *world) damage(s strike) {
-	if s.Kind != tornTail {
-		return
-	}
-	w.must(appendTo(w.journal()+"-wal", torn(int(s.Pause/time.Millisecond))))
-	w.must(overwrite(w.journal()+"-shm", int(s.Down/time.Millisecond)))
-}
-
-// torn is rubbish of some length.
-func torn(n int) []byte {
-	b := make([]byte, n*17)
-	_, _ = rand.Read(b) // never fails
-	return b
-}
-
-func appendTo(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(b); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// overwrite puts rubbish into a file, from a place that depends on n.
-func overwrite(path string, n int) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() < 2 {
-		return err
-	}
-	at := int64(n*31) % (info.Size() / 2)
-	if _, err := f.WriteAt(torn(8)[:min(64, info.Size()-at)], at); err != nil {
-		return err
-	}
-	return f.Sync()
 }

@@ -47,7 +47,7 @@ type world struct {
 	log      *report
 	rounds   []*traffic
 
-	gateway, coreProcess, sim *proc.Process
+	gateway, coreProcess, sim *proc.Process // nil: it is not to run
 	lives                     int  // of the gateway
 	stepping                  bool // this life sees the stepping clock
 	diskSick                  bool // the gateway may refuse to start
@@ -232,7 +232,7 @@ func (w *world) watch() {
 		}
 		w.must(w.startGateway())
 	}
-	if !w.coreProcess.Alive() {
+	if w.coreProcess != nil && !w.coreProcess.Alive() {
 		w.crashed("core", w.coreProcess)
 		w.must(w.startCore())
 	}
