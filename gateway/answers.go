@@ -88,6 +88,7 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 		a.chatID = st.ChatId.String()
 	}
 	a.open = !st.Status.Closed()
+	c.address(st.Sentences)
 	unconfirmed := a.read(st)
 
 	before, changed := c.enter(a)
@@ -118,6 +119,15 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	c.out.askedTick = a.tick
 	g.freeOut(c)
 	return nil
+}
+
+// address fills in where Sentences belong: inside an answer they need not say.
+func (c *conversation) address(sentences []*simprot.ChatSentenceInfo) {
+	for _, sn := range sentences {
+		if sn != nil {
+			sn.Port, sn.TrackingId = c.ch.cfg.Port, c.tracking
+		}
+	}
 }
 
 // enter makes the answer's chat the latest one and tells what was known of it.

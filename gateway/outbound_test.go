@@ -362,6 +362,27 @@ func TestAgentWritesFirst(t *testing.T) {
 	})
 }
 
+// TestSentencesWithoutAddress: inside an answer sentences need not say where
+// they belong, nor to which chat.
+func TestSentencesWithoutAddress(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		c := h.gw.convs.find(h.gw.channel(testChannel), h.address("anna").TrackingID)
+		_, err := h.gw.question(h.Context(), c, c.ch.port.current(), ^uint64(0), func() (*simprot.ChatStatusInfo, error) {
+			return &simprot.ChatStatusInfo{
+				ChatId: h.chat("anna").ID, Status: simprot.StatusAnswered, Sentences: []*simprot.ChatSentenceInfo{
+					{ID: "s-1", Text: "while nobody was there", TimeSent: time.Now(), IsOutbound: true, Counter: 9},
+				},
+			}, nil
+		})
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantGot("while nobody was there")
+	})
+}
+
 func TestSentenceForAForeignPortIsDead(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.opened()
