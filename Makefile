@@ -82,6 +82,13 @@ sim: ## the gateway in a model world, on virtual time: fixed seeds, then a minut
 mutants: ## switches off one rule of the gateway after the other: the simulation must notice each
 	$(SUITE) mutants -- -tags mutants -run TestMutants -count=1 -timeout=60m ./test/sim
 
+.PHONY: chaos
+chaos: ## the real programs under faults that dice choose, for a minute; ARGS='-kills 200 -seed N -for 10m'
+	@.ci/need nft nftables && .ci/need ip iproute2 && .ci/need mkfs.ext4 e2fsprogs
+	@mkdir -p bin && rm -rf bin/chaos
+	CHAOS_REPORT='$(CURDIR)/bin/chaos' $(SUITE) chaos -- -tags chaos -count=1 -timeout=0 ./test/chaos -args $(ARGS)
+	@sed '/^verdict/q' bin/chaos/report.txt
+
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about half an hour)
 	@.ci/need wrk wrk

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(binariesVariable) != "" {
 		if err := furnish(); err != nil {
 			fmt.Fprintln(os.Stderr, "chaos: the house cannot be furnished:", err)
-			os.Exit(1) //nolint:forbidigo // TestMain is main here
+			os.Exit(1)
 		}
 		goleak.VerifyTestMain(m)
 		return
@@ -42,14 +42,14 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // TestMain is main here
+	os.Exit(code)
 }
 
 // moveIn builds what is under test and runs this program again, with process,
 // mount and network namespaces of its own. Without root it gets a user
 // namespace as well, where the system allows it.
 func moveIn() (code int, err error) {
-	dir, err := os.MkdirTemp("", "servicelink-chaos-bin-") //nolint:usetesting // there is no test yet
+	dir, err := os.MkdirTemp("", "servicelink-chaos-bin-")
 	if err != nil {
 		return 0, err
 	}

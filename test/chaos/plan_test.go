@@ -33,8 +33,18 @@ var weights = []struct {
 	kind   kind
 	weight int
 }{
-	{killOnly, 44}, {links, 18}, {answers, 6}, {stop, 9}, {stutter, 4}, {orderly, 4}, {diskFull, 5}, {diskFails, 4},
-	{diskHangs, 3}, {tornTail, 6}, {clockStep, 6}, {twice, 2},
+	{killOnly, 44},
+	{links, 18},
+	{answers, 6},
+	{stop, 9},
+	{stutter, 4},
+	{orderly, 4},
+	{diskFull, 5},
+	{diskFails, 4},
+	{diskHangs, 3},
+	{tornTail, 6},
+	{clockStep, 6},
+	{twice, 2},
 }
 
 // victim is who is hit.
@@ -174,21 +184,6 @@ func (s *strike) rollKill(dice *rand.Rand) {
 	}
 }
 
-// kills is how many processes a strike kills.
-func (s strike) kills() (n int) {
-	switch s.Kill {
-	case nobody:
-	case bothVictims:
-		n = 2
-	default:
-		n = 1
-	}
-	if s.Again > 0 {
-		n++
-	}
-	return n
-}
-
 func between(dice *rand.Rand, low, high time.Duration) time.Duration {
 	return (low + time.Duration(dice.Int64N(int64(high-low)))).Round(time.Millisecond)
 }
@@ -197,17 +192,17 @@ func one[T any](dice *rand.Rand, of ...T) T { return of[dice.IntN(len(of))] }
 
 // variant is what stays the same during a run.
 type variant struct {
-	Fences  bool `json:"core_fences"`
-	Asks    bool `json:"core_mirrors_ask"`
-	All     bool `json:"core_tells_all"` // what nobody asked for goes to every connection
-	JSON    bool `json:"json"`
-	TLS     bool `json:"tls"`
-	Reports bool `json:"telegram_resends"` // and omnichannel reports; else the other way round
+	Fences          bool `json:"core_fences"`
+	Asks            bool `json:"core_mirrors_ask"`
+	All             bool `json:"core_tells_all"` // what nobody asked for goes to every connection
+	JSON            bool `json:"json"`
+	TLS             bool `json:"tls"`
+	TelegramResends bool `json:"telegram_resends"` // and omnichannel reports; else the other way round
 }
 
 func rollVariant(dice *rand.Rand) variant {
 	return variant{
 		Fences: dice.IntN(3) > 0, Asks: dice.IntN(3) > 0, All: dice.IntN(2) == 0, JSON: dice.IntN(3) == 0,
-		TLS: dice.IntN(2) == 0, Reports: dice.IntN(2) == 0,
+		TLS: dice.IntN(2) == 0, TelegramResends: dice.IntN(2) == 0,
 	}
 }

@@ -144,7 +144,7 @@ func (r *report) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report, for everybody
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	var lines strings.Builder
@@ -152,7 +152,7 @@ func (r *report) write(dir string) error {
 		fmt.Fprintf(&lines, "%10s  %s\n", h.At, h.Text)
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "report.json"), append(text, '\n'), 0o644),                    //nolint:gosec // likewise
-		os.WriteFile(filepath.Join(dir, "report.txt"), []byte(r.String()+"\n"+lines.String()), 0o644), //nolint:gosec // likewise
+		os.WriteFile(filepath.Join(dir, "report.json"), append(text, '\n'), 0o644),
+		os.WriteFile(filepath.Join(dir, "report.txt"), []byte(r.String()+"\n"+lines.String()), 0o644),
 	)
 }

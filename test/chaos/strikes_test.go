@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,12 +35,7 @@ func (w *world) strike(s strike) {
 func (s strike) spoilsAnswers() bool {
 	switch s.Kind {
 	case links:
-		for _, l := range s.Links {
-			if l == networkLink {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(s.Links, networkLink)
 	case answers, diskHangs:
 		return true
 	case stop, stutter:

@@ -72,7 +72,7 @@ const (
 // was taken before that place, in order and once; a damaged file is refused, or
 // reported, with what to do about it. Nothing is passed over in silence.
 func TestTornTail(t *testing.T) {
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // a seed
+	seed := uint64(time.Now().UnixNano())
 	if *seedFlag != 0 {
 		seed = *seedFlag
 	}

@@ -48,9 +48,9 @@ type world struct {
 	rounds   []*traffic
 
 	gateway, coreProcess, sim *proc.Process // nil: it is not to run
-	lives                     int  // of the gateway
-	stepping                  bool // this life sees the stepping clock
-	diskSick                  bool // the gateway may refuse to start
+	lives                     int           // of the gateway
+	stepping                  bool          // this life sees the stepping clock
+	diskSick                  bool          // the gateway may refuse to start
 	began                     time.Time
 	gatewayLog, coreLog       *os.File
 }
@@ -180,7 +180,9 @@ channels:
 
 func (w *world) journal() string { return filepath.Join(w.disk.at, "journal.db") }
 
-func (w *world) resends(network string) bool { return w.variant.Reports == (network == "telegram") }
+func (w *world) resends(network string) bool {
+	return w.variant.TelegramResends == (network == "telegram")
+}
 
 // startGateway begins a life, and does not wait for it.
 func (w *world) startGateway() error {

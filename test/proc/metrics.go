@@ -68,7 +68,7 @@ type Ledger struct {
 	Pending  int64 `json:"pending"`
 }
 
-// Balanced: what came in is what went out and what is left.
+// Balanced says whether what came in is what went out and what is left.
 func (l Ledger) Balanced() bool { return l.Accepted+l.Requeued == l.Done+l.Dead+l.Pending }
 
 // Ledger reads servicelink_ledger. An error says that it is not there.
