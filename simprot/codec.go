@@ -59,8 +59,8 @@ func classOf[T any, P interface {
 	*T
 	object
 	Payload
-}](code Code) class {
-	return class{
+}](code Code) *class {
+	return &class{
 		code: code,
 		read: func(d *decoder, head token) (Payload, error) {
 			p := P(new(T))
@@ -82,8 +82,8 @@ func listOf[L interface {
 }, T any, P interface {
 	*T
 	object
-}](code Code) class {
-	return class{
+}](code Code) *class {
+	return &class{
 		code: code,
 		list: true,
 		read: func(d *decoder, head token) (Payload, error) {
@@ -98,8 +98,8 @@ func listOf[L interface {
 	}
 }
 
-func textOf(code Code) class {
-	return class{
+func textOf(code Code) *class {
+	return &class{
 		code:  code,
 		plain: true,
 		read: func(_ *decoder, head token) (Payload, error) {
@@ -128,9 +128,9 @@ type object interface {
 	member(d *decoder, name []byte) error
 }
 
-var classes = func() map[string]class {
-	known := make(map[string]class)
-	for _, c := range []class{
+var classes = func() map[string]*class {
+	known := make(map[string]*class)
+	for _, c := range []*class{
 		classOf[ChatServiceInfo](CodeChatRequest),
 		classOf[ChatServiceInfo](CodeChatResponse),
 		classOf[ChatServiceInfo](CodeChatStart),
@@ -236,9 +236,9 @@ func DecodePacket(body []byte) (Packet, error) {
 	return d.packet(body)
 }
 
-// decoders and encoders keep the library's state and the buffers between
+// decoders and encoders keep their state and the buffers between
 // packets.
 var (
-	decoders = sync.Pool{New: func() any { return newDecoder() }}
+	decoders = sync.Pool{New: func() any { return new(decoder) }}
 	encoders = sync.Pool{New: func() any { return newEncoder() }}
 )

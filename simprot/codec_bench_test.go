@@ -1,7 +1,9 @@
 package simprot
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,36 +52,80 @@ func benchPlain() *plainSentence {
 	}
 }
 
-func BenchmarkEncodeSentence(b *testing.B) {
-	packet := Packet{Code: CodeChatSentenceIn, Payload: benchSentence()}
-	for _, enc := range []Encoding{EncodingMsgpack, EncodingJSON} {
-		b.Run("hand/"+enc.String(), func(b *testing.B) {
-			b.ReportAllocs()
-			var buf []byte
-			for b.Loop() {
-				var err error
-				if buf, err = AppendFrame(buf[:0], packet, enc); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.SetBytes(int64(len(buf)))
-		})
+// hotVectors are the packets of every sentence. test/bench/msgp has generated
+// code for the same, and bench sets both side by side.
+var hotVectors = []string{"sentence-everything", "sentence-echo", "confirm-in", "status-answer"}
+
+// hotPackets returns them as packets, without extras.
+func hotPackets(b *testing.B) map[string]Packet {
+	b.Helper()
+	packets := map[string]Packet{}
+	for _, v := range readVectors[packetVector](b, "chat.json") {
+		if slices.Contains(hotVectors, v.Name) {
+			packets[v.Name] = packetOf(b, v.Code, v.Fields, nil)
+		}
 	}
+	if len(packets) != len(hotVectors) {
+		b.Fatalf("found %d vectors of %d", len(packets), len(hotVectors))
+	}
+	return packets
+}
+
+func BenchmarkEncode(b *testing.B) {
+	packets := hotPackets(b)
+	for _, name := range hotVectors {
+		for _, enc := range encodings {
+			b.Run(name+"/"+enc.String(), func(b *testing.B) {
+				b.ReportAllocs()
+				packet := packets[name]
+				var buf []byte
+				for b.Loop() {
+					var err error
+					if buf, err = AppendFrame(buf[:0], packet, enc); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	packets := hotPackets(b)
+	for _, name := range hotVectors {
+		for _, enc := range encodings {
+			frame, err := AppendFrame(nil, packets[name], enc)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(name+"/"+enc.String(), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := DecodePacket(frame[lengthSize:]); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkReflection is what a sentence costs by reflection.
+func BenchmarkReflection(b *testing.B) {
 	plain := benchPlain()
-	b.Run("reflection/msgpack", func(b *testing.B) {
+	b.Run("encode/msgpack", func(b *testing.B) {
 		b.ReportAllocs()
-		var out output
+		var out bytes.Buffer
 		e := msgpack.NewEncoder(&out)
 		e.UseCompactInts(true)
 		for b.Loop() {
-			out.b = out.b[:0]
+			out.Reset()
 			if err := e.Encode(plain); err != nil {
 				b.Fatal(err)
 			}
 		}
-		b.SetBytes(int64(len(out.b)))
 	})
-	b.Run("reflection/json", func(b *testing.B) {
+	b.Run("encode/json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := json.Marshal(plain); err != nil {
@@ -87,42 +133,23 @@ func BenchmarkEncodeSentence(b *testing.B) {
 			}
 		}
 	})
-}
-
-func BenchmarkDecodeSentence(b *testing.B) {
-	packet := Packet{Code: CodeChatSentenceIn, Payload: benchSentence()}
-	for _, enc := range []Encoding{EncodingMsgpack, EncodingJSON} {
-		frame, err := AppendFrame(nil, packet, enc)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run("hand/"+enc.String(), func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(frame)))
-			for b.Loop() {
-				if _, err := DecodePacket(frame[lengthSize:]); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	plain, err := msgpack.Marshal(benchPlain())
+	packed, err := msgpack.Marshal(plain)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("reflection/msgpack", func(b *testing.B) {
+	b.Run("decode/msgpack", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := msgpack.Unmarshal(plain, new(plainSentence)); err != nil {
+			if err := msgpack.Unmarshal(packed, new(plainSentence)); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	text, err := json.Marshal(benchPlain())
+	text, err := json.Marshal(plain)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("reflection/json", func(b *testing.B) {
+	b.Run("decode/json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := json.Unmarshal(text, new(plainSentence)); err != nil {

@@ -1,12 +1,9 @@
 package simprot
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // kind is what a value is on the wire.
@@ -53,12 +50,6 @@ type decoder struct {
 	src     source // the one in use
 	objects int
 	found   Extras // here, so that none has to be allocated
-}
-
-func newDecoder() *decoder {
-	d := new(decoder)
-	d.msgpack.dec = msgpack.NewDecoder(&d.msgpack.in)
-	return d
 }
 
 // release lets go of the caller's buffer and gives the decoder back.
@@ -108,7 +99,7 @@ func decodeError(code Code, err error) error {
 
 // payload reads the second element: a map or list, or the JSON text of one;
 // where the class is Text, the string itself.
-func (d *decoder) payload(c class, present bool) (Payload, error) {
+func (d *decoder) payload(c *class, present bool) (Payload, error) {
 	head := token{}
 	if present {
 		var err error
@@ -255,6 +246,22 @@ func read[T any](d *decoder, dst *T, convert func(token) (T, error)) error {
 	return nil
 }
 
+// text is read with toText, by hand: most members are texts.
+func (d *decoder) text(dst *string) error {
+	t, err := d.src.next()
+	switch {
+	case err != nil:
+		return err
+	case t.kind == kindText:
+		*dst = validText(t.b)
+	case t.kind == kindNull:
+		*dst = ""
+	default:
+		return fault(errKind)
+	}
+	return nil
+}
+
 // readOptional is read for members where absent is not the zero value.
 func readOptional[T any](d *decoder, dst **T, convert func(token) (T, error)) error {
 	t, err := d.src.next()
@@ -273,7 +280,6 @@ func readOptional[T any](d *decoder, dst **T, convert func(token) (T, error)) er
 	return nil
 }
 
-func (d *decoder) text(dst *string) error          { return read(d, dst, toText) }
 func (d *decoder) truth(dst *bool) error           { return read(d, dst, toBool) }
 func (d *decoder) int16(dst *int16) error          { return read(d, dst, toInt16) }
 func (d *decoder) int32(dst *int32) error          { return read(d, dst, toInt32) }
@@ -292,8 +298,5 @@ func readEnum[T ~string](d *decoder, dst *T) error { return read(d, dst, toEnum[
 // validText makes a string of bytes from outside: what is not UTF-8 becomes
 // U+FFFD, so that nothing behind this package meets an invalid string.
 func validText(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	return valid(string(b))
 }

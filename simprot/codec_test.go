@@ -356,6 +356,89 @@ func TestTextHeads(t *testing.T) {
 	}
 }
 
+// TestScalarsLikeTheLibrary: another implementation reads what is written here,
+// in the same form, and is read here in each of its forms.
+func TestScalarsLikeTheLibrary(t *testing.T) {
+	ints := []int64{0, 1, -1, math.MinInt64, math.MaxInt64}
+	for bits := range 63 {
+		ints = append(ints, 1<<bits-1, 1<<bits, -1<<bits, -1<<bits-1, -1<<bits+1)
+	}
+	for _, n := range ints {
+		wantWritten(t, appendInt(nil, n), n)
+		wantRead(t, n, token{kind: kindInt, n: n}) // in eight bytes
+		wantRead(t, int32(n), token{kind: kindInt, n: int64(int32(n))})
+		wantRead(t, int16(n), token{kind: kindInt, n: int64(int16(n))})
+		wantRead(t, int8(n), token{kind: kindInt, n: int64(int8(n))})
+		wantRead(t, uint32(n), token{kind: kindInt, n: int64(uint32(n))})
+		wantRead(t, uint16(n), token{kind: kindInt, n: int64(uint16(n))})
+		wantRead(t, float64(n), token{kind: kindFloat, f: float64(n)})
+		wantRead(t, float32(n), token{kind: kindFloat, f: float64(float32(n))})
+		for _, at := range []time.Time{time.Unix(n%lastSecond, 0), time.Unix(n%lastSecond, 1), time.Unix(n%lastSecond, maxNanosecond)} {
+			var out output
+			(&msgpackFormat{out: &out}).moment(at)
+			wantWritten(t, out.b, at)
+		}
+	}
+	wantRead(t, uint64(math.MaxUint64), token{kind: kindNumber, b: []byte("18446744073709551615")})
+	wantRead(t, true, token{kind: kindBool, n: 1})
+	wantRead(t, false, token{kind: kindBool})
+	wantRead(t, nil, token{kind: kindNull})
+	for _, size := range []int{0, 1, 31, 32, 255, 256, 65535, 65536} {
+		text := strings.Repeat("x", size)
+		wantRead(t, text, token{kind: kindText, b: []byte(text)})
+		wantRead(t, []byte(text), token{kind: kindBytes, b: []byte(text)})
+		wantRead(t, make([]struct{}, size), token{kind: kindList, n: int64(size)})
+		wantWritten(t, append(appendListHeader(nil, size), bytes.Repeat([]byte{mpNil}, size)...), make([]any, size))
+	}
+}
+
+// wantWritten compares with what the library writes.
+func wantWritten(t *testing.T, got []byte, v any) {
+	t.Helper()
+	var want bytes.Buffer
+	e := msgpack.NewEncoder(&want)
+	e.UseCompactInts(true)
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%v is written % x, want % x", v, got[:min(len(got), 20)], want.Bytes()[:min(want.Len(), 20)])
+	}
+}
+
+// wantRead reads what the library writes.
+func wantRead(t *testing.T, v any, want token) {
+	t.Helper()
+	b, err := msgpack.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s msgpackSource
+	s.reset(b)
+	got, err := s.next()
+	same := got.kind == want.kind && got.n == want.n && got.f == want.f && bytes.Equal(got.b, want.b)
+	if err != nil || !same || want.kind != kindList && s.pos != len(b) {
+		t.Errorf("% x is read as %+v, %v, want %+v", b[:min(len(b), 20)], got, err, want)
+	}
+}
+
+// TestASCII: the short way never takes a text that the long way would not.
+func TestASCII(t *testing.T) {
+	for size := range 40 {
+		text := bytes.Repeat([]byte{'x'}, size)
+		if !isASCII(string(text)) {
+			t.Errorf("%d characters are not taken", size)
+		}
+		for at := range text {
+			text[at] = 0x80
+			if isASCII(string(text)) {
+				t.Errorf("byte %d of %d is overlooked", at, size)
+			}
+			text[at] = 'x'
+		}
+	}
+}
+
 // TestWholeNumbers: numbers that a float holds exactly, and no others.
 func TestWholeNumbers(t *testing.T) {
 	for _, test := range []struct {

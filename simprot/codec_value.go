@@ -104,7 +104,12 @@ func toGUID(t token) (uuid.UUID, error) {
 	return uuid.Nil, errKind
 }
 
-const extTimestamp = -1
+// extTimestamp is the type of MessagePack's timestamp; timestampType is its
+// byte on the wire.
+const (
+	extTimestamp  = -1
+	timestampType = 0xff
+)
 
 // toTime takes a MessagePack timestamp, text, and whole milliseconds since
 // 1970. The result is UTC.

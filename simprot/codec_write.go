@@ -6,15 +6,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/vmihailenco/msgpack/v5"
 )
 
-// output collects the bytes of a frame. The MessagePack library writes to it.
+// output collects the bytes of a frame.
 type output struct{ b []byte }
-
-func (o *output) Write(p []byte) (int, error) { o.b = append(o.b, p...); return len(p), nil }
-
-func (o *output) WriteByte(c byte) error { o.b = append(o.b, c); return nil }
 
 // format writes single values in one of the payload encodings.
 type format interface {
@@ -45,7 +40,7 @@ type encoder struct {
 
 func newEncoder() *encoder {
 	e := new(encoder)
-	e.msgpack = msgpackFormat{out: &e.out, enc: msgpack.NewEncoder(&e.out)}
+	e.msgpack = msgpackFormat{out: &e.out}
 	e.json = jsonFormat{out: &e.out}
 	return e
 }
@@ -70,9 +65,6 @@ func (e *encoder) packet(p Packet, enc Encoding) {
 	if elements > 2 {
 		e.extras = p.Extras
 		e.object(&e.extras)
-	}
-	if e.err == nil {
-		e.err = e.msgpack.err
 	}
 }
 
@@ -258,8 +250,37 @@ func encodeList[T any, P interface {
 // valid replaces what is not UTF-8 by U+FFFD: invalid strings are never
 // written.
 func valid(s string) string {
-	if utf8.ValidString(s) {
+	if isASCII(s) || utf8.ValidString(s) {
 		return s
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// isASCII settles for most strings in two or three steps what ValidString goes
+// through byte by byte: identifiers, names, addresses.
+func isASCII(s string) bool {
+	if len(s) < 8 {
+		var all byte
+		for i := range len(s) {
+			all |= s[i]
+		}
+		return all < utf8.RuneSelf
+	}
+	i := 0
+	for ; i < len(s)-8; i += 8 {
+		if eight(s[i:])&highBits != 0 {
+			return false
+		}
+	}
+	return eight(s[len(s)-8:])&highBits == 0
+}
+
+const highBits = 0x8080808080808080
+
+// eight returns the first eight bytes of s as one number, which the compiler
+// reads at once.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }

@@ -7,6 +7,7 @@
 //
 //	packets*.go  the codes and payload classes, as typed structs
 //	frame.go     length prefix: FrameReader (limits before allocation)
+//	msgpack.go   the codes of MessagePack
 //	scan.go      structural scan of a body before anything is decoded
 //	codec*.go    AppendFrame, DecodePacket: hand-written, one description of a class for both encodings
 //	errors.go    what closes a connection and what costs one packet

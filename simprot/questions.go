@@ -88,7 +88,10 @@ func (l *listAnswer) add(items Payload, size int) bool {
 }
 
 // isList reports whether packets of a code are lists.
-func isList(code Code) bool { return classes[string(code)].list }
+func isList(code Code) bool {
+	c := classes[string(code)]
+	return c != nil && c.list
+}
 
 // book matches answers to the questions of one connection (SPEC.md,
 // "Questions").

@@ -1,10 +1,6 @@
 package simprot
 
-import (
-	"encoding/binary"
-
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
-)
+import "encoding/binary"
 
 // MaxDepth is how deep arrays and maps may nest in a frame, and in the JSON
 // text of a payload.
@@ -21,18 +17,9 @@ func Scan(body []byte) error {
 	if !isArray(body[0]) {
 		return &FrameError{Reason: "no MessagePack array"}
 	}
-	s := scanner{body: body, due: 1, open: 1}
-	s.left[0] = 1
-	for s.open > 0 {
-		if s.left[s.open-1] == 0 {
-			s.open--
-			continue
-		}
-		s.left[s.open-1]--
-		s.due--
-		if reason := s.value(); reason != "" {
-			return &FrameError{Reason: reason}
-		}
+	s := scanner{body: body}
+	if reason := s.one(); reason != "" {
+		return &FrameError{Reason: reason}
 	}
 	if s.pos != len(body) {
 		return &FrameError{Reason: "bytes behind the array"}
@@ -57,6 +44,24 @@ const (
 	reasonCode  = "undefined MessagePack code"
 )
 
+// one passes over one value with all that is in it. It returns the reason of a
+// refusal, "" for none.
+func (s *scanner) one() string {
+	s.due, s.open, s.left[0] = 1, 1, 1
+	for s.open > 0 {
+		if s.left[s.open-1] == 0 {
+			s.open--
+			continue
+		}
+		s.left[s.open-1]--
+		s.due--
+		if reason := s.value(); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
 // value passes over one scalar or the head of one container. It returns the
 // reason for refusing it, "" when it is in order.
 func (s *scanner) value() string {
@@ -66,16 +71,16 @@ func (s *scanner) value() string {
 	c := s.body[s.pos]
 	s.pos++
 	switch {
-	case msgpcode.IsFixedNum(c):
+	case c < mpFixMap, c >= mpNegative:
 		return ""
-	case msgpcode.IsFixedString(c):
-		return s.skip(uint64(c & msgpcode.FixedStrMask))
-	case msgpcode.IsFixedArray(c):
-		return s.enter(uint64(c & msgpcode.FixedArrayMask))
-	case msgpcode.IsFixedMap(c):
-		return s.enter(2 * uint64(c&msgpcode.FixedMapMask))
+	case c < mpFixArray:
+		return s.enter(2 * uint64(c&maxFixMap))
+	case c < mpFixStr:
+		return s.enter(uint64(c & maxFixArray))
+	case c < mpNil:
+		return s.skip(uint64(c & maxFixStr))
 	}
-	shape := shapes[c-firstShape]
+	shape := &shapes[c-mpNil]
 	if !shape.defined {
 		return reasonCode
 	}
@@ -129,54 +134,4 @@ func (s *scanner) enter(n uint64) string {
 	s.left[s.open] = n
 	s.open++
 	return ""
-}
-
-func isArray(c byte) bool {
-	return msgpcode.IsFixedArray(c) || c == msgpcode.Array16 || c == msgpcode.Array32
-}
-
-// shape tells what follows a code from 0xc0 to 0xdf: a length or count of
-// lengthBytes; then, for containers, perItem values for each of the count,
-// else the length and plus more bytes.
-type shape struct {
-	defined     bool
-	lengthBytes uint8
-	plus        uint8
-	perItem     uint8
-}
-
-const firstShape = 0xc0
-
-var shapes = [0x20]shape{
-	0xc0 - firstShape: {defined: true},                             // nil
-	0xc2 - firstShape: {defined: true},                             // false
-	0xc3 - firstShape: {defined: true},                             // true
-	0xc4 - firstShape: {defined: true, lengthBytes: 1},             // bin 8
-	0xc5 - firstShape: {defined: true, lengthBytes: 2},             // bin 16
-	0xc6 - firstShape: {defined: true, lengthBytes: 4},             // bin 32
-	0xc7 - firstShape: {defined: true, lengthBytes: 1, plus: 1},    // ext 8: length, type, data
-	0xc8 - firstShape: {defined: true, lengthBytes: 2, plus: 1},    // ext 16
-	0xc9 - firstShape: {defined: true, lengthBytes: 4, plus: 1},    // ext 32
-	0xca - firstShape: {defined: true, plus: 4},                    // float 32
-	0xcb - firstShape: {defined: true, plus: 8},                    // float 64
-	0xcc - firstShape: {defined: true, plus: 1},                    // uint 8
-	0xcd - firstShape: {defined: true, plus: 2},                    // uint 16
-	0xce - firstShape: {defined: true, plus: 4},                    // uint 32
-	0xcf - firstShape: {defined: true, plus: 8},                    // uint 64
-	0xd0 - firstShape: {defined: true, plus: 1},                    // int 8
-	0xd1 - firstShape: {defined: true, plus: 2},                    // int 16
-	0xd2 - firstShape: {defined: true, plus: 4},                    // int 32
-	0xd3 - firstShape: {defined: true, plus: 8},                    // int 64
-	0xd4 - firstShape: {defined: true, plus: 2},                    // fixext 1: type, data
-	0xd5 - firstShape: {defined: true, plus: 3},                    // fixext 2
-	0xd6 - firstShape: {defined: true, plus: 5},                    // fixext 4
-	0xd7 - firstShape: {defined: true, plus: 9},                    // fixext 8
-	0xd8 - firstShape: {defined: true, plus: 17},                   // fixext 16
-	0xd9 - firstShape: {defined: true, lengthBytes: 1},             // str 8
-	0xda - firstShape: {defined: true, lengthBytes: 2},             // str 16
-	0xdb - firstShape: {defined: true, lengthBytes: 4},             // str 32
-	0xdc - firstShape: {defined: true, lengthBytes: 2, perItem: 1}, // array 16
-	0xdd - firstShape: {defined: true, lengthBytes: 4, perItem: 1}, // array 32
-	0xde - firstShape: {defined: true, lengthBytes: 2, perItem: 2}, // map 16
-	0xdf - firstShape: {defined: true, lengthBytes: 4, perItem: 2}, // map 32
 }

@@ -330,7 +330,7 @@ func codeConstants(t *testing.T) []Code {
 
 // packetOf makes the packet a vector describes, by way of encoding/json, which
 // knows nothing of this package's codec.
-func packetOf(t *testing.T, code Code, fields json.RawMessage, extras *vectorExtras) Packet {
+func packetOf(t testing.TB, code Code, fields json.RawMessage, extras *vectorExtras) Packet {
 	t.Helper()
 	p := Packet{Code: code}
 	if extras != nil {
