@@ -24,6 +24,7 @@ type Config struct {
 	Texts    Texts     `yaml:"texts"`
 	Limits   Limits    `yaml:"limits"`
 	Log      Log       `yaml:"log"`
+	Tracing  Tracing   `yaml:"tracing"`
 	Channels []Channel `yaml:"channels"`
 	// Warnings are not mistakes: a secret written out in the file, say.
 	Warnings []Problem `yaml:"-"`
@@ -113,6 +114,14 @@ type Limits struct {
 type Log struct {
 	Level  string `yaml:"level"`  // debug | info (default) | warn | error
 	Format string `yaml:"format"` // text (default) | json
+}
+
+// Tracing is where traces of messages go. Without an endpoint there are none.
+type Tracing struct {
+	Endpoint string            `yaml:"endpoint"` // http(s) URL of an OTLP receiver; default empty: off
+	Sample   float64           `yaml:"sample"`   // share of messages, default 0.05
+	Service  string            `yaml:"service"`  // service.name, default "servicelink"
+	Headers  map[string]Secret `yaml:"headers"`  // of every export
 }
 
 // Channel is one configured account of a network.

@@ -90,6 +90,7 @@ func defaults() *Config {
 		Media:   Media{TTL: 48 * time.Hour, MaxBytes: 50 << 20},
 		Limits:  Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second},
 		Log:     Log{Level: "info", Format: "text"},
+		Tracing: Tracing{Sample: 0.05, Service: "servicelink", Headers: map[string]Secret{}},
 	}
 }
 

@@ -34,6 +34,7 @@ func (v *validator) all() {
 	v.duration("limits.stop", v.cfg.Limits.Stop, time.Second, 5*time.Minute)
 	oneOf(v, "log.level", v.cfg.Log.Level, "debug", "info", "warn", "error")
 	oneOf(v, "log.format", v.cfg.Log.Format, "text", "json")
+	v.tracing()
 	v.channels()
 }
 
