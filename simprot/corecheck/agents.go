@@ -53,6 +53,10 @@ func (r *run) agentSays(ctx context.Context, l *link, c *conv, text string) (str
 // of the customer until it is read.
 func (r *run) agentWrites(ctx context.Context) error {
 	if r.cfg.Agent == nil {
+		// A core may tell it for its agents.
+		if got, _ := r.inbox.find(func(p *received) bool { return p.code == simprot.CodeChatConfirm }); got != nil {
+			r.book.judge("read-confirm", true, "%s of an earlier sentence, without an agent", got.code)
+		}
 		return errors.New(needsAgent)
 	}
 	l, c, err := r.freshChat(ctx, nil)

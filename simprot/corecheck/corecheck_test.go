@@ -31,11 +31,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // needed to check it strictly.
 func serve(t *testing.T, o refcore.Options) corecheck.Config {
 	t.Helper()
-	return serveOn(t, o, func(l net.Listener) net.Listener { return l })
-}
-
-func serveOn(t *testing.T, o refcore.Options, wrap func(net.Listener) net.Listener) corecheck.Config {
-	t.Helper()
 	o.Account, o.Secret, o.Peer = "gateway", "s3cret", "@servicelink"
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +38,7 @@ func serveOn(t *testing.T, o refcore.Options, wrap func(net.Listener) net.Listen
 	}
 	core := refcore.New(o)
 	end := make(chan error, 1)
-	go func() { end <- core.Serve(context.WithoutCancel(t.Context()), wrap(l)) }()
+	go func() { end <- core.Serve(context.WithoutCancel(t.Context()), l) }()
 	site := httptest.NewServer(core.Console())
 	t.Cleanup(func() {
 		site.CloseClientConnections()
@@ -209,14 +204,18 @@ func TestTLS(t *testing.T) {
 	site := httptest.NewUnstartedServer(nil)
 	site.StartTLS()
 	defer site.Close()
-	cfg := serveOn(t, refcore.Options{Fences: true, Asks: true}, func(l net.Listener) net.Listener {
-		return tls.NewListener(l, &tls.Config{Certificates: site.TLS.Certificates, MinVersion: tls.VersionTLS12})
-	})
+	server := &tls.Config{Certificates: site.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	cfg := serve(t, refcore.Options{Fences: true, Asks: true, TLS: server})
 	roots := x509.NewCertPool()
 	roots.AddCert(site.Certificate())
 	cfg.TLS = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
 	if got := names(check(t, cfg).Broken()); len(got) != 0 {
 		t.Errorf("broken: %q", got)
+	}
+	tampered := serve(t, refcore.Options{Fences: true, Asks: true, TLS: server, Break: []refcore.Rule{refcore.RulePong}})
+	tampered.TLS = cfg.TLS
+	if got := names(check(t, tampered).Broken()); !slices.Equal(got, []string{"pong"}) {
+		t.Errorf("broken: %q, want pong", got)
 	}
 	cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	if got := names(check(t, cfg).Broken()); !slices.Equal(got, []string{"welcome"}) {

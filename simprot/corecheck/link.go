@@ -47,10 +47,10 @@ func (r *run) dial(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	if r.cfg.TLS != nil {
-		secure := tls.Client(nc, r.cfg.TLS)
+		secure := tls.Client(nc, r.cfg.tls())
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = nc.Close()
-			return nil, err
+			return nil, fmt.Errorf("TLS handshake: %w", err)
 		}
 		nc = secure
 	}

@@ -75,7 +75,7 @@ func New(o Options) *Core {
 			Server: "servicelink reference core", Version: simprot.Version, MaxFrame: int64(o.MaxFrame),
 			KeepAlive: c.pingEvery(), Fences: o.Fences, Asks: o.Asks,
 		},
-		Login: !o.NoLogin, TLS: o.TLS, Encoding: o.Encoding, MaxFrame: o.MaxFrame,
+		Login: !o.NoLogin, TLS: c.serverTLS(), Encoding: o.Encoding, MaxFrame: o.MaxFrame,
 		Authenticate: c.authenticate,
 		OnLogin:      func(s *simprot.ServerConn) { c.connected(s) },
 		OnPacket:     func(s *simprot.ServerConn, p simprot.Packet) { c.onPacket(s, p) },

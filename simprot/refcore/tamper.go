@@ -1,6 +1,7 @@
 package refcore
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -33,12 +34,24 @@ func (c *Core) tampers() bool {
 	return false
 }
 
-// tampered is l, or what stands between it and the server.
+// tampered is l, or what stands between it and the server. It looks at
+// frames, so TLS is done before it.
 func (c *Core) tampered(l net.Listener) net.Listener {
 	if !c.tampers() {
 		return l
 	}
+	if c.opts.TLS != nil {
+		l = tls.NewListener(l, c.opts.TLS)
+	}
 	return &tamperListener{Listener: l, core: c}
+}
+
+// serverTLS is what is left to the server.
+func (c *Core) serverTLS() *tls.Config {
+	if c.tampers() {
+		return nil
+	}
+	return c.opts.TLS
 }
 
 // announcedKeepAlive is KeepAlive in SP_WELCOME.
