@@ -33,13 +33,18 @@ func TestNothingLeaks(t *testing.T) {
 	s.customersWrite()
 	s.strangersCall()
 	s.agentsAnswer()
+	s.filesBothWays()
 	s.networksFail()
+	s.botsFail()
 	s.connectorsPanic()
 	s.coresFail()
 	s.operatorsLook()
+	s.operatorsReload()
 	stop()
+	s.journalFills()
 	s.saidEnough()
 	s.clean(t)
+	s.framesAreClean()
 }
 
 // message is a webhook with every field a customer can fill.
@@ -278,7 +283,8 @@ func (s *stage) saidEnough() {
 	s.Helper()
 	logged := s.text("the log")
 	for _, want := range []string{
-		"send failed", "reason=server", "reason=cut", "reason=auth", "connector panicked",
+		"send failed", "reason=server", "reason=cut", "reason=auth", "reason=egress", "file not given out", "channel changed",
+		"connector panicked",
 		"webhook not taken", "dead letter", "core link down", "admin action", "credentials", "gateway has stopped",
 		"conversation=" + simprot.LogID(s.shopAddress().TrackingID), // the hash, not the TrackingId
 	} {

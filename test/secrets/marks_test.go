@@ -27,6 +27,9 @@ var mark = map[string]string{
 	"webhook_token":        "MARKouttokenT1",
 	"private token":        "MARKprivatetokenY6",
 	"guessed private":      "MARKguessedprivateU",
+	"bot token":            "990011:MARKbottokenAAbbCCddEEffGGhhIIjjK5",
+	"media key":            "MARKmediakeyV8aaaa",
+	"new token":            "MARKnewtokenX1aaaa",
 
 	"customer text":   "MARKcustomertextA",
 	"caption":         "MARKcaptionB",
@@ -44,6 +47,24 @@ var mark = map[string]string{
 	"panicking text":  "MARKpanickingM",
 	"network's words": "MARKnetworkwordsN",
 	"chat id":         "660044002288",
+
+	"bot's customer":  "770055113399",
+	"first name":      "MARKfirstO",
+	"last name":       "MARKlastP",
+	"user name":       "MARKuserQ",
+	"file name":       "MARKfilenameR",
+	"file content":    "MARKfilecontentS",
+	"agent's address": "MARKagenturlT",
+	"agent's name":    "MARKagentfileU",
+	"agent's content": "MARKagentcontentV",
+	"journal filler":  "MARKfillerW",
+}
+
+// secretMarks are no content: they stand in no frame but the login's, and in no
+// file but the configuration.
+var secretMarks = []string{
+	"core secret", "webhook token", "disabled token", "locked token", "guessed token", "token in webhook_url", "webhook_token",
+	"private token", "guessed private", "bot token", "media key", "new token",
 }
 
 // leak is one mark that was seen.
@@ -52,12 +73,12 @@ type leak struct{ what, where, around string }
 // leaks finds marks in what was seen somewhere, plain, in another case, in
 // hexadecimal or base64, or escaped for a URL.
 func leaks(where string, seen []byte) (found []leak) {
-	lower := bytes.ToLower(seen)
+	lower := lowered(seen)
 	for _, what := range slices.Sorted(maps.Keys(mark)) {
 		for _, form := range forms(mark[what]) {
 			text, needle := seen, []byte(form)
 			if form == mark[what] {
-				text, needle = lower, bytes.ToLower(needle)
+				text, needle = lower, lowered(needle)
 			}
 			if at := bytes.Index(text, needle); at >= 0 {
 				line := seen[bytes.LastIndexByte(seen[:at], '\n')+1:]
@@ -68,6 +89,18 @@ func leaks(where string, seen []byte) (found []leak) {
 		}
 	}
 	return found
+}
+
+// lowered is bytes.ToLower for ASCII, which keeps places where they are whatever
+// bytes there are.
+func lowered(b []byte) []byte {
+	out := bytes.Clone(b)
+	for i, c := range out {
+		if c >= 'A' && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return out
 }
 
 // forms are how a value may be written.

@@ -41,6 +41,9 @@ type stage struct {
 	core     *refcore.Core
 	coreAddr string
 	network  *network
+	telegram *telegramSide
+	tap      *tap
+	dir      string // of the last configuration and journal
 	gw       *gateway.Gateway
 	client   *http.Client
 }
@@ -56,6 +59,8 @@ func newStage(t *testing.T) *stage {
 	log.SetOutput(s.writer("the standard logger")) // nothing of ours writes there
 	t.Cleanup(func() { log.SetOutput(standard) })
 	s.network = newNetwork(t)
+	s.network.seen = s.writer("requests to networks")
+	s.telegram = newTelegram(s)
 	s.serveCore()
 	return s
 }
@@ -66,7 +71,8 @@ func (s *stage) serveCore() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.coreAddr = l.Addr().String()
+	s.tap = newTap(s.T, l.Addr().String())
+	s.coreAddr = s.tap.address
 	served := make(chan error, 1)
 	go func() { served <- s.core.Serve(context.Background(), l) }()
 	s.Cleanup(func() {
@@ -81,11 +87,13 @@ func (s *stage) serveCore() {
 func (s *stage) config(secret string) *config.Config {
 	s.Helper()
 	dir := s.TempDir()
+	s.dir = dir
 	path := filepath.Join(dir, "gateway.yaml")
 	text := fmt.Sprintf(`
 core:    { address: %q, account: servicelink, secret: %q, instance: secrets-%s }
 journal: { path: %q }
-public:  { listen: "127.0.0.1:0" }
+public:  { listen: "127.0.0.1:0", url: "https://gw.example.com" }
+media:   { key: %q }
 private: { listen: "127.0.0.1:0", token: %q }
 egress:  { allow: ["127.0.0.2/32"] }
 limits:  { stop: 3s }
@@ -95,11 +103,13 @@ channels:
   - { name: shop, network: omnichannel, settings: { token: %q, webhook_url: "%s/shop/%s?key=%s", webhook_token: %q } }
   - { name: off, network: omnichannel, enabled: false, settings: { token: %q, webhook_url: "%s/off/%s" } }
   - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
+  - { name: bot, network: telegram, settings: { token: %q, api_url: "%s/telegram", poll_timeout: 1s } }
   - { name: brittle, network: brittle }
-`, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["private token"], mark["closed text"],
+`, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["media key"], mark["private token"], mark["closed text"],
 		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
 		mark["disabled token"], s.network.URL, mark["token in webhook_url"],
-		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"])
+		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"],
+		mark["bot token"], s.telegram.URL)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
 	}
@@ -116,8 +126,14 @@ channels:
 // run runs a gateway with secret for the core; stop ends it.
 func (s *stage) run(secret string) (gw *gateway.Gateway, stop func()) {
 	s.Helper()
+	return s.start(s.config(secret))
+}
+
+// start runs a gateway with a configuration; stop ends it.
+func (s *stage) start(cfg *config.Config) (gw *gateway.Gateway, stop func()) {
+	s.Helper()
 	ready := make(chan struct{})
-	gw, err := gateway.New(s.config(secret), gateway.Options{
+	gw, err := gateway.New(cfg, gateway.Options{
 		Definitions: append(all.All(), brittle),
 		Log:         slog.New(slog.NewTextHandler(s.writer("the log"), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:     "test",
@@ -201,6 +217,7 @@ func (s *stage) call(method, url, body, token, where string) int {
 type network struct {
 	*httptest.Server
 	mu    sync.Mutex
+	seen  io.Writer      // what is asked for, without the credentials that belong there
 	first map[string]int // the first answer in a chat, then 200
 	got   int            // accepted
 }
@@ -262,6 +279,11 @@ func (n *network) next(path string, body []byte) int {
 }
 
 func (n *network) serve(w http.ResponseWriter, r *http.Request) {
+	noteRequest(n.seen, r)
+	if strings.HasPrefix(r.URL.Path, "/files/") {
+		_, _ = io.WriteString(w, mark["agent's content"])
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
