@@ -240,6 +240,15 @@ func (s *stage) start(extra ...string) {
 	s.Cleanup(s.stop)
 	s.public, s.private = s.address("public"), s.address("private")
 	s.until("the core link", func() bool { return strings.Contains(s.log.String(), "core link up") })
+	arguments, err := os.ReadFile("/proc/" + strconv.Itoa(s.process.Process.Pid) + "/cmdline")
+	if err == nil && !strings.Contains(string(arguments), "--config") {
+		s.Errorf("the arguments are %q", arguments)
+	}
+	for _, secret := range []string{coreSecret, hookToken, adminToken, botToken} {
+		if strings.Contains(string(arguments), secret) {
+			s.Errorf("every user of the machine sees a secret: %q", arguments)
+		}
+	}
 }
 
 // address is what the log says of a listener.
