@@ -56,6 +56,9 @@ type chat struct {
 	began     uint64 // step
 	closed    uint64 // step; 0 = open
 	epoch     int
+	// known is when each generation of journals was first told of it in an
+	// answer that was taken in: its process lived on for a while.
+	known map[int]time.Time
 }
 
 // sentence is one entry of a chat.

@@ -84,6 +84,9 @@ type simJournal struct {
 	age  time.Duration
 	// away and full say what the journal does now.
 	away, full bool
+	well       time.Time // when it last got well
+	// ends are the rows whose end is written, or about to be.
+	ends map[int64]journal.Change
 }
 
 var _ journal.Journal = (*simJournal)(nil)
@@ -200,6 +203,9 @@ func (j *simJournal) Conversation(ctx context.Context, channel, tracking string)
 func (j *simJournal) notes(how string, changes []journal.Change) {
 	for i := range changes {
 		if c := &changes[i]; c.Seq != 0 {
+			if !c.State.Pending() {
+				j.ends[c.Seq] = *c
+			}
 			j.w.note("journal %d: %s row %d %v %s", j.life.n, how, c.Seq, c.State, c.Reason)
 		}
 	}

@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The cases nobody can decide, each by its name and no wider than it is. Every
 // use is counted, and printed at the end of a series of runs.
@@ -99,6 +102,10 @@ func (w *world) excuseUnlisted(s *said) bool {
 func (w *world) excuseUnknown(s *said) bool {
 	if w.plan.Settings.UnknownOutbound == "send" {
 		return false
+	}
+	first := slices.IndexFunc(s.handed, func(h handing) bool { return h.life.gen == s.gen })
+	if known := s.sn.chat.known[s.gen]; first >= 0 && !known.IsZero() && known.Before(s.handed[first].at) {
+		return false // the journal knew the chat before it heard of the sentence
 	}
 	born := w.life.journal.Born()
 	if s.sn.at.Sub(born) <= knownBefore || s.sn.chat.epoch != w.core.epoch {

@@ -82,7 +82,7 @@ func (l logLines) Write(b []byte) (int, error) {
 }
 
 func (w *world) openJournal(l *life, o journal.Options) (journal.Journal, error) {
-	j := &simJournal{w: w, life: l}
+	j := &simJournal{w: w, life: l, ends: make(map[int64]journal.Change)}
 	if l.gen == 1 && !w.disk.volatile {
 		j.age = w.disk.age
 	}

@@ -159,7 +159,7 @@ func (w *world) doFault(o op, c *conv) {
 		if w.life != nil && w.life.journal != nil {
 			j := w.life.journal
 			j.full, j.away = j.full || o.Kind == opFull, j.away || o.Kind == opAway
-			w.after(o.D, func() { j.full, j.away = false, false })
+			w.after(o.D, func() { j.full, j.away, j.well = false, false, time.Now() })
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (w *world) heal() {
 		n.faults, n.mute = nil, 0
 	}
 	if l := w.life; l != nil && l.journal != nil {
-		l.journal.full, l.journal.away = false, false
+		l.journal.full, l.journal.away, l.journal.well = false, false, time.Now()
 	}
 }
 
@@ -285,6 +285,9 @@ func (w *world) collectIn(l *life, c *conv, gone bool) {
 			continue
 		}
 		e := c.events[i]
+		if end, ok := l.journal.ends[row.Seq]; ok && gone {
+			row.State, row.Reason = end.State, end.Reason // it had ended, and that was not written
+		}
 		if e.ended == nil || !row.State.Pending() {
 			e.ended, e.gen = row, l.gen
 		}

@@ -192,6 +192,7 @@ func (c *core) told(x *wire, p simprot.Packet) {
 			c.hand(x, v, false)
 		}
 	case *simprot.ChatStatusInfo:
+		c.knows(x.life, v)
 		for _, sn := range v.Sentences {
 			if sn.IsOutbound {
 				c.hand(x, sn, true)
@@ -199,6 +200,29 @@ func (c *core) told(x *wire, p simprot.Packet) {
 		}
 	}
 }
+
+// knows notes that a journal can know a chat from now on.
+func (c *core) knows(l *life, v *simprot.ChatStatusInfo) {
+	ch := c.latest[address{v.Port, v.TrackingId}]
+	if ch == nil || ch.id != v.ChatId || v.Sentences == nil {
+		return
+	}
+	told := time.Now()
+	c.w.after(takenIn, func() {
+		if j := l.journal; l.dead || j == nil || j.away || j.full || j.well.After(told) {
+			return
+		}
+		if ch.known == nil {
+			ch.known = make(map[int]time.Time)
+		}
+		if ch.known[l.gen].IsZero() {
+			ch.known[l.gen] = time.Now()
+		}
+	})
+}
+
+// takenIn is how long an answer may take to be journaled.
+const takenIn = 3 * time.Second
 
 func (c *core) hand(x *wire, v *simprot.ChatSentenceInfo, answer bool) {
 	for _, conv := range c.w.convs {
