@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -100,7 +101,11 @@ func (s stranded) Discard(ctx context.Context, seq int64) error {
 	case !row.State.Pending():
 		return errNotWaits
 	}
-	return s.discard(ctx, row)
+	n, err := s.discard(ctx, row)
+	if err == nil && n == 0 {
+		err = errNotWaits
+	}
+	return err
 }
 
 // hold keeps channels from coming back meanwhile.
@@ -125,19 +130,21 @@ func (s stranded) DiscardAll(ctx context.Context, channel string) (n int, err er
 	defer s.release()
 	for {
 		rows, err := s.Page(ctx, channel, 0, discardAtOnce)
-		if err == nil {
-			err = s.discard(ctx, rows...)
-		}
 		if err != nil || len(rows) == 0 {
 			return n, err
 		}
-		n += len(rows)
+		done, err := s.discard(ctx, rows...)
+		n += done
+		if err != nil {
+			return n, err
+		}
 	}
 }
 
-// discard makes pending rows dead letters, and takes them off that list: a
-// crash in between leaves them on it.
-func (s stranded) discard(ctx context.Context, rows ...journal.Row) error {
+// discard makes pending rows dead letters, takes them off that list and counts
+// them: a crash in between leaves them on it. A row that ended meanwhile, by
+// what was in flight when its channel stopped, stays as it is.
+func (s stranded) discard(ctx context.Context, rows ...journal.Row) (int, error) {
 	changes := make([]journal.Change, len(rows))
 	for i, row := range rows {
 		changes[i] = journal.Change{
@@ -146,22 +153,36 @@ func (s stranded) discard(ctx context.Context, rows ...journal.Row) error {
 		}
 	}
 	if err := s.g.journal.Commit(ctx, changes...); err != nil {
-		return err
+		return 0, err
 	}
-	for _, row := range rows {
-		m := s.g.metrics.unknown
-		if ch := s.g.channel(row.Lane.Channel); ch != nil {
-			m = ch.metrics
-		}
-		m.dead(row.Lane.Direction, string(connectors.ReasonDiscarded))
-		s.g.settle(row.Lane, row.ID)
-	}
+	var n atomic.Int64
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(discardAtOnce) // the journal groups what waits
 	for _, row := range rows {
-		work.Go(func() error { return s.g.journal.Discard(ctx, row.Seq) })
+		work.Go(func() error {
+			err := s.g.journal.Discard(ctx, row.Seq)
+			if errors.Is(err, journal.ErrNotDead) {
+				return nil
+			}
+			if err == nil {
+				n.Add(1)
+				s.discarded(row)
+			}
+			return err
+		})
 	}
-	return work.Wait()
+	err := work.Wait()
+	return int(n.Load()), err
+}
+
+// discarded tells whoever counts or waits.
+func (s stranded) discarded(row journal.Row) {
+	m := s.g.metrics.unknown
+	if ch := s.g.channel(row.Lane.Channel); ch != nil {
+		m = ch.metrics
+	}
+	m.dead(row.Lane.Direction, string(connectors.ReasonDiscarded))
+	s.g.settle(row.Lane, row.ID)
 }
 
 // strandedAPI is /api/v1/stranded.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"servicelink/config"
@@ -140,6 +141,7 @@ func TestRemovedChannelStrandsItsRows(t *testing.T) {
 func TestDiscardAll(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.door.away.Store(true)
+		synctest.Wait() // a connection that was being made is there now
 		h.door.breakAll()
 		const many = discardAtOnce + 10
 		for n := range many {
