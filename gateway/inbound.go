@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -79,6 +80,9 @@ func (g *Gateway) runIn(c *conversation) {
 			return
 		}
 		g.deliverIn(c.ch.life.lanes, c, row)
+		// The scheduler runs who was woken last first: the echo's reader and a
+		// lane with a long backlog would keep a processor to themselves.
+		runtime.Gosched()
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 
 	insertMany = 8  // rows one statement inserts
 	finishMany = 16 // rows one statement finishes
+	readMany   = 32 // rows one statement reads for a lane
 )
 
 // batch gathers the two writes of which a transaction has many, a new row and

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"slices"
 
 	"servicelink/gateway/journal"
 	"servicelink/gateway/journal/internal/writer"
@@ -238,22 +239,36 @@ func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more 
 	}
 	at := place{s.ledger.get(lane.Channel, lane.Direction), laneNumber(c.id, lane.Direction)}
 	seqs, more := s.pending.first(at.account, at.lane, limit)
-	rows = make([]journal.Row, len(seqs))
-	for i, seq := range seqs {
-		v, err := s.bySeq.first(seq)
-		if err != nil {
+	rows = make([]journal.Row, 0, len(seqs))
+	for some := range slices.Chunk(seqs, readMany) {
+		if err := s.readMany(&rows, some); err != nil {
 			return nil, false, err
 		}
-		if v == nil {
-			return nil, false, journal.ErrNotFound
-		}
-		if err := decodeRow(v, &rows[i]); err != nil {
-			return nil, false, err
-		}
+	}
+	if len(rows) < len(seqs) {
+		return nil, false, journal.ErrNotFound
+	}
+	for i := range rows {
 		rows[i].Loaded = true
 		if rows[i].Epoch == 0 {
-			s.pending.keep(seq, at)
+			s.pending.keep(rows[i].Seq, at)
 		}
 	}
 	return rows, more, nil
+}
+
+// readMany adds the rows of up to as many seqs, which ascend: nobody commits
+// while the writer reads, and a statement's fixed cost is as high as a row's.
+func (s *store) readMany(rows *[]journal.Row, seqs []int64) error {
+	var args [readMany]any
+	for i := range args {
+		args[i] = int64(0) // no row
+		if i < len(seqs) {
+			args[i] = seqs[i]
+		}
+	}
+	return s.bySeqs.each(func(v []driver.Value) error {
+		*rows = append(*rows, journal.Row{})
+		return decodeRow(v, &(*rows)[len(*rows)-1])
+	}, args[:]...)
 }

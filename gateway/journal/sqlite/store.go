@@ -38,7 +38,7 @@ type store struct {
 	written int64 // bytes since size was measured, about
 
 	begin, commit, rollback, probe        *stmt
-	byKey, bySeq                          *stmt
+	byKey, bySeq, bySeqs                  *stmt
 	update, updateParts, requeue, discard *stmt
 	laneOf, stateOf                       *stmt
 	pageCount, freeCount                  *stmt
@@ -54,6 +54,7 @@ func (s *store) prepare() error {
 	s.pageCount, s.freeCount = c.prepare("PRAGMA page_count"), c.prepare("PRAGMA freelist_count")
 	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
 	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
+	s.bySeqs = c.prepare(selectRow + "WHERE m.seq IN (" + list(readMany) + ") ORDER BY m.seq")
 	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, next_at = ?, ended_at = ?"
 	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
 	s.update = c.prepare(update + forward)
