@@ -18,6 +18,8 @@ FUZZTOTAL ?= 3m
 ARGS ?=
 # PYTHON has the msgpack library, or gets it where it is Debian's.
 PYTHON ?= /usr/bin/python3
+# SOURCE_DATE_EPOCH is the time a release is from, seconds of Unix time.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # SCREENSHOTS is where the browser test leaves its pictures.
 SCREENSHOTS ?= $(CURDIR)/bin/screenshots
 
@@ -43,6 +45,7 @@ build: ## bin/servicelink, bin/refcore, bin/netsim, bin/playground, bin/simprot:
 .PHONY: lint
 lint: ## linters and formatting, versions pinned in tools/go.mod
 	@$(TOOL) golangci-lint run ./...
+	@cd tools && go tool golangci-lint run ./...
 	@go mod verify >/dev/null
 
 .PHONY: fmt
@@ -88,6 +91,22 @@ chaos: ## the real programs under faults that dice choose, for a minute; ARGS='-
 	@mkdir -p bin && rm -rf bin/chaos
 	CHAOS_REPORT='$(CURDIR)/bin/chaos' $(SUITE) chaos -- -tags chaos -count=1 -timeout=0 ./test/chaos -args $(ARGS)
 	@sed '/^verdict/q' bin/chaos/report.txt
+
+.PHONY: release
+release: ## bin/release: static programs for Linux on amd64 and arm64, checksums, what they are linked from
+	SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' deploy/release.sh '$(VERSION)' bin/release
+
+.PHONY: image
+image: release ## bin/image: images of the release, made without a daemon
+	@.ci/need buildah buildah ca-certificates
+	SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' deploy/image/build.sh '$(VERSION)' bin/release bin/image
+
+.PHONY: deploy
+deploy: image ## what operators are given, checked: release, images, unit, alerts, dashboard
+	@.ci/need promtool prometheus
+	@.ci/need systemd-analyze systemd
+	VERSION='$(VERSION)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' RELEASE='$(CURDIR)/bin/release' IMAGES='$(CURDIR)/bin/image' \
+		$(SUITE) deploy -- -tags deploy -count=1 -timeout=8m ./test/deploy
 
 .PHONY: bench
 bench: build ## the figures: machine, medians and ratios of interleaved runs (about half an hour)

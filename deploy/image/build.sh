@@ -5,7 +5,7 @@
 #   FOLDER/servicelink_VERSION_linux_ARCH.docker.tar
 #   FOLDER/servicelink-refcore_VERSION_linux_ARCH.docker.tar
 #
-# for `docker load` or `podman load`. The same release gives the same images.
+# for `docker load` or `podman load`. The same release gives the same files in them.
 set -euo pipefail
 
 version=$1 release=$(cd "$2" && pwd) out=$3

@@ -5,6 +5,7 @@
 //	suite test -- ARGS      go test ARGS, everything marked "test" must pass
 //	suite browser -- ARGS   the same for what is marked "browser"
 //	suite grammy -- ARGS    the same for what is marked "grammy"
+//	suite deploy -- ARGS    the same for what is marked "deploy"
 //	suite second -- ARGS    the same for what is marked "second"
 //	suite chaos -- ARGS     the same for what is marked "chaos"
 //	suite sim -- ARGS       the same for what is marked "sim"
@@ -48,7 +49,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a suite: test, browser, grammy, second, chaos, sim, mutants or fuzz")
+		return errors.New("name a suite: test, browser, grammy, deploy, second, chaos, sim, mutants or fuzz")
 	}
 	promised, err := parsePromises(promisedText)
 	if err != nil {
@@ -64,11 +65,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		return fuzzAll(ctx, out, promised.of(suite), *total, *each)
-	case "test", "browser", "grammy", "second", "chaos", "sim", "mutants":
+	case "test", "browser", "grammy", "deploy", "second", "chaos", "sim", "mutants":
 		if len(rest) > 0 && rest[0] == "--" {
 			rest = rest[1:]
 		}
 		return runTests(ctx, out, suite, promised.of(suite), rest)
 	}
-	return fmt.Errorf("unknown suite %q: test, browser, grammy, second, chaos, sim, mutants or fuzz", suite)
+	return fmt.Errorf("unknown suite %q: test, browser, grammy, deploy, second, chaos, sim, mutants or fuzz", suite)
 }
