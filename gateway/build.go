@@ -161,7 +161,7 @@ func names(defs []connectors.Definition) string {
 
 func (g *Gateway) openJournal() error {
 	opts := journal.Options{
-		OnCommit: g.onCommit, MaxBytes: int64(g.config().Journal.MaxBytes),
+		OnCommit: g.tracing.OnCommit(g.onCommit), MaxBytes: int64(g.config().Journal.MaxBytes),
 		KeepContent: g.config().Journal.KeepContent, KeepIDs: g.config().Journal.KeepIDs,
 	}
 	var err error
@@ -175,6 +175,10 @@ func (g *Gateway) openJournal() error {
 	}
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
+	}
+	g.journal = g.tracing.Journal(g.journal)
+	if err := g.tracing.Start(); err != nil {
+		return errors.Join(err, g.journal.Close())
 	}
 	return nil
 }
@@ -192,7 +196,7 @@ func (g *Gateway) openLink() error {
 		Address: g.config().Core.Address, Account: g.config().Core.Account, Secret: g.config().Core.Secret.Reveal(),
 		Peer: g.config().Core.Peer, Instance: instance, Encoding: enc, Login: g.config().Core.Login,
 		Settle: g.config().Core.Settle, Dial: g.opts.Dial,
-		OnUp: g.onUp, OnDown: g.onDown, OnPacket: g.onPacket, Observe: observer{g},
+		OnUp: g.onUp, OnDown: g.onDown, OnPacket: g.tracing.OnPacket(g.onPacket), Observe: observer{g}, Trace: g.tracing.Sending(),
 	}
 	if g.config().Core.TLS != nil {
 		if cfg.TLS, err = coreTLS(g.config().Core.TLS); err != nil {

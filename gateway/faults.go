@@ -150,7 +150,7 @@ func (g *Gateway) hooks(channels []*channel) []hookChannel {
 		}
 		hooks = append(hooks, hookChannel{
 			Name: ch.cfg.Name, Network: ch.cfg.Network, Enabled: ch.cfg.Enabled, Hooks: w.Webhooks(),
-			Patience: ch.caps.WebhookPatience, Deliver: inbox{g, ch}.Deliver, Metrics: ch.metrics,
+			Patience: ch.caps.WebhookPatience, Deliver: g.tracing.Webhook(ch.cfg.Name, ch.cfg.Network, inbox{g, ch}.Deliver), Metrics: ch.metrics,
 		})
 	}
 	return hooks

@@ -17,6 +17,7 @@ import (
 	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
+	"servicelink/gateway/tracing"
 	"servicelink/simprot"
 )
 
@@ -52,6 +53,7 @@ type Gateway struct {
 
 	journal journal.Journal
 	link    *simprot.Client
+	tracing *tracing.Tracer // nil: nothing is traced
 	convs   *registry
 	window  *window
 	typing  *typing
@@ -96,6 +98,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	g.typing = newTyping(g)
+	g.tracing = g.newTracing(cfg)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
 	registerState(g.registry, func() bool { return g.ready.Load() && len(g.Ready()) == 0 }, g.parkedLanes.Load)

@@ -87,7 +87,7 @@ func inForce(old, read *config.Config) *config.Config {
 	next := *read
 	next.Path, next.Core, next.Journal = old.Path, old.Core, old.Journal
 	next.Public, next.Private, next.Media = old.Public, old.Private, old.Media
-	next.Log.Format = old.Log.Format
+	next.Tracing, next.Log.Format = old.Tracing, old.Log.Format
 	return &next
 }
 
