@@ -73,7 +73,7 @@ grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated 
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway
 	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack
-	PYTHON='$(PYTHON)' $(SUITE) second -- -tags second -count=1 -timeout=5m ./test/second
+	PYTHON='$(PYTHON)' $(SUITE) second -- -tags second -count=1 -timeout=10m ./test/second
 
 .PHONY: sim
 sim: ## the gateway in a model world, on virtual time: fixed seeds, then a minute of fresh ones; ARGS='-for 10m'

@@ -91,12 +91,12 @@ func (c *exampleCore) sentences() map[string][]*sentence {
 	return all
 }
 
-// texts are those of one direction of a conversation.
-func (c *exampleCore) texts(tracking string, outbound bool) []string {
+// texts are what the customer of a conversation said.
+func (c *exampleCore) texts(tracking string) []string {
 	c.t.Helper()
 	var texts []string
 	for _, s := range c.sentences()[tracking] {
-		if s.IsOutbound == outbound {
+		if !s.IsOutbound {
 			texts = append(texts, s.Text)
 		}
 	}

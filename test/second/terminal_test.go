@@ -16,6 +16,7 @@ import (
 // TestTerminalWithExampleCore has a conversation between the two examples, with
 // a core that ends in order, one that is killed, and a wire that is cut.
 func TestTerminalWithExampleCore(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	if err := proc.Build(t.Context(), bin, "servicelink/simprot/examples/terminal"); err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestTerminalWithExampleCore(t *testing.T) {
 	customer.types("/bye")
 	customer.stop(0)
 	core.stop(syscall.SIGTERM)
-	if got := core.texts(tracking, false); !slices.Equal(got, typed) {
+	if got := core.texts(tracking); !slices.Equal(got, typed) {
 		t.Errorf("the core has %q", got)
 	}
 	var shown []string
