@@ -38,7 +38,7 @@ func TestLogLines(t *testing.T) {
 		} {
 			s.hook(body)
 		}
-		s.raw(s.public, "GET /"+text+" HTTP/1.1\r\nHost: "+text+"\r\nUser-Agent: "+text+"\r\n\r\n")
+		s.raw(s.public, "GET /"+text+" HTTP/1.1\r\nHost: "+text+"\r\nConnection: close\r\nUser-Agent: "+text+"\r\n\r\n")
 		s.raw(s.public, post(hookPath, "h", "X-Forwarded-For: "+text+"\r\nReferer: "+text+"\r\n", "{}"))
 		s.raw(s.private, "GET /api/v1/dead?channel="+escaped(text)+" HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+adminToken+"\r\nConnection: close\r\n\r\n")
 		for _, a := range []refcore.Address{
