@@ -82,9 +82,9 @@ func (r *run) signal(ctx context.Context, l *link, c *conv) error {
 		r.book.judge("answers", false, "%s without a Signal", got.code)
 	}
 	if v.ScenarioModel == nil {
-		r.book.absent("forms", "no ScenarioModel")
+		r.book.absent("chat-form", "no ScenarioModel")
 	} else {
-		r.book.judge("forms", true, "ScenarioModel")
+		r.book.judge("chat-form", true, "ScenarioModel")
 	}
 	if !v.Signal.Accepts() {
 		return fmt.Errorf("the Signal is %s: the core takes no chats now", v.Signal)

@@ -164,7 +164,7 @@ func (r *run) end() {
 var checks = []check{
 	{(*run).conversation, []string{
 		"answers", "asks", "list", "unknown-chat", "address", "echo", "stored", "echo-once", "status-sentences",
-		"start-sentences", "empty-sentences", "one-chat", "counter", "chat-id", "forms",
+		"start-sentences", "empty-sentences", "one-chat", "counter", "chat-id", "chat-form",
 	}},
 	{(*run).closing, []string{"stop", "news", "closed-news", "closed-chat", "reopen", "only-answers"}},
 	{(*run).order, []string{"order", "complete", "sentence-order"}},
@@ -184,7 +184,7 @@ var checks = []check{
 	{(*run).bigFrame, []string{"big-frame"}},
 	{(*run).tooLong, []string{"too-long"}},
 	{(*run).hostile, []string{"hostile"}},
-	{(*run).messages, []string{"messages"}},
+	{(*run).more, []string{"forms", "registers", "messages"}},
 	{(*run).agentWrites, []string{"outbound", "confirm", "read-confirm"}},
 	{(*run).agentWasHere, []string{"list-closed"}},
 }

@@ -204,24 +204,34 @@ func (r *run) hostile(ctx context.Context) error {
 	return nil
 }
 
-// messages asks for what no core of this version need have.
-func (r *run) messages(ctx context.Context) error {
-	const code, answer = "ES_SL_GETGATEWAYS", simprot.Code("SE_SL_MSGGATEWAYS")
+// more asks for what a core may have beside chats. Only whether it is there is
+// looked at.
+func (r *run) more(ctx context.Context) error {
 	l, c, err := r.freshChat(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	if err := l.write(framed(body(code, r.cfg.Peer))); err != nil {
-		return err
+	for _, q := range []struct {
+		rule         string
+		code, answer simprot.Code
+		payload      any
+	}{
+		{"forms", simprot.CodeScenarioLoad, simprot.CodeScenarioModel, map[string]any{"Id": uuid.NewString(), "Reference": "en"}},
+		{"registers", simprot.CodeRoutingAsk, simprot.CodeRouting, r.cfg.Peer},
+		{"messages", "ES_SL_GETGATEWAYS", "SE_SL_MSGGATEWAYS", r.cfg.Peer},
+	} {
+		if err := l.write(framed(body(string(q.code), q.payload))); err != nil {
+			return err
+		}
+		if !l.lives(ctx, c) { // what it answers now comes after the answer
+			return fmt.Errorf("%s ended the connection", q.code)
+		}
+		if got, _ := r.inbox.find(func(p *received) bool { return p.link == l && p.code == q.answer }); got != nil {
+			r.book.judge(q.rule, true, "%s; nothing more of it is checked", q.answer)
+		} else {
+			r.book.absent(q.rule, "no "+string(q.answer))
+		}
 	}
-	if !l.lives(ctx, c) {
-		return fmt.Errorf("%s ended the connection", code)
-	}
-	if got, _ := r.inbox.find(func(p *received) bool { return p.link == l && p.code == answer }); got != nil {
-		r.book.judge("messages", true, "%s; nothing more of messages is checked yet", answer)
-		return nil
-	}
-	r.book.absent("messages", "no "+string(answer))
 	return nil
 }

@@ -29,7 +29,7 @@ type link struct {
 	r        *run
 	nc       net.Conn
 	instance string
-	maxFrame int // bytes, as announced
+	maxFrame atomic.Int64 // bytes, as announced
 	welcome  simprot.Welcome
 
 	mu    sync.Mutex // one writer at a time: the reader answers pings
@@ -55,9 +55,9 @@ func (r *run) dial(ctx context.Context) (*link, error) {
 		nc = secure
 	}
 	l := &link{
-		r: r, nc: nc, maxFrame: simprot.DefaultMaxFrame, over: make(chan struct{}),
-		instance: fmt.Sprintf("core-check-%s-%d", r.tag, r.number()),
+		r: r, nc: nc, over: make(chan struct{}), instance: fmt.Sprintf("core-check-%s-%d", r.tag, r.number()),
 	}
+	l.maxFrame.Store(simprot.DefaultMaxFrame)
 	r.mu.Lock()
 	r.links = append(r.links, l)
 	r.mu.Unlock()
@@ -104,7 +104,8 @@ func (l *link) login(ctx context.Context, change func(*simprot.Login)) *received
 	if change != nil {
 		change(v)
 	}
-	l.instance, l.maxFrame = v.Instance, int(v.MaxFrame)
+	l.instance = v.Instance
+	l.maxFrame.Store(v.MaxFrame)
 	if l.send(simprot.Packet{Code: simprot.CodeLogin, Payload: v}) != nil {
 		return nil
 	}
@@ -122,7 +123,7 @@ func (l *link) read() {
 		if body, err = frames.Next(); err == nil {
 			err = l.take(body)
 		} else if errors.Is(err, simprot.ErrFrameTooLong) {
-			l.r.book.judge("max-frame", false, "%v; %d bytes were announced", err, l.maxFrame)
+			l.r.book.judge("max-frame", false, "%v; %d bytes were announced", err, l.maxFrame.Load())
 			err = nil
 		}
 	}
@@ -151,8 +152,8 @@ func (l *link) take(body []byte) error {
 	case err != nil:
 		return err
 	}
-	if len(body) > l.maxFrame {
-		l.r.book.judge("max-frame", false, "%s of %d bytes; %d were announced", got.code, len(body), l.maxFrame)
+	if most := l.maxFrame.Load(); int64(len(body)) > most {
+		l.r.book.judge("max-frame", false, "%s of %d bytes; %d were announced", got.code, len(body), most)
 	}
 	l.r.inbox.put(got)
 	if p.Code == simprot.CodePing {

@@ -25,6 +25,7 @@ func (r *run) login(ctx context.Context) error {
 	}
 	r.welcome = l.welcome
 	r.book.leave("restart-bye", "only a core that restarts can show it")
+	r.book.leave("agents-clients", "a gateway cannot")
 	if r.cfg.NoLogin {
 		r.book.judge("welcome", true, "a connection, without a login")
 		for _, rule := range []string{"credentials", "version", "login-first", "pong", "ping", "replace"} {

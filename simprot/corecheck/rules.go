@@ -44,7 +44,7 @@ var rules = []Rule{
 	{Name: "stop", Spec: "7.10", What: "STOP ends the chat", Did: "STOP, then STATUS", Expected: "Status Closed"},
 	{Name: "address", Spec: "8.1", What: "Peer, Port and TrackingId come back as they were sent", Did: "looked at RESPONSE, STATUS and the echo", Expected: "the same Peer, Port and TrackingId"},
 	{Name: "limits", Spec: "8.3", What: "identifiers up to their limits are kept", Did: "a sentence with an ID of 64, a TrackingId of 128 and a PartyName of 160 characters", Expected: "the same in echo and Sentences"},
-	{Name: "messages", Spec: "11", Optional: true, never: true, What: "messages (e-mail, SMS)", Did: "ES_SL_GETGATEWAYS", Expected: "SE_SL_MSGGATEWAYS"},
+	{Name: "messages", Spec: "13", Optional: true, never: true, What: "messages (e-mail, SMS)", Did: "ES_SL_GETGATEWAYS", Expected: "SE_SL_MSGGATEWAYS"},
 	{Name: "order", Spec: "R1", What: "one connection's packets are handled and answered in order", Did: "256 sentences of two chats and 32 STATUS questions between them, without waiting", Expected: "echoes and answers in the same order"},
 	{Name: "one-chat", Spec: "R2", What: "START finds the open chat", Did: "START of an open chat", Expected: "the same ChatId"},
 	{Name: "reopen", Spec: "R2", What: "START of a closed chat opens a new one", Did: "START after STOP", Expected: "an open chat with another ChatId"},
@@ -76,5 +76,8 @@ var rules = []Rule{
 	{Name: "counter", Spec: "O6", Optional: true, What: "sentences have Counters", Did: "looked at echo and Sentences", Expected: "Counter above 0, the same in both"},
 	{Name: "restart-bye", Spec: "O8", Optional: true, never: true, What: "SP_BYE before a restart", Did: "nothing: only the core can", Expected: "SP_BYE with RetryAfterMs"},
 	{Name: "read-confirm", Spec: "O9", Optional: true, What: "SE_CHAT_CONFIRM when the agent's side has a sentence", Did: "a sentence, let an agent read it", Expected: "SE_CHAT_CONFIRM with its ID"},
-	{Name: "forms", Spec: "O10", Optional: true, never: true, What: "forms before a chat", Did: "looked at RESPONSE", Expected: "ScenarioModel"},
+	{Name: "chat-form", Spec: "O10", Optional: true, never: true, What: "forms before a chat", Did: "looked at RESPONSE", Expected: "ScenarioModel"},
+	{Name: "forms", Spec: "O11", Optional: true, never: true, What: "forms", Did: "ES_SCENARIO_LOAD of a form that never was", Expected: "SE_SCENARIO_MODEL"},
+	{Name: "registers", Spec: "O12", Optional: true, never: true, What: "registers", Did: "ES_WS_ROUTING", Expected: "SE_WS_ROUTING"},
+	{Name: "agents-clients", Spec: "O13", Optional: true, never: true, What: "agents' clients", Did: "nothing: this is a gateway", Expected: "rules A1 to A6"},
 }
