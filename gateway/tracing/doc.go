@@ -30,7 +30,7 @@
 //
 // # Rooms
 //
-//	tracing.go   Tracer: start, stop, exporter
+//	tracing.go   Tracer: start, stop, exporter; client.go posts for it
 //	message.go   what is known of a message that is followed
 //	journal.go   the decorator of the journal
 //	link.go      packets of the core, and traceparents for it

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -23,9 +23,8 @@ import (
 
 // Limits of the exporter.
 const (
-	exportTimeout = 10 * time.Second
-	stopTimeout   = 5 * time.Second // for what is left at the end
-	defaultPath   = "/v1/traces"    // of OTLP over HTTP
+	stopTimeout = 5 * time.Second // for what is left at the end
+	defaultPath = "/v1/traces"    // of OTLP over HTTP
 )
 
 // Options is what the engine lends a Tracer.
@@ -77,8 +76,7 @@ func (t *Tracer) Start() error {
 	for name, value := range t.cfg.Headers {
 		headers[name] = value.Reveal()
 	}
-	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(target.String()),
-		otlptracehttp.WithHeaders(headers), otlptracehttp.WithTimeout(exportTimeout))
+	exporter, err := otlptrace.New(context.Background(), newClient(target.String(), headers))
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
