@@ -13,6 +13,7 @@ import (
 	"servicelink/test/netsim"
 	"servicelink/test/netsim/control"
 	"servicelink/test/netsim/telegram"
+	"servicelink/test/proc"
 )
 
 const (
@@ -57,7 +58,7 @@ func TestKillBetweenSteps(t *testing.T) {
 // it, and kills the process in front of one of them.
 type bot struct {
 	sim     *netsim.Sim
-	victims chan *process // holds the process of the first life
+	victims chan *proc.Process // holds the process of the first life
 
 	mu    sync.Mutex
 	fatal int // the step; 0 = none
@@ -67,7 +68,7 @@ type bot struct {
 
 func newBot(t *testing.T) (*stage, *bot) {
 	t.Helper()
-	b := &bot{sim: netsim.New(netsim.Options{Seed: 1}), victims: make(chan *process, 1)}
+	b := &bot{sim: netsim.New(netsim.Options{Seed: 1}), victims: make(chan *proc.Process, 1)}
 	if err := b.sim.Telegram().AddAccount(telegram.Account{Token: botToken, Username: "kill_bot"}); err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +111,7 @@ func (b *bot) step(name string) (alive bool) {
 	b.steps = append(b.steps, name)
 	if len(b.steps) == b.fatal {
 		p := <-b.victims
-		_ = p.Process.Kill()
-		<-p.ended
+		p.Kill()
 		b.dead = true
 	}
 	return !b.dead
@@ -165,8 +165,7 @@ func (b *bot) round(s *stage, fatal int) (reached bool) {
 	steps := len(b.taken())
 	b.await(s, "two more polls", func() bool { return len(b.taken()) > steps+6 })
 	if reached = b.died(); !reached {
-		_ = s.gateway.Process.Kill()
-		<-s.gateway.ended
+		s.gateway.Kill()
 	}
 	s.kills++
 	b.again(s, fatal)
@@ -184,8 +183,7 @@ func (b *bot) again(s *stage, chat int) {
 	if got := s.texts(chat); !slices.Equal(got, written) {
 		s.Errorf("the customer wrote %q, the core has %q", written, got)
 	}
-	_ = s.gateway.Process.Kill()
-	<-s.gateway.ended
+	s.gateway.Kill()
 	s.kills++
 }
 
@@ -204,27 +202,19 @@ func (b *bot) await(s *stage, what string, ok func() bool) {
 // texts lists what the core has of a customer.
 func (s *stage) texts(chat int) (texts []string) {
 	s.Helper()
-	var chats []struct {
-		ID         string
-		TrackingID string `json:"tracking_id"`
-	}
-	if err := s.core(http.MethodGet, "/api/chats", nil, &chats); err != nil {
+	chats, err := s.core.Chats(s.Context())
+	if err != nil {
 		s.Fatal(err)
 	}
 	for _, c := range chats {
 		if c.TrackingID != fmt.Sprintf("%d|telegram", chat) {
 			continue
 		}
-		var view struct {
-			Sentences []struct {
-				Text     string
-				Outbound bool
-			}
-		}
-		if err := s.core(http.MethodGet, "/api/chats/"+c.ID, nil, &view); err != nil {
+		full, err := s.core.Chat(s.Context(), c.ID)
+		if err != nil {
 			s.Fatal(err)
 		}
-		for _, line := range view.Sentences {
+		for _, line := range full.Sentences {
 			if !line.Outbound {
 				texts = append(texts, line.Text)
 			}

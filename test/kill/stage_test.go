@@ -1,24 +1,21 @@
 package kill
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"servicelink/test/ports"
+	"servicelink/test/proc"
 )
 
 const (
@@ -30,38 +27,6 @@ const (
 	patience = 3 * time.Minute
 )
 
-// keptDir is a folder for what the processes write. It is kept when the test
-// fails, for whoever looks for the cause.
-func keptDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "servicelink-kill-") //nolint:usetesting // it outlives a test that fails
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("kept: the logs of every gateway and of the core, the last configuration and the journal, in %s", dir)
-			return
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// build makes the programs under test, as `make build` does.
-func build(t *testing.T) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/", "servicelink/cmd/servicelink", "servicelink/cmd/refcore")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return dir
-}
-
 // stage is a core process, a network in this process, and the gateway between
 // them that is killed and started again.
 type stage struct {
@@ -72,19 +37,13 @@ type stage struct {
 	unknown         string // the channel's policy
 	more            string // further channels, in the configuration's words
 	public, private string
-	console         string
+	core            *proc.Core
 	network         *network
 	client          *http.Client
 
-	gateway *process
+	gateway *proc.Process
 	log     *os.File
 	kills   int
-}
-
-// process is a started gateway.
-type process struct {
-	*exec.Cmd
-	ended chan struct{} // closed once it has ended and was waited for
 }
 
 func newStage(t *testing.T, unknown string) *stage {
@@ -98,12 +57,15 @@ func newStage(t *testing.T, unknown string) *stage {
 func prepare(t *testing.T, unknown string) *stage {
 	t.Helper()
 	s := &stage{
-		T: t, bin: build(t), dir: keptDir(t),
+		T: t, bin: t.TempDir(), dir: proc.KeptDir(t, "kill"),
 		public: ports.For(t), private: ports.For(t),
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64,
 			IdleConnTimeout:     30 * time.Second, // sooner than any server here: nothing is sent to one that is closing
 		}},
+	}
+	if err := proc.Build(t.Context(), s.bin, "servicelink/cmd/servicelink", "servicelink/cmd/refcore"); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.network = newNetwork(t)
@@ -112,8 +74,7 @@ func prepare(t *testing.T, unknown string) *stage {
 	s.log = s.create("gateway.log")
 	t.Cleanup(func() {
 		if s.gateway != nil {
-			_ = s.gateway.Process.Kill()
-			<-s.gateway.ended
+			s.gateway.Kill()
 		}
 	})
 	return s
@@ -139,29 +100,15 @@ func (s *stage) write(path, text string) {
 
 func (s *stage) startCore() (simprot string) {
 	s.Helper()
-	cmd := exec.CommandContext(s.Context(), filepath.Join(s.bin, "refcore"), "-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "info")
-	cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
-	cmd.Stderr = s.create("core.log")
-	out, err := cmd.StdoutPipe()
+	var told struct{ Console, Simprot string }
+	core, err := proc.StartTelling(&told, s.create("core.log"), []string{"REFCORE_SECRET=" + coreSecret},
+		filepath.Join(s.bin, "refcore"), "-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "info")
 	if err != nil {
 		s.Fatal(err)
 	}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Start(); err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { _ = cmd.Wait() })
-	var line struct{ Console, Simprot string }
-	text, err := bufio.NewReader(out).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(text, &line)
-	}
-	if err != nil {
-		s.Fatalf("the core's address: %v", err)
-	}
-	s.console = strings.TrimSuffix(line.Console, "/")
-	return line.Simprot
+	s.Cleanup(core.Kill)
+	s.core = &proc.Core{URL: strings.TrimSuffix(told.Console, "/"), Client: s.client}
+	return told.Simprot
 }
 
 // configure writes the gateway's configuration. The number of kills stands in
@@ -193,20 +140,11 @@ func (s *stage) start() {
 func (s *stage) launch() {
 	s.Helper()
 	s.configure()
-	p := &process{
-		Cmd:   exec.Command(filepath.Join(s.bin, "servicelink"), "run", "--config", s.config), //nolint:noctx // ended by kill and by Cleanup
-		ended: make(chan struct{}),
-	}
-	p.Stdout, p.Stderr = s.log, s.log
 	_, _ = fmt.Fprintf(s.log, "--- after %d kills\n", s.kills)
-	if err := p.Start(); err != nil {
+	var err error
+	if s.gateway, err = proc.Start(s.log, nil, filepath.Join(s.bin, "servicelink"), "run", "--config", s.config); err != nil {
 		s.Fatal(err)
 	}
-	go func() { // ends with the process
-		_ = p.Wait()
-		close(p.ended)
-	}()
-	s.gateway = p
 }
 
 func (s *stage) ready() {
@@ -225,10 +163,7 @@ func (s *stage) ready() {
 func (s *stage) kill() {
 	s.Helper()
 	s.alive()
-	if err := s.gateway.Process.Kill(); err != nil {
-		s.Fatalf("kill: %v", err)
-	}
-	<-s.gateway.ended
+	s.gateway.Kill()
 	s.kills++
 	s.start()
 }
@@ -236,10 +171,8 @@ func (s *stage) kill() {
 // alive fails the test when the gateway has ended by itself.
 func (s *stage) alive() {
 	s.Helper()
-	select {
-	case <-s.gateway.ended:
+	if !s.gateway.Alive() {
 		s.Fatalf("after %d kills the gateway ended by itself: %v", s.kills, s.gateway.ProcessState)
-	default:
 	}
 }
 
@@ -258,45 +191,6 @@ func (s *stage) until(what string, ok func() bool) {
 			s.Fatal("stopped")
 		}
 	}
-}
-
-// refused is an answer of the core's HTTP interface other than 200.
-type refused struct {
-	status int
-	text   string
-}
-
-func (r *refused) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
-
-// core calls the core's HTTP interface.
-func (s *stage) core(method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(s.Context(), method, s.console+path, body)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		return fmt.Errorf("%s %s: %w", method, path, &refused{resp.StatusCode, string(text)})
-	}
-	if out == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
-		return err
-	}
-	return json.NewDecoder(resp.Body).Decode(out)
 }
 
 // post sends a customer's message until the gateway takes it, as the network
@@ -330,34 +224,18 @@ func (s *stage) post(chat, n int) error {
 	}
 }
 
-// ledger reads servicelink_ledger of the channel and one direction.
-func (s *stage) ledger(direction string) map[string]int64 {
+// ledger reads the channel's ledger of one direction.
+func (s *stage) ledger(direction string) proc.Ledger {
 	s.Helper()
-	resp, err := s.client.Get("http://" + s.private + "/metrics") //nolint:noctx // the client has a time-out
+	m, err := proc.Scrape(s.Context(), s.client, s.private)
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	counts := map[string]int64{}
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		line := lines.Text()
-		if !strings.HasPrefix(line, "servicelink_ledger{") || !strings.Contains(line, `channel="`+channel+`"`) ||
-			!strings.Contains(line, `direction="`+direction+`"`) {
-			continue
-		}
-		_, rest, _ := strings.Cut(line, `state="`)
-		state, value, _ := strings.Cut(rest, `"} `)
-		n, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			s.Fatalf("%q: %v", line, err)
-		}
-		counts[state] = int64(n)
+	l, err := m.Ledger(channel, direction)
+	if err != nil {
+		s.Fatal(err)
 	}
-	if len(counts) != 5 {
-		s.Fatalf("the ledger has %v", counts)
-	}
-	return counts
+	return l
 }
 
 // network is the other end of the channel: it takes what the gateway sends.
