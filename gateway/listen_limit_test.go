@@ -77,7 +77,7 @@ func TestOneCallersShare(t *testing.T) {
 			t.Fatal("the place was not given back")
 		}
 	}
-	if n := strings.Count(logs.String(), "connections refused"); n != 1 {
+	if n := strings.Count(logs.String(), "connections of one caller refused"); n != 1 {
 		t.Errorf("%d log lines about it: %s", n, &logs)
 	}
 }
