@@ -18,7 +18,7 @@ import asyncio
 import json
 import os
 import signal
-import sys
+import threading
 import time
 import uuid
 from datetime import datetime, timezone
@@ -236,16 +236,13 @@ async def main():
     host, _, port = options.listen.rpartition(":")
     server = await core.sessions.listen(host, int(port))
     print("listening on %s:%d" % server.sockets[0].getsockname()[:2], flush=True)
-    lines = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
 
-    async def agent():
-        while line := await lines.readline():
-            core.agent(line.decode(errors="replace"))
+    def typed():
+        for line in open(0, "rb", buffering=0, closefd=False):
+            loop.call_soon_threadsafe(core.agent, line.decode(errors="replace"))
 
-    working = asyncio.create_task(agent())
+    threading.Thread(target=typed, daemon=True).start()
     await stop.wait()
-    working.cancel()
     server.close()
     await core.sessions.leave()
 
