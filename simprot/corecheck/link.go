@@ -107,6 +107,7 @@ func (l *link) login(ctx context.Context, change func(*simprot.Login)) *received
 	l.instance = v.Instance
 	l.maxFrame.Store(v.MaxFrame)
 	if l.send(simprot.Packet{Code: simprot.CodeLogin, Payload: v}) != nil {
+		l.ends(ctx) // the reader knows more
 		return nil
 	}
 	return l.waitFor(ctx, dialWithin, func(p *received) bool {

@@ -114,6 +114,11 @@ func (r *run) longList(ctx context.Context) error {
 			missing++
 		}
 	}
+	for _, c := range chats { // or every later list would be as long
+		if err := l.send(l.commandPacket(simprot.CodeChatStop, c, "")); err != nil {
+			return err
+		}
+	}
 	// The first RESYNC of the connection was answered as well.
 	r.book.judge("list-more", extra == 0, "%d frames for two RESYNCs, %d of them after one without More", frames, extra)
 	if r.book.is("list", Kept) && r.book.is("max-frame", Kept) {

@@ -28,9 +28,11 @@ func (r *run) order(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
-	second := r.newConv()
-	if err := l.open(ctx, second); err != nil {
-		return err
+	second, asked := r.newConv(), r.newConv()
+	for _, c := range []*conv{second, asked} {
+		if err := l.open(ctx, c); err != nil {
+			return err
+		}
 	}
 	chats := []*conv{first, second}
 	ids := [2][]string{}
@@ -42,13 +44,11 @@ func (r *run) order(ctx context.Context) error {
 		packets = append(packets, l.sentencePacket(chats[i%2], id, "in order"))
 		want = append(want, id)
 		if i%(burst/questions) == burst/questions-1 {
-			c := chats[i/(burst/questions)%2]
-			token := r.newID()
 			packets = append(packets, simprot.Packet{
-				Code: simprot.CodeChatStatusAsk, Extras: simprot.Extras{Ask: token},
-				Payload: &simprot.ChatStatusInfo{Peer: r.cfg.Peer, Port: r.cfg.Port, TrackingId: c.tracking},
+				Code: simprot.CodeChatStatusAsk, Extras: simprot.Extras{Ask: r.newID()},
+				Payload: &simprot.ChatStatusInfo{Peer: r.cfg.Peer, Port: r.cfg.Port, TrackingId: asked.tracking},
 			})
-			want = append(want, c.tracking)
+			want = append(want, asked.tracking)
 		}
 	}
 	if err := l.send(packets...); err != nil {
