@@ -19,6 +19,7 @@ const (
 	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
 	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
 	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
+	tooOld       = "it was older than its deadline when the journal first heard of it (simprot.md 3.9)"
 	sendPolicy   = "no record of it, and unknown_outbound is send"
 )
 
@@ -82,10 +83,22 @@ func (w *world) excuseGone(s *said) bool {
 		return false // it was journaled, and that journal is still there
 	case ch.epoch != w.core.epoch:
 		return w.excuse(coreForgot)
-	case ch != latest && ch.status.Closed():
-		return w.excuse(hiddenChat)
+	case ch != latest && len(s.losses) > 0:
+		return w.excuse(journalGone) // and STATUS does not show it any more
+	case ch != latest && w.next(ch).byAgent:
+		return w.excuse(hiddenChat) // before a START of its own the gateway asks
 	}
 	return w.excuseUnlisted(s)
+}
+
+// next is the chat after one in its conversation.
+func (w *world) next(ch *chat) *chat {
+	for _, other := range w.core.chats[ch.n:] {
+		if other.conv == ch.conv {
+			return other
+		}
+	}
+	return ch
 }
 
 // excuseUnlisted: STATUS would show it, and nothing made anybody ask.
@@ -102,6 +115,9 @@ func (w *world) excuseUnlisted(s *said) bool {
 func (w *world) excuseUnknown(s *said) bool {
 	if w.plan.Settings.UnknownOutbound == "send" {
 		return false
+	}
+	if s.ended.AcceptedAt.Sub(s.sn.at) >= w.plan.Settings.Deadline {
+		return w.excuse(tooOld)
 	}
 	first := slices.IndexFunc(s.handed, func(h handing) bool { return h.life.gen == s.gen })
 	if known := s.sn.chat.known[s.gen]; first >= 0 && !known.IsZero() && known.Before(s.handed[first].at) {

@@ -173,6 +173,10 @@ func (n *network) took(l *life, batch []*event) {
 		if e.acked == 0 {
 			e.acked, e.life = n.w.step(), l
 			n.w.note("network: %s is taken", e.id)
+			if c := e.conv; len(c.again) > 0 {
+				n.w.after(c.again[0], func() { n.repeats(e) })
+				c.again = c.again[1:]
+			}
 		}
 	}
 }

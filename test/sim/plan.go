@@ -69,6 +69,7 @@ const (
 	opSaysNote    opKind = "agent's side notes"
 	opBegins      opKind = "agent begins a chat"
 	opCloses      opKind = "agent closes the chat"
+	opTurns       opKind = "agent closes the chat, begins another one and speaks"
 	opShuts       opKind = "core takes no chats"
 	opBreaks      opKind = "connection breaks"
 	opStalls      opKind = "connection stalls"
@@ -113,7 +114,7 @@ var weights = []struct {
 	weight int
 }{
 	{opWrites, 260}, {opEdits, 15}, {opRepeats, 40}, {opStops, 4}, {opPoison, poisonWeight},
-	{opSays, 220}, {opSaysLong, 40}, {opSaysReused, 15}, {opSaysNote, 8}, {opBegins, 30}, {opCloses, 45},
+	{opSays, 220}, {opSaysLong, 40}, {opSaysReused, 15}, {opSaysNote, 8}, {opBegins, 30}, {opCloses, 45}, {opTurns, 12},
 	{opShuts, 12},
 	{opBreaks, 35}, {opStalls, 20}, {opCoreFault, 90}, {opCoreAway, 10}, {opCoreRestart, 8}, {opCoreForgets, 2},
 	{opSendFault, 60}, {opMute, 10},
@@ -227,7 +228,7 @@ func newOp(r *rand.Rand, kind opKind, at time.Duration, convs int, s *settings) 
 				o.Code = simprot.CodeChatSentence // answers that cannot be told apart come once and in order
 			}
 		}
-		o.D = time.Duration(1+r.IntN(60_000)) * time.Millisecond
+		o.D = time.Duration(1+r.IntN([]int{80, 60_000}[r.IntN(2)])) * time.Millisecond
 	case opSendFault:
 		o.How = someSends[r.IntN(len(someSends))]
 		if r.IntN(6) == 0 {
@@ -241,10 +242,20 @@ func newOp(r *rand.Rand, kind opKind, at time.Duration, convs int, s *settings) 
 		o.D = time.Duration(r.IntN(50_000)) * time.Millisecond
 	case opShuts, opCoreAway, opFull, opAway:
 		o.D = time.Duration(r.IntN(90_000)) * time.Millisecond
+		if r.IntN(10) == 0 {
+			o.D *= 15
+		}
+	case opCrash, opRestart:
+		if r.IntN(10) == 0 {
+			o.D *= 300
+		}
 	case opRepeats:
 		o.N = r.IntN(100)
-		if r.IntN(2) == 0 {
+		switch r.IntN(3) {
+		case 0:
 			o.D = time.Duration(r.IntN(600_000)) * time.Millisecond
+		case 1:
+			o.Up, o.D = true, o.D/50 // the next event, soon after it was taken
 		}
 	}
 	return o

@@ -96,6 +96,10 @@ func (w *world) do(o op) {
 	case opPoison:
 		w.writes(c, "text", true)
 	case opRepeats:
+		if o.Up {
+			c.again = append(c.again, o.D)
+			return
+		}
 		w.after(o.D, func() {
 			if len(c.events) > 0 {
 				c.net.repeats(c.events[o.N%len(c.events)])
@@ -116,6 +120,14 @@ func (w *world) do(o op) {
 	case opCloses:
 		if ch := w.core.latest[c.address()]; ch != nil && !ch.status.Closed() {
 			w.core.close(ch, simprot.StatusClosedByAgent)
+		}
+	case opTurns:
+		if ch := w.core.latest[c.address()]; ch != nil && !ch.status.Closed() {
+			w.core.close(ch, simprot.StatusClosedByAgent)
+		}
+		w.begins(c)
+		for range o.N {
+			w.says(c, 1, false, simprot.ModelSentence)
 		}
 	default:
 		w.doFault(o, c)
@@ -191,8 +203,8 @@ const (
 // settleDown waits until nothing is left to do.
 func (w *world) settleDown() {
 	healed := time.Now()
-	for time.Since(healed) < patience {
-		time.Sleep(20 * time.Second)
+	for look := 20 * time.Second; time.Since(healed) < patience; look = min(look*5/4, 10*time.Minute) {
+		time.Sleep(look)
 		synctest.Wait()
 		if w.atRest() {
 			break

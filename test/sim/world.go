@@ -55,6 +55,7 @@ type conv struct {
 	said     []*said
 	notes    map[string][]take // the gateway's own notes, by ID
 	closed   []time.Time       // when the customer read that it is closed
+	again    []time.Duration   // how long after they are taken the next events come again
 }
 
 func (c *conv) address() address { return address{c.net.port, c.tracking} }
