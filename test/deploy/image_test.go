@@ -181,10 +181,10 @@ func (c *container) output(args ...string) (string, error) {
 }
 
 // start runs it until the test ends and gives what it prints.
-func (c *container) start(args ...string) (cmd *exec.Cmd, stdout io.Reader, log *bytes.Buffer) {
+func (c *container) start(args ...string) (cmd *exec.Cmd, stdout io.Reader) {
 	c.t.Helper()
 	cmd = c.command(context.WithoutCancel(c.t.Context()), args...)
-	log = new(bytes.Buffer)
+	log := new(bytes.Buffer)
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -202,7 +202,7 @@ func (c *container) start(args ...string) (cmd *exec.Cmd, stdout io.Reader, log 
 			c.t.Logf("%s:\n%s", c.image.Config.Entrypoint[0], log)
 		}
 	})
-	return cmd, stdout, log
+	return cmd, stdout
 }
 
 // TestImageRuns runs both images: a customer's message passes through the
@@ -212,7 +212,7 @@ func TestImageRuns(t *testing.T) {
 		t.Fatal("a container is made of mounts, which only root can make")
 	}
 	core := &container{t: t, image: openImage(t, "servicelink-refcore", runtime.GOARCH), env: []string{"REFCORE_SECRET=secret-of-the-image-test"}}
-	_, stdout, _ := core.start("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	_, stdout := core.start("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	var addresses struct{ Simprot, Console string }
 	if err := json.NewDecoder(stdout).Decode(&addresses); err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestImageRuns(t *testing.T) {
 	if out, err := g.output("check", "--config", "/etc/servicelink/gateway.yaml"); err != nil || !strings.Contains(out, "channel shop") {
 		t.Fatalf("check: %v\n%s", err, out)
 	}
-	cmd, _, _ := g.start(g.image.Config.Cmd...)
+	cmd, _ := g.start(g.image.Config.Cmd...)
 	health := append(g.image.Config.Healthcheck.Test[2:], "--address", g.private) // 0 is CMD, 1 the program
 	if g.image.Config.Healthcheck.Test[1] != g.image.Config.Entrypoint[0] {
 		t.Fatalf("the health check is %q", g.image.Config.Healthcheck.Test)

@@ -179,7 +179,7 @@ func TestUnitVerifies(t *testing.T) {
 	text := read(t, unitFile)
 	program := filepath.Join(dir, "servicelink")
 	write(t, program, "")
-	if err := os.Chmod(program, 0o700); err != nil { //nolint:gosec // a program
+	if err := os.Chmod(program, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	placed := strings.Replace(text, "/usr/local/bin/servicelink", program, 1)
