@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestStoreOutlivesTheProcess: what an agent said is there when the core is
+// started again.
+func TestStoreOutlivesTheProcess(t *testing.T) {
+	t.Setenv(secretVariable, "s")
+	store := filepath.Join(t.TempDir(), "core.db")
+	const say = `{"peer": "@servicelink", "port": "shop", "tracking_id": "42", "text": "hello", "open": true}`
+	if got := withCore(t, store, http.MethodPost, "api/say", say); !strings.Contains(got, `"chat"`) {
+		t.Fatalf("say: %s", got)
+	}
+	if got := withCore(t, store, http.MethodGet, "api/chats", ""); !strings.Contains(got, `"text":"hello"`) {
+		t.Errorf("after the restart: %s", got)
+	}
+}
+
+// withCore starts a core, asks it one thing over HTTP, and ends it.
+func withCore(t *testing.T, store, method, path, body string) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read, write := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error", "-store", store}, write, io.Discard)
+		_ = write.Close() // a core that does not start tells nothing
+	}()
+	var told struct{ Console string }
+	if err := json.NewDecoder(read).Decode(&told); err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, told.Console+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d, want 0", got)
+	}
+	return string(text)
+}
