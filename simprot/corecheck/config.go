@@ -172,7 +172,7 @@ var checks = []check{
 	{(*run).duplicates, []string{"duplicates"}},
 	{(*run).afterCounter, []string{"after-counter", "after-counter-chat"}},
 	{(*run).asker, []string{"asker"}},
-	{(*run).fence, []string{"fence"}},
+	{(*run).fence, []string{"fence", "fence-back"}},
 	{(*run).replace, []string{"replace"}},
 	{(*run).lists, []string{"list-counter", "only-answers"}},
 	{(*run).longList, []string{"list-more"}},

@@ -74,7 +74,7 @@ func (r *run) fence(ctx context.Context) error {
 	r.book.judge("fence", echo == nil && !shown && !opened, "the sentence: %s, among Sentences: %t; START opened a chat: %t",
 		describe(echo), shown, opened)
 	if r.book.is("fence", Broken) {
-		return nil
+		return errors.New("there is no fence")
 	}
 	return r.backAgain(ctx, old, c)
 }
@@ -102,8 +102,11 @@ func (r *run) backAgain(ctx context.Context, l *link, c *conv) error {
 	if err := l.send(l.sentencePacket(c, id, "in front of it again")); err != nil {
 		return err
 	}
-	if l.wait(ctx, isEcho(id)) == nil {
-		r.book.judge("fence", false, "after its own RESYNC the first connection's sentence is thrown away, too: %s", l.state())
+	got := l.wait(ctx, isEcho(id))
+	if got == nil {
+		r.book.judge("fence-back", false, "%s", l.state())
+		return nil
 	}
+	r.book.judge("fence-back", true, "%s", describe(got))
 	return nil
 }

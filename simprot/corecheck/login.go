@@ -44,6 +44,7 @@ func (r *run) login(ctx context.Context) error {
 	}
 	if !r.welcome.Fences {
 		r.book.absent("fence", "Fences is not announced")
+		r.book.absent("fence-back", "Fences is not announced")
 	}
 	if !r.welcome.Asks {
 		r.book.absent("asks", "Asks is not announced")

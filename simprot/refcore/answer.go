@@ -123,6 +123,9 @@ func surelyFits(all []*simprot.ChatSentenceInfo, maxFrame int) bool {
 
 // resync claims the Port for the connection and lists its chats.
 func (c *Core) resync(r *request) error {
+	if last := r.port.claim; last != nil && last != r.conn && c.broken[RuleFenceBack] {
+		last.fenced[r.addr.Port] = true
+	}
 	r.port.claim = r.conn
 	r.conn.claimed[r.addr.Port] = true
 	chats, err := c.store.List(r.addr.Peer, r.addr.Port, false)

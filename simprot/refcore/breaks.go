@@ -35,6 +35,19 @@ func (c *Core) spoil(s *simprot.ChatSentenceInfo) {
 	}
 }
 
+// repeat takes a sentence once more.
+func (c *Core) repeat(r *request, chat Chat, s *simprot.ChatSentenceInfo) error {
+	if !c.broken[RuleDuplicates] {
+		return nil
+	}
+	again := *s
+	if _, _, err := c.store.Append(chat.ID, &again, c.opts.Clock()); err != nil {
+		return err
+	}
+	r.answer(simprot.CodeChatSentence, c.echo(&again), false)
+	return nil
+}
+
 // shown is a sentence as it is sent.
 func (c *Core) shown(s *simprot.ChatSentenceInfo) *simprot.ChatSentenceInfo {
 	if !c.broken[RuleChatID] && !c.broken[RuleCounter] && !c.broken[RuleAddress] {

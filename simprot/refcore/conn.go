@@ -42,6 +42,7 @@ type conn struct {
 
 	handling sync.Mutex      // one packet at a time; held before a Port's lock
 	claimed  map[string]bool // Ports this connection sent RESYNC for
+	fenced   map[string]bool // Ports it lost to another connection, with RuleFenceBack broken; the Port's lock
 	answers  []simprot.Packet
 	second   bool // of everySecond, the reader's own
 }
@@ -50,7 +51,7 @@ func newConn(l link, peer string, log *slog.Logger) *conn {
 	login := l.Login()
 	k := &conn{
 		link: l, id: l.ID(), peer: peer, instance: login.Instance, remote: l.RemoteAddr().String(),
-		maxFrame: int(login.MaxFrame), claimed: map[string]bool{},
+		maxFrame: int(login.MaxFrame), claimed: map[string]bool{}, fenced: map[string]bool{},
 	}
 	k.log = log.With("conn", k.id)
 	if k.maxFrame <= 0 {

@@ -182,7 +182,8 @@ func (c *Core) command(r *request, v *simprot.ChatCommandInfo) error {
 // behindFence reports, and counts, that the packet is thrown away because
 // another connection claimed the Port.
 func (c *Core) behindFence(r *request) bool {
-	if !c.opts.Fences || c.broken[RuleFence] || r.port.claim == nil || r.port.claim == r.conn {
+	inFront := r.port.claim == nil || r.port.claim == r.conn
+	if !c.opts.Fences || c.broken[RuleFence] || (inFront && !r.conn.fenced[r.addr.Port]) {
 		return false
 	}
 	c.fenced.Add(1)
@@ -309,6 +310,9 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 	}
 	if before > 0 {
 		r.offend(OffenceSentenceRepeated)
+		if err := c.repeat(r, chat, s); err != nil {
+			return err
+		}
 	}
 	c.taken.Add(1)
 	if s.Model == simprot.ModelTechNote {

@@ -17,11 +17,13 @@ type Rule string
 const (
 	RuleBigFrame         Rule = "big-frame"
 	RuleTooLong          Rule = "too-long"
+	RuleDecodes          Rule = "decodes"
 	RuleEncodings        Rule = "encodings"
 	RuleHostile          Rule = "hostile"
 	RuleUndecodable      Rule = "undecodable"
 	RuleCredentials      Rule = "credentials"
 	RuleVersion          Rule = "version"
+	RuleLoginFirst       Rule = "login-first"
 	RulePong             Rule = "pong"
 	RulePing             Rule = "ping"
 	RuleReplace          Rule = "replace"
@@ -40,13 +42,16 @@ const (
 	RuleEcho             Rule = "echo"
 	RuleEchoOnce         Rule = "echo-once"
 	RuleStored           Rule = "stored"
+	RuleDuplicates       Rule = "duplicates"
 	RuleAnswers          Rule = "answers"
 	RuleAsker            Rule = "asker"
 	RuleMaxFrame         Rule = "max-frame"
 	RuleCutOldest        Rule = "cut-oldest"
 	RuleCutOutbound      Rule = "cut-outbound"
 	RuleUnknownCode      Rule = "unknown-code"
+	RuleUnknownMember    Rule = "unknown-member"
 	RuleFence            Rule = "fence"
+	RuleFenceBack        Rule = "fence-back"
 	RuleAsks             Rule = "asks"
 	RuleAfterCounter     Rule = "after-counter"
 	RuleAfterCounterChat Rule = "after-counter-chat"
@@ -88,12 +93,14 @@ func always(kind FaultKind, code simprot.Code) []Fault {
 var ruleInfos = []RuleInfo{
 	{Rule: RuleBigFrame, Spec: "2.2", Broken: "throws frames away that are longer than half of MaxFrame"},
 	{Rule: RuleTooLong, Spec: "2.2", Broken: "resets a connection that sends a frame above MaxFrame"},
+	{Rule: RuleDecodes, Spec: "2.3", Broken: "sends a packet with a member of the wrong type after SP_WELCOME"},
 	{Rule: RuleEncodings, Spec: "2.4", Broken: "skips payloads that are not in the encoding it writes itself"},
 	{Rule: RuleHostile, Spec: "2.6", Broken: "skips a broken frame instead of closing"},
 	{Rule: RuleUndecodable, Spec: "2.6", Broken: "resets a connection that sends a packet with a member of the wrong type"},
 	{Rule: RuleText, Spec: "3", Broken: "keeps ASCII only of texts"},
 	{Rule: RuleCredentials, Spec: "6.1", Broken: "takes any account and secret"},
 	{Rule: RuleVersion, Spec: "6.1", Broken: "takes any version"},
+	{Rule: RuleLoginFirst, Spec: "6.1", Broken: "lets in who sends something else than SP_LOGIN"},
 	{Rule: RulePong, Spec: "6.2", Broken: "leaves SP_PING unanswered"},
 	{Rule: RulePing, Spec: "6.2", Broken: "does not ping a silent connection"},
 	{Rule: RuleReplace, Spec: "6.3", Broken: "lets earlier connections of the same Peer and Instance live"},
@@ -122,13 +129,16 @@ var ruleInfos = []RuleInfo{
 	{Rule: RuleEcho, Spec: "R5", Broken: "echoes a sentence under an ID of its own"},
 	{Rule: RuleEchoOnce, Spec: "R5", Broken: "echoes twice", faults: always(FaultTwice, simprot.CodeChatSentenceIn)},
 	{Rule: RuleStored, Spec: "R5", Broken: "echoes a sentence and does not store it"},
+	{Rule: RuleDuplicates, Spec: "R5", Broken: "takes a sentence twice whose ID it has"},
 	{Rule: RuleAnswers, Spec: "R6", Broken: "leaves REQUEST unanswered", faults: always(FaultNever, simprot.CodeChatRequest)},
 	{Rule: RuleAsker, Spec: "R6", Broken: "answers on the connection that claimed the Port"},
 	{Rule: RuleMaxFrame, Spec: "R7", Broken: "writes frames above the gateway's MaxFrame"},
 	{Rule: RuleCutOldest, Spec: "R7", Broken: "leaves the newest Sentences out of an answer that is too long"},
 	{Rule: RuleCutOutbound, Spec: "R7", Broken: "leaves outbound Sentences without ConfirmedTime out, too"},
 	{Rule: RuleUnknownCode, Spec: "R8", Broken: "resets a connection that sends an unknown code"},
+	{Rule: RuleUnknownMember, Spec: "R8", Broken: "skips packets with more than three elements"},
 	{Rule: RuleFence, Spec: "O1", Broken: "announces Fences and takes START and SENTENCE behind the fence"},
+	{Rule: RuleFenceBack, Spec: "O1", Broken: "fences a connection off for good"},
 	{Rule: RuleAsks, Spec: "O2", Broken: "announces Asks and does not mirror Ask"},
 	{Rule: RuleAfterCounter, Spec: "O3", Broken: "ignores AfterCounter"},
 	{Rule: RuleListCounter, Spec: "O4", Broken: "leaves Counter out of SE_CHAT_LIST"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +26,8 @@ const heldFrame = 8 << 20
 // tampers reports whether any broken rule needs the frames changed.
 func (c *Core) tampers() bool {
 	for _, r := range []Rule{
-		RuleBigFrame, RuleEncodings, RuleHostile, RuleVersion, RulePong, RulePing, RuleReplace, RuleMaxFrame,
+		RuleBigFrame, RuleDecodes, RuleEncodings, RuleHostile, RuleVersion, RuleLoginFirst, RulePong, RulePing,
+		RuleReplace, RuleMaxFrame, RuleUnknownMember,
 	} {
 		if c.broken[r] {
 			return true
@@ -88,6 +90,7 @@ type tamperConn struct {
 	core   *Core
 	number uint64
 
+	loggedIn bool   // the first packet has come
 	in       []byte // bytes for the server
 	pass     int64  // bytes that follow and are not looked at
 	out      []byte // written by the server, not a whole frame yet
@@ -152,6 +155,11 @@ func (t *tamperConn) change(head, body []byte) ([]byte, error) {
 		return same, nil
 	}
 	p, _ := simprot.DecodePacket(body) // the server says what it thinks of one it cannot read
+	if first := !t.loggedIn; first && c.broken[RuleLoginFirst] && p.Code != simprot.CodeLogin {
+		t.loggedIn = true
+		return t.uninvited(same)
+	}
+	t.loggedIn = true
 	switch v := p.Payload.(type) {
 	case *simprot.Login:
 		t.changeLogin(v)
@@ -164,10 +172,21 @@ func (t *tamperConn) change(head, body []byte) ([]byte, error) {
 	}
 	tooBig := c.broken[RuleBigFrame] && len(body) > c.opts.MaxFrame/2 && len(body) <= c.opts.MaxFrame
 	foreign := c.broken[RuleEncodings] && payloadIsText(body) != (c.opts.Encoding == simprot.EncodingJSON)
-	if tooBig || foreign {
+	long := c.broken[RuleUnknownMember] && body[0] > 0x93
+	if tooBig || foreign || long {
 		return nil, nil
 	}
 	return same, nil
+}
+
+// uninvited logs in for a gateway that did not.
+func (t *tamperConn) uninvited(frame []byte) ([]byte, error) {
+	o := &t.core.opts
+	login, err := simprot.AppendFrame(nil, simprot.Packet{Code: simprot.CodeLogin, Payload: &simprot.Login{
+		Account: o.Account, Secret: o.Secret, Peer: o.Peer, Version: simprot.Version,
+		Instance: fmt.Sprintf("uninvited#%d", t.number),
+	}}, simprot.EncodingMsgpack)
+	return append(login, frame...), err
 }
 
 func (t *tamperConn) changeLogin(v *simprot.Login) {
@@ -198,10 +217,13 @@ func payloadIsText(body []byte) bool {
 	return (b >= 0xa0 && b <= 0xbf) || (b >= 0xd9 && b <= 0xdb)
 }
 
+// misfit is SE_CHAT_TYPING {IsTyping: 1}: no bool.
+var misfit = append([]byte{0, 0, 0, 27, 0x92}, "\xaeSE_CHAT_TYPING\x81\xa8IsTyping\x01"...)
+
 // Write passes frames on. SP_WELCOME, the first of them, tells the KeepAlive
 // that was configured.
 func (t *tamperConn) Write(b []byte) (int, error) {
-	if t.welcomed || !t.core.broken[RulePing] {
+	if t.welcomed || !(t.core.broken[RulePing] || t.core.broken[RuleDecodes]) {
 		return t.Conn.Write(b)
 	}
 	t.out = append(t.out, b...)
@@ -219,7 +241,11 @@ func (t *tamperConn) Write(b []byte) (int, error) {
 			}
 		}
 	}
-	if _, err := t.Conn.Write(append(first, rest...)); err != nil {
+	var extra []byte
+	if t.core.broken[RuleDecodes] {
+		extra = misfit
+	}
+	if _, err := t.Conn.Write(slices.Concat(first, extra, rest)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
