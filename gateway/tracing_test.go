@@ -369,10 +369,10 @@ func TestTracingOffCosts(t *testing.T) {
 	var off *tracing.Tracer
 	takes := func(context.Context, []connectors.Event) error { return nil }
 	packet := func(*simprot.Session, simprot.Packet) {}
-	p := simprot.Packet{Code: simprot.CodeChatSentence, Payload: &simprot.ChatSentenceInfo{}}
+	ctx, p := t.Context(), simprot.Packet{Code: simprot.CodeChatSentence, Payload: &simprot.ChatSentenceInfo{}}
 	deliver, onPacket := off.Webhook("a", "b", takes), off.OnPacket(packet)
 	if n := testing.AllocsPerRun(100, func() {
-		_ = deliver(nil, nil) //nolint:staticcheck // no context is needed to count
+		_ = deliver(ctx, nil)
 		onPacket(nil, p)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -40,7 +40,7 @@ func TestClient(t *testing.T) {
 			}))
 			defer collector.Close()
 			c := newClient(collector.URL, map[string]string{"Authorization": "token"})
-			defer c.Stop(t.Context())
+			defer c.http.CloseIdleConnections()
 			err := c.UploadTraces(t.Context(), []*spans.ResourceSpans{{}})
 			if !errors.Is(err, tt.want) || asked.Load() != tt.asked {
 				t.Errorf("%v after %d requests, want %v after %d", err, asked.Load(), tt.want, tt.asked)
@@ -59,7 +59,7 @@ func TestClientGivesUp(t *testing.T) {
 	}))
 	defer collector.Close()
 	c := newClient(collector.URL, nil)
-	defer c.Stop(t.Context())
+	defer c.http.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := c.UploadTraces(ctx, nil); err == nil {

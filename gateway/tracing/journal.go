@@ -150,7 +150,7 @@ func (t *Tracer) changed(changes []journal.Change) {
 			continue
 		}
 		if change.State == journal.Done && m.key.direction == journal.Out {
-			t.done.add(m.key, m.ctx)
+			t.done.add(m.ctx, m.key)
 		}
 		t.finish(m, change.State.String(), change.Reason, change.Attempts)
 	}

@@ -10,7 +10,7 @@ import (
 	"servicelink/simprot"
 )
 
-// w3c reads and writes the traceparent.
+// w3c reads the traceparent.
 var w3c = propagation.TraceContext{}
 
 const traceparent = "traceparent"
@@ -91,7 +91,7 @@ func (t *Tracer) writing(sentence *simprot.ChatSentenceInfo) string {
 		end(m.link, "no_echo", "") // and it is written again
 	}
 	m.link = t.child(m, "link", trace.SpanKindProducer)
-	return traceParentOf(trace.ContextWithSpan(m.ctx, m.link))
+	return traceParentOf(m.link)
 }
 
 // confirming makes the span of a sentence's confirmation.
@@ -102,13 +102,13 @@ func (t *Tracer) confirming(cmd *simprot.ChatCommandInfo) string {
 	if ctx == nil {
 		return ""
 	}
-	ctx, span := t.tracer.Start(ctx, "confirm", trace.WithSpanKind(trace.SpanKindProducer))
+	_, span := t.tracer.Start(ctx, "confirm", trace.WithSpanKind(trace.SpanKindProducer))
 	defer span.End()
-	return traceParentOf(ctx)
+	return traceParentOf(span)
 }
 
-func traceParentOf(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	w3c.Inject(ctx, carrier)
-	return carrier[traceparent]
+// traceParentOf writes what Extract reads (W3C Trace Context, 3.2).
+func traceParentOf(span trace.Span) string {
+	sc := span.SpanContext()
+	return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + sc.TraceFlags().String()
 }

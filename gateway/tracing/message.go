@@ -117,7 +117,7 @@ type confirmable struct {
 	order    []key
 }
 
-func (c *confirmable) add(k key, ctx context.Context) {
+func (c *confirmable) add(ctx context.Context, k key) {
 	if c.contexts == nil {
 		c.contexts = map[key]context.Context{}
 	}

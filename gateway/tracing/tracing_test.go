@@ -71,7 +71,7 @@ func (r *rig) seen() string {
 		for _, a := range s.Attributes {
 			switch a.Key {
 			case attrOutcome, attrReason, attrPart:
-				text += " " + a.Value.Emit()
+				text += " " + a.Value.String()
 			}
 		}
 		list = append(list, text)
@@ -199,7 +199,7 @@ func TestBound(t *testing.T) {
 	}
 	var done confirmable
 	for i := range maxConfirmable + 5 {
-		done.add(key{id: fmt.Sprint(i)}, t.Context())
+		done.add(t.Context(), key{id: fmt.Sprint(i)})
 	}
 	if len(done.contexts) != maxConfirmable || len(done.order) != maxConfirmable || done.take(key{id: "4"}) != nil || done.take(key{id: "5"}) == nil {
 		t.Errorf("%d contexts and %d names are kept", len(done.contexts), len(done.order))
@@ -233,7 +233,7 @@ func TestArriving(t *testing.T) {
 		var id string
 		for _, a := range s.Attributes {
 			if a.Key == attrID {
-				id = a.Value.Emit()
+				id = a.Value.String()
 			}
 		}
 		below, want := s.Parent.TraceID().String() == core[3:35], id == "a" || strings.HasPrefix(id, "h:")
