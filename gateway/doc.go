@@ -35,6 +35,7 @@
 //	media*.go        files: customers' by signed links, agents' on their way to a network
 //	tick.go          timers: forgotten lanes, sweeping, evicting
 //	metrics.go       the registry; metrics_channel.go a channel's series, metrics_ledger.go what a scrape asks
+//	tracing.go       what follows messages, when asked to: package tracing
 //	faults.go        what is not well, by name; health.go is /healthz and /readyz
 //	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead,
 //	                 stranded.go /api/v1/stranded
