@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// asked runs a command and gives its exit code and what it prints.
+func asked(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = execute(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// fixed is a private listener with answers by "METHOD path?query".
+func fixed(t *testing.T, answers map[string]string) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer right" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		body, ok := answers[r.Method+" "+r.URL.RequestURI()]
+		if !ok {
+			w.WriteHeader(http.StatusConflict)
+			body = `{"error":"not a dead letter"}`
+		}
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func tokenFile(t *testing.T, token string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const (
+	statusAnswer = `{"version":"1.2.3","at":"2026-01-02T03:04:05Z","started":"2026-01-02T00:00:00Z","uptime_seconds":11045.5,"ready":true,
+"core":"up","journal":{"state":"ok","bytes":2097152,"max_bytes":1073741824,"born":"2025-12-31T00:00:00Z","volatile":false},
+"ledger_balanced":true,"suspects":1,"channels":[{"name":"shop","network":"telegram","port":"shop","state":"paused",
+"in":{"accepted":5,"done":5},"out":{"accepted":4,"done":1,"dead":1,"pending":2,"oldest":"2026-01-02T03:02:00Z"},
+"last_error":{"seq":9,"reason":"blocked","hint":"the customer has blocked\u001b[2J","at":"2026-01-02T01:00:00Z"}},
+{"name":"gone","state":"removed","in":{},"out":{}}],
+"faults":[{"channel":"shop","what":"paused","hint":"the network refuses the credentials"},{"what":"lanes_parked","hint":"later"}]}`
+	statusScreen = `gateway   1.2.3, up 3h4m5s, ready
+core      up
+journal   ok, 2048 KiB, at most 1GiB, since 2025-12-31 00:00:00.000
+ledger    in balance
+suspects  1
+
+CHANNEL  NETWORK   STATE    IN  OLDEST  OUT  OLDEST  DEAD  LAST DEAD LETTER
+shop     telegram  paused   0   -       2    2m5s    1     2026-01-02 01:00:00.000 blocked: the customer has blocked�[2J
+gone     -         removed  0   -       0    -       0     -
+
+channel shop: paused: the network refuses the credentials
+gateway: lanes_parked: later
+`
+	letter     = `{"seq":7,"channel":"shop","direction":"out","tracking":"749d7cab","id":"m7","reason":"blocked","hint":"","attempts":2,"bytes":12,"accepted":"2026-01-02T01:00:00Z","ended":"2026-01-02T01:00:01.5Z","parts":[{"state":"rejected","reason":"blocked","at":"2026-01-02T01:00:01Z"}]}`
+	deadScreen = `SEQ  ENDED                    CHANNEL  DIRECTION  CONVERSATION  ATTEMPTS  REASON   HINT
+7    2026-01-02 01:00:01.500  shop     out        749d7cab      2         blocked  -
+there may be more: --before 7
+`
+	letterScreen = `seq           7
+channel       shop, out
+conversation  749d7cab
+id            m7
+accepted      2026-01-02 01:00:00.000
+ended         2026-01-02 01:00:01.500
+reason        blocked
+hint          -
+attempts      2
+content       12 bytes
+part 1        rejected 2026-01-02 01:00:01.000 blocked
+`
+)
+
+func TestAsking(t *testing.T) {
+	here := fixed(t, map[string]string{
+		"GET /api/v1/status":                             statusAnswer,
+		"GET /api/v1/dead?limit=100":                     `{"dead":[]}`,
+		"GET /api/v1/dead?before=9&channel=shop&limit=1": `{"dead":[` + letter + `],"next_before":7}`,
+		"GET /api/v1/dead?limit=1&before=8":              `{"dead":[` + letter + `]}`,
+		"GET /api/v1/dead?limit=1&before=9":              `{"dead":[` + letter + `]}`,
+		"POST /api/v1/dead/7/requeue":                    `{"seq":7,"action":"requeue"}`,
+		"POST /api/v1/dead/7/discard":                    `{"seq":7,"action":"discard"}`,
+	})
+	sad := strings.Replace(statusAnswer, `"ready":true`, `"ready":false`, 1)
+	skewed := strings.Replace(statusAnswer, `"ledger_balanced":true`, `"ledger_balanced":false`, 1)
+	token := tokenFile(t, "right")
+	at := func(address string, args ...string) []string {
+		return append(args, "--address", address, "--token-file", token)
+	}
+	for _, test := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string // stdout whole, of stderr a part
+	}{
+		{at(here, "status"), exitFine, statusScreen, ""},
+		{at(fixed(t, map[string]string{"GET /api/v1/status": sad}), "status"), exitFailed,
+			strings.Replace(statusScreen, "ready", "not ready", 1), "the gateway is not ready"},
+		{at(fixed(t, map[string]string{"GET /api/v1/status": skewed}), "status"), exitFailed,
+			strings.Replace(statusScreen, "in balance", "NOT IN BALANCE", 1), "the ledger is not in balance"},
+		{at(here, "status", "--json"), exitFine, statusAnswer, ""},
+		{at(here, "dead", "list", "--channel", "shop", "--before", "9", "--limit", "1"), exitFine, deadScreen, ""},
+		{at(here, "dead", "list", "--json"), exitFine, `{"dead":[]}`, ""},
+		{at(here, "dead", "show", "7"), exitFine, letterScreen, ""},
+		{at(here, "dead", "show", "7", "--json"), exitFine, letter + "\n", ""},
+		{at(here, "dead", "show", "8"), exitFailed, "", "8 is not a dead letter"},
+		{at(here, "dead", "show", "x"), exitUsage, "", `"x" is not a SEQ`},
+		{at(here, "dead", "requeue", "7"), exitFine, "7: requeue: done\n", ""},
+		{at(here, "dead", "discard", "7"), exitFine, "7: discard: done\n", ""},
+		{at(here, "dead", "discard", "7", "x"), exitUsage, "", `"x" is not a SEQ`},
+		{at(here, "dead", "requeue", "7", "9"), exitFailed, "7: requeue: done\n", "409 Conflict: not a dead letter"},
+		{at(here, "dead", "requeue"), exitUsage, "", "requires at least 1 arg"},
+		{at(here, "dead"), exitUsage, "", "say what to do"},
+		{at(fixed(t, map[string]string{"GET /api/v1/status": "<html>"}), "status"), exitFailed, "", "not that of a gateway"},
+		{[]string{"status", "--address", here}, exitFailed, "", "asks for its token"},
+		{[]string{"status"}, exitUsage, "", "--config or --address is missing"},
+		{[]string{"status", "--address", here, "--token-file", token + ".none"}, exitUsage, "", "no such file"},
+		{[]string{"status", "--config", token + ".none"}, exitUsage, "", "cannot be read"},
+	} {
+		code, stdout, stderr := asked(test.args...)
+		if code != test.code || stdout != test.stdout || !strings.Contains(stderr, test.stderr) || (stderr == "") != (code == exitFine) {
+			t.Errorf("%v: exit code %d, want %d; it prints\n%s\nand\n%s", test.args, code, test.code, stdout, stderr)
+		}
+	}
+}
+
+func TestAskingNobody(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	code, _, stderr := asked("status", "--address", server.Listener.Addr().String())
+	if code != exitFailed || !strings.Contains(stderr, "is it running?") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestAskingByConfig takes listener and token from the file, whatever else is
+// wrong in it.
+func TestAskingByConfig(t *testing.T) {
+	here := fixed(t, map[string]string{"GET /api/v1/status": statusAnswer})
+	for name, text := range map[string]string{
+		"right":           "log: { level: info }",
+		"wrong elsewhere": "log: { level: loud }",
+	} {
+		path := file(t, `
+core: { address: "127.0.0.1:1", login: false }
+private: { listen: "`+here+`", token: "file:`+tokenFile(t, "right")+`" }
+channels: [ { name: one, network: omnichannel, settings: { token: "0123456789abcdef", webhook_url: "https://a.example" } } ]
+`+text+"\n")
+		if code, stdout, stderr := asked("status", "--config", path); code != exitFine || stdout != statusScreen {
+			t.Errorf("%s: exit code %d: %s%s", name, code, stdout, stderr)
+		}
+	}
+}
+
+// TestAskingTheProcess asks the real one.
+func TestAskingTheProcess(t *testing.T) {
+	p := startProcess(t)
+	code, stdout, stderr := asked("status", "--json", "--address", p.private)
+	var s struct {
+		Ready    bool
+		Channels []struct{ Name string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &s); err != nil || code != exitFine || !s.Ready || len(s.Channels) != 1 || s.Channels[0].Name != "one" {
+		t.Errorf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	if code, stdout, stderr = asked("dead", "list", "--address", p.private); code != exitFine || !strings.HasPrefix(stdout, "SEQ ") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if code, _, stderr = asked("dead", "requeue", "12", "--address", p.private); code != exitFailed || !strings.Contains(stderr, "no such row") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
