@@ -165,7 +165,7 @@ func redactRow(row journal.Row) map[string]any {
 		"channel":   row.Lane.Channel,
 		"direction": row.Lane.Direction.String(),
 		"tracking":  simprot.LogID(row.Lane.TrackingID),
-		"id":        row.ID,
+		"id":        simprot.LogEventID(row.Lane.TrackingID, row.ID),
 		"state":     row.State.String(),
 		"reason":    row.Reason,
 		"hint":      row.Hint,

@@ -177,7 +177,7 @@ func (ch *channel) finished(row journal.Row, end journal.State, reason string) {
 // logDead leaves a line for a message that was given up, by the names the list
 // of dead letters has for it; text and address stay out.
 func logDead(log *slog.Logger, lane journal.Lane, id, reason string) {
-	log.Warn("dead letter", "direction", lane.Direction.String(), "id", id,
+	log.Warn("dead letter", "direction", lane.Direction.String(), "id", simprot.LogEventID(lane.TrackingID, id),
 		"conversation", simprot.LogID(lane.TrackingID), "reason", reason)
 }
 

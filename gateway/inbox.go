@@ -87,7 +87,7 @@ func (g *Gateway) awaitDone(ctx context.Context, ch *channel, w *wait, v journal
 	case <-w.done:
 	default:
 		ch.log.Warn("passed over: not done in time, and the journal is in memory alone",
-			"id", w.key.ID, "conversation", simprot.LogID(w.key.Lane.TrackingID))
+			"id", simprot.LogEventID(w.key.Lane.TrackingID, w.key.ID), "conversation", simprot.LogID(w.key.Lane.TrackingID))
 	}
 	return nil
 }

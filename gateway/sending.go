@@ -277,7 +277,7 @@ func (g *Gateway) record(d *delivery, i int, p journal.Part) {
 // gives the verdict.
 func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors.SendError) verdict {
 	ch := d.c.ch
-	ch.log.Warn("send failed", "id", d.row.ID, "conversation", simprot.LogID(d.c.tracking), "part", i+1,
+	ch.log.Warn("send failed", "id", simprot.LogEventID(d.c.tracking, d.row.ID), "conversation", simprot.LogID(d.c.tracking), "part", i+1,
 		"outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
 	switch se.Outcome {
 	case connectors.Rejected:

@@ -56,7 +56,7 @@ func (t *Tracer) begin(parent context.Context, name string, kind trace.SpanKind,
 	_, span := t.tracer.Start(parent, name, trace.WithSpanKind(kind), trace.WithAttributes(
 		attribute.String(attrChannel, e.Lane.Channel),
 		attribute.String(attrConversation, simprot.LogID(e.Lane.TrackingID)),
-		attribute.String(attrID, e.ID)))
+		attribute.String(attrID, simprot.LogEventID(e.Lane.TrackingID, e.ID))))
 	if !span.IsRecording() {
 		return nil
 	}

@@ -299,6 +299,7 @@ func (s *stage) saidEnough() {
 		"answers to webhooks":        "Required parameter is missing",
 		"configuration warnings":     "secret",
 		"the standard logger":        "",
+		"traces":                     "servicelink",
 	} {
 		if !strings.Contains(s.text(where), want) {
 			s.Errorf("%s: no %q in\n%s", where, want, s.text(where))

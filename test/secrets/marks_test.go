@@ -30,6 +30,7 @@ var mark = map[string]string{
 	"bot token":            "990011:MARKbottokenAAbbCCddEEffGGhhIIjjK5",
 	"media key":            "MARKmediakeyV8aaaa",
 	"new token":            "MARKnewtokenX1aaaa",
+	"collector's token":    "MARKcollectorY2aaaa",
 
 	"customer text":   "MARKcustomertextA",
 	"caption":         "MARKcaptionB",
@@ -64,7 +65,7 @@ var mark = map[string]string{
 // file but the configuration.
 var secretMarks = []string{
 	"core secret", "webhook token", "disabled token", "locked token", "guessed token", "token in webhook_url", "webhook_token",
-	"private token", "guessed private", "bot token", "media key", "new token",
+	"private token", "guessed private", "bot token", "media key", "new token", "collector's token",
 }
 
 // leak is one mark that was seen.

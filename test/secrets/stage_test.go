@@ -96,6 +96,7 @@ public:  { listen: "127.0.0.1:0", url: "https://gw.example.com" }
 media:   { key: %q }
 private: { listen: "127.0.0.1:0", token: %q }
 egress:  { allow: ["127.0.0.2/32"] }
+tracing: { endpoint: %q, sample: 1, headers: { Authorization: %q } }
 limits:  { stop: 3s }
 log:     { level: debug }
 texts:   { closed: { en: %q } }
@@ -105,7 +106,8 @@ channels:
   - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
   - { name: bot, network: telegram, settings: { token: %q, api_url: "%s/telegram", poll_timeout: 1s } }
   - { name: brittle, network: brittle }
-`, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["media key"], mark["private token"], mark["closed text"],
+`, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["media key"], mark["private token"],
+		s.collector(), mark["collector's token"], mark["closed text"],
 		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
 		mark["disabled token"], s.network.URL, mark["token in webhook_url"],
 		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"],
@@ -121,6 +123,26 @@ channels:
 		s.add("configuration warnings", []byte(w.Error()))
 	}
 	return cfg
+}
+
+// collector takes traces and keeps all that it is told. It answers with words of
+// its own now and then.
+func (s *stage) collector() (url string) {
+	s.Helper()
+	seen, calls := s.writer("traces"), 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Header.Get("Authorization") != mark["collector's token"] {
+			s.Error("the collector is not shown its token")
+		}
+		noteRequest(seen, r)
+		_, _ = seen.Write(body)
+		if calls++; calls%2 == 0 {
+			http.Error(w, mark["network's words"], http.StatusBadRequest)
+		}
+	}))
+	s.Cleanup(server.Close)
+	return server.URL
 }
 
 // run runs a gateway with secret for the core; stop ends it.
