@@ -1,6 +1,6 @@
 // Package chaos runs the real programs - gateway, reference core, simulated
 // networks - under faults that dice choose, and then compares what both ends
-// have. `make chaos` runs it; ARGS are -kills, -seed and -for.
+// have. `make chaos` runs it; ARGS are -kills, -seed, -for and -only.
 //
 // # What is done to them
 //
@@ -23,7 +23,7 @@
 // not the moment in which a process is hit.
 //
 //	plan_test.go      what the dice choose
-//	world_test.go     the processes, their lives
+//	world_test.go     the processes; lives_test.go: how they begin and end
 //	links_test.go     the packet filter
 //	disk_test.go      the file system below the journal
 //	clock_test.go     the stepping clock

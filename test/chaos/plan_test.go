@@ -119,6 +119,8 @@ func roll(dice *rand.Rand, can possible) strike {
 		}
 	case orderly, twice:
 		s.Hold = 0
+	case diskFull, diskFails:
+		s.Hold = max(s.Hold, 1500*time.Millisecond) // there is room left in the log at first
 	case diskHangs:
 		s.Hold = min(s.Hold, 5*time.Second)
 	}

@@ -17,6 +17,9 @@ import (
 	"servicelink/test/proc"
 )
 
+// tellAtMost bounds the violations that are told one by one.
+const tellAtMost = 50
+
 // report is what is told about a run.
 type report struct {
 	Seed       uint64                      `json:"seed"`
@@ -35,6 +38,7 @@ type report struct {
 	Resources  map[string]float64          `json:"resources_at_rest"`
 	Timeline   []happening                 `json:"timeline"`
 	Violations []string                    `json:"violations"`
+	Untold     int                         `json:"further_violations"`
 	Verdict    string                      `json:"verdict"`
 
 	spoilt []disturbance
@@ -67,6 +71,10 @@ func newReport(seed uint64, say func(string, ...any)) *report {
 func (r *report) can(k kind) bool { return r.Impossible[k] == "" }
 
 func (r *report) violate(format string, args ...any) {
+	if len(r.Violations) >= tellAtMost {
+		r.Untold++
+		return
+	}
 	v := fmt.Sprintf(format, args...)
 	r.Violations = append(r.Violations, v)
 	r.say("VIOLATION at %v: %s", time.Since(r.Began).Round(time.Millisecond), v)
@@ -98,7 +106,7 @@ func (r *report) close() {
 	r.Took = time.Since(r.Began).Round(time.Millisecond)
 	r.Verdict = "kept: nothing lost, nothing twice, in order, accounted for"
 	if len(r.Violations) > 0 {
-		r.Verdict = fmt.Sprintf("BROKEN: %d violations", len(r.Violations))
+		r.Verdict = fmt.Sprintf("BROKEN: %d violations", len(r.Violations)+r.Untold)
 	}
 }
 
