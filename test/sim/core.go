@@ -37,8 +37,9 @@ type core struct {
 	signal map[string]simprot.Signal
 	away   bool // refuses connections
 	faults []*coreFault
-	epoch  int  // how often it forgot everything
-	sick   bool // poison breaks the connection that brings it
+	epoch  int            // how often it forgot everything
+	sick   bool           // poison breaks the connection that brings it
+	broken map[string]int // how often, by ID
 	ids    uint64
 }
 
@@ -90,7 +91,7 @@ type seat struct {
 func newCore(w *world, r rules) *core {
 	return &core{
 		w: w, rules: r, latest: make(map[address]*chat),
-		claims: make(map[string]*seat), signal: make(map[string]simprot.Signal),
+		claims: make(map[string]*seat), signal: make(map[string]simprot.Signal), broken: make(map[string]int),
 	}
 }
 
@@ -293,6 +294,7 @@ func (c *core) sentence(s *seat, v *simprot.ChatSentenceInfo) {
 	a := address{v.Port, v.TrackingId}
 	if c.sick && poisonous(v.Text) {
 		c.w.note("core: %s breaks the connection", v.ID)
+		c.broken[v.ID]++
 		c.drop(s, nil)
 		return
 	}

@@ -288,18 +288,15 @@ func before(a, b *said) bool {
 	return a.sn.counter < b.sn.counter
 }
 
-// checkDeadline: nothing is sent that should have been given up.
+// checkDeadline: nothing is sent that should have been given up. The time counts
+// from when the journal took it: what it could not take comes again.
 func (w *world) checkDeadline(s *said) {
 	for _, at := range s.attempts {
-		var taken time.Time
-		for _, h := range s.handed {
-			if h.life.gen == at.life.gen && (taken.IsZero() || h.at.Before(taken)) {
-				taken = h.at
-			}
+		if s.ended == nil || s.gen != at.life.gen {
+			continue
 		}
-		// A packet that is handed over while the journal takes nothing comes again.
-		if !taken.IsZero() && at.at.Sub(taken) > w.plan.Settings.Deadline+5*time.Minute {
-			w.violate("deadline: %s is sent %v after it came", s.mark, at.at.Sub(taken))
+		if age := at.at.Sub(s.ended.AcceptedAt); age > w.plan.Settings.Deadline+time.Second {
+			w.violate("deadline: %s is sent %v after it was taken", s.mark, age)
 		}
 	}
 }

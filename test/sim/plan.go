@@ -121,7 +121,8 @@ var weights = []struct {
 	{opCrash, 18}, {opCrashAt, 45}, {opWipe, 3}, {opRestart, 10}, {opFull, 8}, {opAway, 8},
 }
 
-// poisonWeight is how often a customer writes what breaks the core's connection.
+// poisonWeight is how often a customer writes what breaks the core's connection:
+// 4, once the engine counts strikes (simprot.md 3.14).
 const poisonWeight = 0
 
 // newPlan draws a plan.

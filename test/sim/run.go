@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,7 @@ func play(p *plan, base string) *result {
 		w.do(o)
 	}
 	w.heal()
+	w.bearPoison()
 	w.settleDown()
 	w.finish()
 	return &result{
@@ -182,7 +184,7 @@ func (w *world) heal() {
 	defer w.mu.Unlock()
 	w.note("* all is well again")
 	w.armed = nil
-	w.core.faults, w.core.away, w.core.sick = nil, false, false
+	w.core.faults, w.core.away = nil, false
 	clear(w.core.signal)
 	for _, n := range w.nets {
 		n.faults, n.mute = nil, 0
@@ -190,6 +192,58 @@ func (w *world) heal() {
 	if l := w.life; l != nil && l.journal != nil {
 		l.journal.full, l.journal.away, l.journal.well = false, false, time.Now()
 	}
+}
+
+const (
+	// poisonTime is how long the core goes on breaking connections for what it
+	// cannot read, while all else is well.
+	poisonTime = time.Hour
+	// poisonBreaks is how often one sentence may do so in that time: five sends
+	// with the strikes it had (simprot.md 3.14), then a lane that is parked for
+	// longer and longer, up to 15 min.
+	poisonBreaks = 20
+)
+
+// bearPoison leaves what customers wrote and the core cannot read at work for a
+// while: the others must not wait for it. Then the core is mended.
+func (w *world) bearPoison() {
+	w.mu.Lock()
+	poisoned := map[*conv]bool{}
+	for _, c := range w.convs {
+		poisoned[c] = slices.ContainsFunc(c.events, func(e *event) bool { return poisonous(e.text) && len(e.takes) == 0 })
+	}
+	clear(w.core.broken)
+	w.mu.Unlock()
+	if slices.Contains(slices.Collect(maps.Values(poisoned)), true) {
+		for began := time.Now(); time.Since(began) < poisonTime && w.fewBreaks(); {
+			time.Sleep(time.Minute)
+		}
+		synctest.Wait()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.convs {
+		for _, e := range c.events {
+			if !poisoned[c] && slices.Contains(slices.Collect(maps.Values(poisoned)), true) && e.acked == 0 {
+				w.violate("poison: %s waits for another conversation's", e.id)
+			}
+		}
+	}
+	w.core.sick = false
+	w.note("* the core can read everything")
+}
+
+// fewBreaks: no sentence has broken too many connections.
+func (w *world) fewBreaks() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, n := range w.core.broken {
+		if n > poisonBreaks {
+			w.violate("poison: %s has broken %d connections", id, n)
+			return false
+		}
+	}
+	return true
 }
 
 const (
