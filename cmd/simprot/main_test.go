@@ -112,3 +112,31 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestIDsAndTraces: an ID that names the customer is shown as logs show it, and
+// of the trace's context only what is one.
+func TestIDsAndTraces(t *testing.T) {
+	const number = "491701234567"
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	sentence := &simprot.ChatSentenceInfo{TrackingId: number + "|whatsapp", ID: "whatsapp:" + number + ":msg:7"}
+	var stream []byte
+	for _, p := range []simprot.Packet{
+		{Code: simprot.CodeChatSentenceIn, Payload: sentence, Extras: simprot.Extras{TraceParent: trace}},
+		{
+			Code: simprot.CodeChatStatus, Extras: simprot.Extras{TraceParent: "of " + number},
+			Payload: &simprot.ChatStatusInfo{TrackingId: sentence.TrackingId, Sentences: []*simprot.ChatSentenceInfo{{ID: sentence.ID}}},
+		},
+	} {
+		var err error
+		if stream, err = simprot.AppendFrame(stream, p, simprot.EncodingMsgpack); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := dumpFine(t, stream, "--full")
+	if strings.Contains(out, number) || strings.Count(out, trace) != 1 || strings.Count(out, ":msg:7") != 3 {
+		t.Errorf("shows\n%s", out)
+	}
+	if out := dumpFine(t, stream, "--unmask"); strings.Count(out, sentence.ID) != 3 {
+		t.Errorf("masks all the same:\n%s", out)
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"servicelink/simprot"
 )
 
 // member is one member of a payload, with what may be seen of its value: a
@@ -28,7 +30,10 @@ type (
 
 // walker turns payloads into members. It knows no class, only types and names,
 // so that a class which is added later is shown too.
-type walker struct{ unmask bool }
+type walker struct {
+	unmask   bool
+	tracking string // of what is being walked through
+}
 
 var (
 	guidType = reflect.TypeFor[uuid.UUID]()
@@ -38,6 +43,9 @@ var (
 // object lists the members of a struct that are set.
 func (w walker) object(v reflect.Value) members {
 	list := members{}
+	if id := textOf(v, "TrackingId"); id != "" {
+		w.tracking = id
+	}
 	for i, field := range reflect.VisibleFields(v.Type()) {
 		value := v.Field(i)
 		if value.IsZero() || !field.IsExported() {
@@ -88,6 +96,8 @@ func (w walker) value(name string, v reflect.Value) any {
 
 func (w walker) text(name, text string) any {
 	switch {
+	case name == "ID" && !w.unmask:
+		return simprot.LogEventID(w.tracking, text)
 	case w.unmask || plainMembers[name]:
 		return text
 	case name == "TrackingId":

@@ -70,13 +70,14 @@ func (pr *printer) piece(conn int, way direction, p piece) {
 // members adds what only --full and --unmask show.
 func (pr *printer) members(p simprot.Packet, v *view) {
 	if pr.unmask {
+		v.ID = v.ownID
 		trackingIDs(p, func(id string) { v.TrackingID = id })
 		if v.Items != nil {
 			v.TrackingID = ""
 		}
 	}
 	if pr.full && p.Payload != nil {
-		v.Payload = walker{pr.unmask}.value("", reflect.ValueOf(p.Payload))
+		v.Payload = walker{unmask: pr.unmask}.value("", reflect.ValueOf(p.Payload))
 	}
 }
 
@@ -158,6 +159,7 @@ func (v *view) line() string {
 	if v.More {
 		pair("more", "true")
 	}
+	pair("traceparent", v.TraceParent)
 	pair("text_chars", number(int64(v.TextChars)))
 	pair("sentences", optional(v.Sentences))
 	pair("items", optional(v.Items))

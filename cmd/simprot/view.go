@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -56,24 +57,32 @@ type view struct {
 	Conversation string       `json:"conversation,omitempty"` // as logs show it
 	TrackingID   string       `json:"tracking_id,omitempty"`  // unmasked only
 	ChatID       string       `json:"chat_id,omitempty"`
-	ID           string       `json:"id,omitempty"`
+	ID           string       `json:"id,omitempty"` // as logs show it
 	Counter      int64        `json:"counter,omitempty"`
 	IsOutbound   *bool        `json:"is_outbound,omitempty"`
 	Status       string       `json:"status,omitempty"`
 	Signal       string       `json:"signal,omitempty"`
 	Ask          string       `json:"ask,omitempty"`
 	More         bool         `json:"more,omitempty"`
+	TraceParent  string       `json:"traceparent,omitempty"`
 	TextChars    int          `json:"text_chars,omitempty"`
 	Sentences    *int         `json:"sentences,omitempty"`
 	Items        *int         `json:"items,omitempty"` // of a payload that is a list
 
+	ownID   string // as it is
 	Payload any    `json:"payload,omitempty"` // --full only
 	Fault   string `json:"fault,omitempty"`   // why there is no packet
 }
 
+// wellFormed is a traceparent; another text there may say anything.
+var wellFormed = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
 // viewOf tells of a packet what a line holds.
 func viewOf(p simprot.Packet) view {
 	v := view{Code: p.Code, Ask: p.Extras.Ask, More: p.Extras.More}
+	if wellFormed.MatchString(p.Extras.TraceParent) {
+		v.TraceParent = p.Extras.TraceParent
+	}
 	payload := reflect.Indirect(reflect.ValueOf(p.Payload))
 	switch payload.Kind() {
 	case reflect.Slice:
@@ -85,11 +94,13 @@ func viewOf(p simprot.Packet) view {
 		return v
 	}
 	v.Port = textOf(payload, "Port")
-	if id := textOf(payload, "TrackingId"); id != "" {
-		v.Conversation = simprot.LogID(id)
+	tracking := textOf(payload, "TrackingId")
+	if tracking != "" {
+		v.Conversation = simprot.LogID(tracking)
 	}
 	v.ChatID = guidOf(payload, "ChatId")
-	v.ID = textOf(payload, "ID")
+	v.ownID = textOf(payload, "ID")
+	v.ID = simprot.LogEventID(tracking, v.ownID)
 	v.Status = textOf(payload, "Status")
 	v.Signal = textOf(payload, "Signal")
 	v.TextChars = utf8.RuneCountInString(textOf(payload, "Text"))
