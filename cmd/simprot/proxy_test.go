@@ -251,8 +251,15 @@ func TestNoCore(t *testing.T) {
 	}
 	listener.Close()
 	l := startLive(t, listener.Addr().String(), nil)
-	gateway := dialTo(t, l.address)
-	if _, err := gateway.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	gateway, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.address)
+	if err == nil { // the reset may be faster than the dialling
+		defer gateway.Close()
+		err = gateway.SetDeadline(time.Now().Add(20 * time.Second))
+		if err == nil {
+			_, err = gateway.Read(make([]byte, 1))
+		}
+	}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("read: %v", err)
 	}
 	l.out.await(t, "refused")
