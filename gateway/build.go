@@ -297,5 +297,5 @@ func (o observer) Question(code simprot.Code, outcome string, took time.Duration
 
 // privateHandler serves operators; it needs the journal.
 func (g *Gateway) privateHandler() http.Handler {
-	return newPrivateHandler(g.config().Private, g.registry, g, servedRows{g.journal, g}, stranded{g}, g.log, redactRow, g.apiCalls()...)
+	return newPrivateHandler(g.config().Private, g.registry, g, servedRows{g.journal, g}, stranded{g}, &g.suspects, g.log, redactRow, g.apiCalls()...)
 }

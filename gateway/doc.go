@@ -22,7 +22,8 @@
 //	answers.go       what STATUS and START answers say about both directions
 //	link.go          the SimProt connection: sessions, packets to conversations
 //	resync.go        RESYNC of a Port and the questions that follow
-//	window.go        how many sentences may be unanswered, fairly
+//	window.go        how many sentences may be unanswered, fairly; which is sent alone
+//	suspect.go       in: what may be breaking the connection is parked; /api/v1/suspects
 //	outbound.go      out: SE_CHAT_SENTENCE -> journal; release in Counter order
 //	sending.go       out: parts, attempts, outcomes, retry
 //	retry.go         out: how long to wait, by reason

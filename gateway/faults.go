@@ -49,6 +49,10 @@ func (g *Gateway) Unwell() []Fault {
 	if n := g.parkedLanes.Load(); n > 0 {
 		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
 	}
+	if n := g.suspects.count(); n > 0 {
+		faults = append(faults, fault("", "lanes_suspect",
+			"%s message(s) are suspected of breaking the connection to the core and wait for a trial: see /api/v1/suspects", strconv.Itoa(n)))
+	}
 	for _, ch := range g.now().ordered {
 		faults = append(faults, ch.faults()...)
 	}

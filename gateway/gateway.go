@@ -61,6 +61,7 @@ type Gateway struct {
 
 	began       time.Time // the base of monotonic times
 	parkedLanes atomic.Int64
+	suspects    suspects
 	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
 	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
 
@@ -101,7 +102,9 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	g.tracing = g.newTracing(cfg)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
-	registerState(g.registry, func() bool { return g.ready.Load() && len(g.Ready()) == 0 }, g.parkedLanes.Load)
+	registerState(g.registry, func() bool { return g.ready.Load() && len(g.Ready()) == 0 }, func() int64 {
+		return g.parkedLanes.Load() + int64(g.suspects.count())
+	})
 	g.window = newWindow(cfg.Core.Window, func(limit, used int) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)

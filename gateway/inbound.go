@@ -32,6 +32,7 @@ type inItem struct {
 	baseChat    string
 	baseCounter int32
 	sends       int
+	suspicion
 	// slot is the place in the window it holds since its write; it is kept
 	// through a time-out until the event is settled.
 	slot *slot
@@ -120,7 +121,7 @@ func (g *Gateway) nextIn(c *conversation) *held {
 // are stopped; the row stays pending then.
 func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 	it := &inItem{
-		row: row, inDoubt: row.Loaded,
+		row: row, inDoubt: row.Loaded, suspicion: suspicion{strikes: row.Strikes, unseen: row.Attempts},
 		baseChat: row.BaseChat, baseCounter: row.BaseCounter,
 		echo: make(chan int32, 1), closed: make(chan struct{}, 1),
 	}
@@ -141,6 +142,12 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 		case errors.Is(err, simprot.ErrNoAnswer):
 			tries++
 			g.park(ctx, c, tries)
+		case errors.Is(err, errSuspect):
+			g.window.release(it) // settled: STATUS does not show it
+			if !g.suspects.park(ctx, g, c, it) {
+				g.finishIn(c, it, verdict{journal.Dead, connectors.ReasonCore, "given up while it was suspected of breaking the connection to the core"})
+				return
+			}
 		case errors.Is(err, simprot.ErrGone):
 			g.window.release(it) // the connection its place belonged to has ended
 		case err == nil:
@@ -231,9 +238,16 @@ func (g *Gateway) judge(c *conversation, it *inItem, a *answer) verdict {
 
 // sayIn writes the sentence and waits for its echo.
 func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session, it *inItem, rests uint64) (verdict, error) {
+	if it.suspect() && !it.onTrial {
+		return notYet, errSuspect
+	}
 	if err := g.window.acquire(ctx, c.ch, s, it); err != nil {
 		return notYet, err
 	}
+	if err := g.window.fly(ctx, s, it.alone()); err != nil {
+		return notYet, err
+	}
+	defer g.window.land(it.alone())
 	if it.inDoubt && rests != c.ch.port.resyncs() {
 		return notYet, nil // the answer is older than the latest RESYNC
 	}
@@ -257,6 +271,8 @@ func (it *inItem) begin(c *conversation, now time.Duration) {
 		it.baseChat, it.baseCounter = c.chatID, c.counter
 	}
 	it.sends++
+	it.unseen++
+	it.onTrial = false
 	it.inDoubt = true
 	c.tick++
 	it.writeTick = c.tick
@@ -294,8 +310,10 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 			c.echoed(n)
 			return shownNow, nil
 		case <-it.closed:
+			it.unseen--        // that it is not shown has a reason
 			return notYet, nil // in doubt: STATUS decides
 		case <-s.Done():
+			g.strike(it, s)
 			return notYet, simprot.ErrGone
 		case <-ctx.Done():
 			return notYet, ctx.Err()
@@ -345,7 +363,7 @@ func (g *Gateway) finishIn(c *conversation, it *inItem, v verdict) {
 	c.mu.Unlock()
 	g.journal.Apply(journal.Change{
 		Seq: it.row.Seq, Epoch: it.row.Epoch, State: v.state,
-		Reason: string(v.reason), Hint: v.hint, Attempts: it.sends, Conv: mark,
+		Reason: string(v.reason), Hint: v.hint, Attempts: it.unseen, Strikes: it.strikes, Conv: mark,
 	})
 	c.ch.finished(it.row.Row, v.state, string(v.reason))
 	g.settle(it.row.Lane, it.row.ID)

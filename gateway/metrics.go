@@ -197,7 +197,7 @@ func registerState(reg prometheus.Registerer, ready func() bool, parkedLanes fun
 		Name: "servicelink_ready", Help: "1 while /readyz says so, else 0: starting or stopping, or the journal takes nothing.",
 	}, func() float64 { return bit(ready()) }))
 	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "servicelink_lanes_parked", Help: "Conversations that wait because the core does not answer for them.",
+		Name: "servicelink_lanes_parked", Help: "Conversations that rest because the core does not answer for them, or their message may be what breaks its connection.",
 	}, func() float64 { return float64(parkedLanes()) }))
 }
 

@@ -36,7 +36,7 @@ const (
 // point here), and so is what another site's page asks for: a POST always, a
 // GET too unless somebody follows a link, as each could start a profile.
 func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healthSource,
-	j journal.Journal, waiting strandedRows, log *slog.Logger, redact func(journal.Row) map[string]any, more ...apiCall,
+	j journal.Journal, waiting strandedRows, parked *suspects, log *slog.Logger, redact func(journal.Row) map[string]any, more ...apiCall,
 ) http.Handler {
 	door := &doorkeeper{token: cfg.Token, sites: http.NewCrossOriginProtection()}
 	mux := http.NewServeMux()
@@ -61,6 +61,9 @@ func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healt
 	get("/api/v1/stranded", http.HandlerFunc(rows.list))
 	post("/api/v1/stranded/{seq}/discard", actOn("discard stranded", log, waiting.Discard))
 	post("/api/v1/stranded/discard", http.HandlerFunc(rows.discardAll))
+	get("/api/v1/suspects", suspectsAPI(parked, redact))
+	post("/api/v1/suspects/{seq}/requeue", actOn("requeue suspect", log, parked.tell(true)))
+	post("/api/v1/suspects/{seq}/discard", actOn("discard suspect", log, parked.tell(false)))
 	for _, r := range more {
 		mount(mux, r.method, r.path, door.guard(r.handler))
 	}

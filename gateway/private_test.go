@@ -25,6 +25,7 @@ type privateRig struct {
 	health  fakeHealth
 	journal *fakeDead
 	waiting fakeStranded
+	parked  suspects
 	logs    *bytes.Buffer
 }
 
@@ -40,7 +41,7 @@ const rigToken = "operator-PLANTED"
 func newPrivateRig(token string) *privateRig {
 	rig := &privateRig{journal: newFakeDead(), logs: new(bytes.Buffer)}
 	log := slog.New(slog.NewTextHandler(rig.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(token)}, rigRegistry(), &rig.health, rig.journal, &rig.waiting, log, redactRow)
+	rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(token)}, rigRegistry(), &rig.health, rig.journal, &rig.waiting, &rig.parked, log, redactRow)
 	return rig
 }
 

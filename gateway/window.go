@@ -22,6 +22,11 @@ type window struct {
 	queues  map[*channel][]*waiter
 	turn    []*channel // channels with waiters, next first
 	observe func(limit, used int)
+
+	flying int           // written, and neither echoed nor given up yet
+	loner  bool          // one that flies alone
+	loners int           // who wait to
+	landed chan struct{} // closed when somebody lands for whom somebody waits
 }
 
 type waiter struct {
@@ -66,6 +71,59 @@ func (w *window) acquire(ctx context.Context, ch *channel, s session, it *inItem
 	case <-ctx.Done():
 		w.leave(ch, me)
 		return ctx.Err()
+	}
+}
+
+// fly is called before the write, land when the echo is no more awaited. An
+// event that is to fly alone waits until nothing is in the air, and lets nobody
+// start meanwhile: echoes come soon or time out.
+func (w *window) fly(ctx context.Context, s session, alone bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if alone {
+		w.loners++
+		defer func() { w.loners-- }()
+	}
+	for w.loner || alone && w.flying > 0 || !alone && w.loners > 0 {
+		if w.landed == nil {
+			w.landed = make(chan struct{})
+		}
+		landed := w.landed
+		w.mu.Unlock()
+		var err error
+		select {
+		case <-landed:
+		case <-s.Done():
+			err = simprot.ErrGone
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		w.mu.Lock()
+		if err != nil {
+			w.wake() // who waited for the loner's turn
+			return err
+		}
+	}
+	w.flying++
+	w.loner = alone
+	return nil
+}
+
+func (w *window) land(alone bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flying--
+	if alone {
+		w.loner = false
+	}
+	w.wake()
+}
+
+// wake has everybody who waits to fly look again. w.mu is held.
+func (w *window) wake() {
+	if w.landed != nil {
+		close(w.landed)
+		w.landed = nil
 	}
 }
 

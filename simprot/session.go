@@ -107,6 +107,10 @@ func (s *Session) gone() error {
 	return ErrGone
 }
 
+// Err is why the session's connection has ended; nil while it lives. The other
+// side's orderly end is a *ByeError.
+func (s *Session) Err() error { return s.conn.Err() }
+
 // fillPeer writes the gateway's address where none is.
 func fillPeer(p Payload, peer string) {
 	var at *string

@@ -111,6 +111,7 @@ type Row struct {
 	Reason   string
 	Hint     string // for the operator, with Reason
 	Attempts int
+	Strikes  int       // inbound: connections to the core that broke before its echo
 	Next     time.Time // not before; zero = at once
 	Parts    []Part    // outbound, once the first attempt began
 	// BaseChat and BaseCounter are the conversation's ChatID and highest
@@ -164,6 +165,7 @@ type Change struct {
 	Reason   string
 	Hint     string
 	Attempts int
+	Strikes  int
 	Next     time.Time
 	Parts    []Part // nil = unchanged
 	Conv     *ConvChange

@@ -150,7 +150,7 @@ func (m *model) change(t *rapid.T) {
 	c := journal.Change{
 		Seq: r.Seq, Epoch: r.Epoch - int32(rapid.IntRange(0, 4).Draw(t, "old")/4),
 		State:    rapid.SampledFrom([]journal.State{journal.Accepted, journal.Delivering, journal.Done, journal.Done, journal.Dead}).Draw(t, "state"),
-		Attempts: rapid.IntRange(0, 3).Draw(t, "attempts"), Reason: "r",
+		Attempts: rapid.IntRange(0, 3).Draw(t, "attempts"), Strikes: rapid.IntRange(0, 4).Draw(t, "strikes"), Reason: "r",
 	}
 	if rapid.Bool().Draw(t, "wait") {
 		if err := m.h.Commit(m.h.t.Context(), c); err != nil {
@@ -163,7 +163,7 @@ func (m *model) change(t *rapid.T) {
 	if !r.State.Pending() || c.Epoch != r.Epoch {
 		return
 	}
-	r.State, r.Attempts, r.Reason = c.State, c.Attempts, c.Reason
+	r.State, r.Attempts, r.Strikes, r.Reason = c.State, c.Attempts, c.Strikes, c.Reason
 	switch c.State {
 	case journal.Done:
 		r.EndedAt = m.h.clock.Now()
@@ -189,7 +189,7 @@ func (m *model) requeue(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("requeue: %v", err)
 	}
-	r.State, r.Epoch, r.Attempts, r.Reason, r.EndedAt = journal.Accepted, r.Epoch+1, 0, "", time.Time{}
+	r.State, r.Epoch, r.Attempts, r.Strikes, r.Reason, r.EndedAt = journal.Accepted, r.Epoch+1, 0, 0, "", time.Time{}
 	m.count(r.Lane, journal.Counts{Requeued: 1, Pending: 1})
 }
 

@@ -36,7 +36,7 @@ func (b *batch) prepare(c *conn) {
 	row := "(" + list(columnCount) + ")"
 	b.insert = c.prepare(into + row)
 	b.insertMany = c.prepare(into + strings.Repeat(row+", ", insertMany-1) + row)
-	const finish = "UPDATE message SET state = 3, attempts = ?, ended_at = ?, next_at = NULL, reason = NULL, hint = NULL WHERE seq "
+	const finish = "UPDATE message SET state = 3, attempts = ?, ended_at = ?, next_at = NULL, strikes = 0, reason = NULL, hint = NULL WHERE seq "
 	b.finish = c.prepare(finish + "= ? AND state < 3")
 	b.finishMany = c.prepare(finish + "IN (" + list(finishMany) + ") AND state < 3")
 }

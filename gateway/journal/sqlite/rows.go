@@ -129,7 +129,7 @@ func (s *store) endRow(c *journal.Change) error {
 // simplyDone tells whether a change is the everyday one: a row that is known to
 // be pending, and was never requeued, is done.
 func (s *store) simplyDone(c *journal.Change) bool {
-	return c.State == journal.Done && c.Parts == nil && c.Epoch == 0 && c.Reason == "" && c.Hint == "" &&
+	return c.State == journal.Done && c.Parts == nil && c.Epoch == 0 && c.Reason == "" && c.Hint == "" && c.Strikes == 0 &&
 		c.Next.IsZero() && s.pending.place(c.Seq).account != nil
 }
 
@@ -146,7 +146,8 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 	}
 	var n int64
 	if c.Parts == nil {
-		n, err = s.update.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), moment(c.Next), ended,
+		n, err = s.update.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), int64(c.Strikes),
+			moment(c.Next), ended,
 			c.Seq, int64(c.Epoch))
 		return n > 0, err
 	}
@@ -154,7 +155,8 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	n, err = s.updateParts.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), moment(c.Next), ended,
+	n, err = s.updateParts.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), int64(c.Strikes),
+		moment(c.Next), ended,
 		parts, c.Seq, int64(c.Epoch))
 	return n > 0, err
 }

@@ -55,11 +55,11 @@ func (s *store) prepare() error {
 	s.byKey = c.prepare(selectRow + "WHERE m.seq = ? AND m.lane = ? AND m.id = ? AND m.text_hash = ?")
 	s.bySeq = c.prepare(selectRow + "WHERE m.seq = ?")
 	s.bySeqs = c.prepare(selectRow + "WHERE m.seq IN (" + list(readMany) + ") ORDER BY m.seq")
-	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, next_at = ?, ended_at = ?"
+	const update = "UPDATE message SET state = ?, reason = ?, hint = ?, attempts = ?, strikes = ?, next_at = ?, ended_at = ?"
 	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
 	s.update = c.prepare(update + forward)
 	s.updateParts = c.prepare(update + ", parts = ?" + forward)
-	s.requeue = c.prepare(`UPDATE message SET state = 1, reason = NULL, hint = NULL, attempts = 0, next_at = NULL,
+	s.requeue = c.prepare(`UPDATE message SET state = 1, reason = NULL, hint = NULL, attempts = 0, strikes = 0, next_at = NULL,
 		ended_at = NULL, epoch = ?, parts = ? WHERE seq = ?`)
 	s.discard = c.prepare("UPDATE message SET state = 5, hint = NULL, content = NULL WHERE seq = ?")
 	s.laneOf = c.prepare("SELECT m.lane, c.channel FROM message m JOIN conversation c ON c.id = m.lane >> 1 WHERE m.seq = ?")

@@ -95,10 +95,10 @@ func decodeParts(v driver.Value) ([]journal.Part, error) {
 // selectRow reads whole rows; decodeRow knows its columns.
 const selectRow = `SELECT m.seq, m.lane, m.state, m.epoch, m.attempts, m.accepted_at, m.ended_at, m.next_at,
  m.id, m.text_hash, m.counter, m.chat_id, m.base_chat, m.base_counter, m.sent_at, m.deadline,
- m.reason, m.hint, m.parts, m.content, c.channel, c.tracking_id
+ m.reason, m.hint, m.parts, m.content, c.channel, c.tracking_id, m.strikes
  FROM message m JOIN conversation c ON c.id = m.lane >> 1 `
 
-const rowColumns = 22
+const rowColumns = 23
 
 func decodeRow(v []driver.Value, r *journal.Row) error {
 	parts, err := decodeParts(v[18])
@@ -106,7 +106,7 @@ func decodeRow(v []driver.Value, r *journal.Row) error {
 		return err
 	}
 	*r = journal.Row{
-		Seq: asInt(v[0]), State: journal.State(asInt(v[2])), Epoch: int32(asInt(v[3])), Attempts: int(asInt(v[4])),
+		Seq: asInt(v[0]), State: journal.State(asInt(v[2])), Epoch: int32(asInt(v[3])), Attempts: int(asInt(v[4])), Strikes: int(asInt(v[22])),
 		AcceptedAt: asTime(v[5]), EndedAt: asTime(v[6]), Next: asTime(v[7]),
 		BaseChat: asText(v[12]), BaseCounter: int32(asInt(v[13])),
 		Reason: asText(v[16]), Hint: asText(v[17]), Parts: parts,

@@ -48,7 +48,7 @@ func MergeConv(c *journal.Conversation, by *journal.ConvChange) bool {
 // their places: those that were sent stay, the others are as if never tried.
 func Revive(r *journal.Row) {
 	r.State, r.Epoch = journal.Accepted, r.Epoch+1
-	r.Reason, r.Hint, r.Attempts = "", "", 0
+	r.Reason, r.Hint, r.Attempts, r.Strikes = "", "", 0, 0
 	r.Next, r.EndedAt = time.Time{}, time.Time{}
 	parts := make([]journal.Part, len(r.Parts))
 	sent := 0
@@ -67,7 +67,7 @@ func Revive(r *journal.Row) {
 // Update puts a change into its row. The caller has checked that it may.
 func Update(r *journal.Row, c *journal.Change, now time.Time) {
 	r.State, r.Reason, r.Hint = c.State, c.Reason, c.Hint
-	r.Attempts, r.Next = c.Attempts, c.Next
+	r.Attempts, r.Strikes, r.Next = c.Attempts, c.Strikes, c.Next
 	if c.Parts != nil {
 		r.Parts = c.Parts
 	}
