@@ -92,7 +92,7 @@ func TestAPICallsAreGuarded(t *testing.T) {
 		rig := newPrivateRig(rigToken)
 		c.handler = func(http.ResponseWriter, *http.Request) { asked = true }
 		rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(rigToken)}, rigRegistry(), &rig.health,
-			rig.journal, &rig.waiting, slog.New(slog.DiscardHandler), redactRow, c)
+			rig.journal, &rig.waiting, &rig.parked, slog.New(slog.DiscardHandler), redactRow, c)
 		if res := rig.call(c.method, c.path); res.Code != http.StatusUnauthorized || asked {
 			t.Errorf("%s %s answers %d without the token", c.method, c.path, res.Code)
 		}
