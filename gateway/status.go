@@ -79,7 +79,7 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	s := Status{
 		Version: g.opts.Version, At: now.UTC(), Started: g.began.UTC(), Uptime: now.Sub(g.began).Seconds(),
 		Ready: len(unready) == 0, Core: g.coreState(), Journal: g.journalStatus(), Balanced: true,
-		Faults: append(append([]Fault{}, unready...), g.Unwell()...),
+		Suspects: g.suspects.count(), Faults: append(append([]Fault{}, unready...), g.Unwell()...),
 	}
 	gone, err := stranded{g}.List(ctx)
 	if err != nil {
@@ -170,5 +170,6 @@ type apiCall struct {
 func (g *Gateway) apiCalls() []apiCall {
 	return []apiCall{
 		{http.MethodGet, "/api/v1/status", g.serveStatus},
+		{http.MethodGet, "/api/v1/trace", g.serveTrace},
 	}
 }

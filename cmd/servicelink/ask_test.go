@@ -67,6 +67,20 @@ gone     -         removed  0   -       0    -       0     -
 channel shop: paused: the network refuses the credentials
 gateway: lanes_parked: later
 `
+	traceAnswer = `{"by":"id","conversations":[{"channel":"shop","conversation":"749d7cab","chat_id":"c1","counter":3,"started":"2026-01-02T01:00:00Z"}],
+"messages":[{"seq":12,"channel":"shop","direction":"out","conversation":"749d7cab","id":"s1","chat_id":"c1","counter":3,"state":"done","bytes":12,"text":"hi\u001b[2J",
+"steps":[{"at":"2026-01-02T01:00:00Z","what":"accepted into the journal"},{"what":"attempts to send: 1"},{"at":"2026-01-02T01:00:01Z","what":"part 1 of 1: sent"}]}],
+"notes":["not recorded: much"]}`
+	traceScreen = `conversation 749d7cab in shop, chat c1, counter 3, since 2026-01-02 01:00:00.000
+
+12 out shop/749d7cab, id s1, counter 3, 12 bytes: done
+  text: hi�[2J
+  2026-01-02 01:00:00.000  accepted into the journal
+  -                        attempts to send: 1
+  2026-01-02 01:00:01.000  part 1 of 1: sent
+
+(not recorded: much)
+`
 	letter     = `{"seq":7,"channel":"shop","direction":"out","tracking":"749d7cab","id":"m7","reason":"blocked","hint":"","attempts":2,"bytes":12,"accepted":"2026-01-02T01:00:00Z","ended":"2026-01-02T01:00:01.5Z","parts":[{"state":"rejected","reason":"blocked","at":"2026-01-02T01:00:01Z"}]}`
 	deadScreen = `SEQ  ENDED                    CHANNEL  DIRECTION  CONVERSATION  ATTEMPTS  REASON   HINT
 7    2026-01-02 01:00:01.500  shop     out        749d7cab      2         blocked  -
@@ -88,13 +102,15 @@ part 1        rejected 2026-01-02 01:00:01.000 blocked
 
 func TestAsking(t *testing.T) {
 	here := fixed(t, map[string]string{
-		"GET /api/v1/status":                             statusAnswer,
-		"GET /api/v1/dead?limit=100":                     `{"dead":[]}`,
-		"GET /api/v1/dead?before=9&channel=shop&limit=1": `{"dead":[` + letter + `],"next_before":7}`,
-		"GET /api/v1/dead?limit=1&before=8":              `{"dead":[` + letter + `]}`,
-		"GET /api/v1/dead?limit=1&before=9":              `{"dead":[` + letter + `]}`,
-		"POST /api/v1/dead/7/requeue":                    `{"seq":7,"action":"requeue"}`,
-		"POST /api/v1/dead/7/discard":                    `{"seq":7,"action":"discard"}`,
+		"GET /api/v1/status":                                     statusAnswer,
+		"GET /api/v1/dead?limit=100":                             `{"dead":[]}`,
+		"GET /api/v1/dead?before=9&channel=shop&limit=1":         `{"dead":[` + letter + `],"next_before":7}`,
+		"GET /api/v1/dead?limit=1&before=8":                      `{"dead":[` + letter + `]}`,
+		"GET /api/v1/dead?limit=1&before=9":                      `{"dead":[` + letter + `]}`,
+		"GET /api/v1/trace?q=s1":                                 traceAnswer,
+		"GET /api/v1/trace?by=id&channel=shop&content=true&q=s1": traceAnswer,
+		"POST /api/v1/dead/7/requeue":                            `{"seq":7,"action":"requeue"}`,
+		"POST /api/v1/dead/7/discard":                            `{"seq":7,"action":"discard"}`,
 	})
 	sad := strings.Replace(statusAnswer, `"ready":true`, `"ready":false`, 1)
 	skewed := strings.Replace(statusAnswer, `"ledger_balanced":true`, `"ledger_balanced":false`, 1)
@@ -124,6 +140,9 @@ func TestAsking(t *testing.T) {
 		{at(here, "dead", "discard", "7", "x"), exitUsage, "", `"x" is not a SEQ`},
 		{at(here, "dead", "requeue", "7", "9"), exitFailed, "7: requeue: done\n", "409 Conflict: not a dead letter"},
 		{at(here, "dead", "requeue"), exitUsage, "", "requires at least 1 arg"},
+		{at(here, "trace", "s1"), exitFine, traceScreen, ""},
+		{at(here, "trace", "s1", "--by", "id", "--channel", "shop", "--content", "--json"), exitFine, traceAnswer, ""},
+		{at(here, "trace"), exitUsage, "", "accepts 1 arg"},
 		{at(here, "dead"), exitUsage, "", "say what to do"},
 		{at(fixed(t, map[string]string{"GET /api/v1/status": "<html>"}), "status"), exitFailed, "", "not that of a gateway"},
 		{[]string{"status", "--address", here}, exitFailed, "", "asks for its token"},

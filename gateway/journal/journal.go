@@ -225,6 +225,17 @@ type DeadQuery struct {
 	Limit   int    // 0 = 100
 }
 
+// TraceQuery selects rows among the newest Recent ones: those of one
+// conversation, or those that have ID as their own, their chat's or a part's
+// NetworkID.
+type TraceQuery struct {
+	Channel    string // empty = all; not with TrackingID
+	TrackingID string // the conversation; empty = by ID
+	ID         string
+	Recent     int64 // how many rows are looked through, counted by Seq
+	Limit      int   // the newest of those that match
+}
+
 // Options are the same for every driver.
 type Options struct {
 	// OnCommit receives rows by rule 3. Required.
@@ -267,6 +278,9 @@ type Journal interface {
 	// Pending lists a channel's pending rows in order of sequence, at most limit
 	// of those after the given one.
 	Pending(ctx context.Context, channel string, after int64, limit int) ([]Row, error)
+	// Trace lists rows for operators, in order of sequence. It costs a walk
+	// through all rows the query allows.
+	Trace(ctx context.Context, q TraceQuery) ([]Row, error)
 	// Row gives one row, or ErrNotFound.
 	Row(ctx context.Context, seq int64) (Row, error)
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that

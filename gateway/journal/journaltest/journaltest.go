@@ -47,6 +47,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 		{"refill from a callback", testRefillFromCallback},
 		{"find", testFind},
 		{"lanes", testLanes},
+		{"trace", testTrace},
 		{"ledger's oldest pending", testOldest},
 		{"requeue", testRequeue},
 		{"discard", testDiscard},

@@ -1,0 +1,55 @@
+package journaltest
+
+import (
+	"slices"
+	"testing"
+
+	"servicelink/gateway/journal"
+)
+
+func testTrace(t *testing.T, d Driver) {
+	h := open(t, d)
+	if rows, err := h.Trace(t.Context(), journal.TraceQuery{ID: "1", Recent: 10, Limit: 10}); err != nil || len(rows) != 0 {
+		t.Errorf("an empty journal: %v, %v", rows, err)
+	}
+	out := journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}
+	h.acceptOne(entry(laneIn("a"), "1"))
+	h.acceptOne(entry(laneIn("b"), "2"))
+	sent := h.acceptOne(journal.Entry{Lane: out, ID: "3", TextHash: 1, ChatID: "chat-1", Counter: 1, Content: []byte("x")})
+	h.acceptOne(entry(journal.Lane{Channel: "other", Direction: journal.In, TrackingID: "a"}, "1"))
+	h.commit(journal.Change{
+		Seq: sent.Seq, State: journal.Done,
+		Parts: []journal.Part{{State: journal.PartSent, NetworkID: `net"7`}, {State: journal.PartSent, NetworkID: "net8"}},
+		Conv:  &journal.ConvChange{Channel: "shop", TrackingID: "a", ChatID: "chat-1", Counter: 1},
+	})
+	h.acceptOne(entry(laneIn("a"), "5")) // in chat-1, by its base
+	for _, c := range []struct {
+		q    journal.TraceQuery
+		want []string
+	}{
+		{journal.TraceQuery{ID: "1"}, []string{"1", "1"}},
+		{journal.TraceQuery{ID: "1", Channel: "other"}, []string{"1"}},
+		{journal.TraceQuery{ID: "chat-1"}, []string{"3", "5"}},
+		{journal.TraceQuery{ID: `net"7`}, []string{"3"}},
+		{journal.TraceQuery{ID: "net8", Channel: "other"}, nil},
+		{journal.TraceQuery{ID: "net"}, nil},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a"}, []string{"1", "3", "5"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Limit: 2}, []string{"3", "5"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 3}, []string{"3", "5"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 1}, []string{"5"}},
+		{journal.TraceQuery{ID: "1", Recent: 3}, []string{"1"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "nobody"}, nil},
+		{journal.TraceQuery{Channel: "nobody", TrackingID: "a"}, nil},
+	} {
+		if c.q.Recent == 0 {
+			c.q.Recent = 100
+		}
+		if c.q.Limit == 0 {
+			c.q.Limit = 100
+		}
+		rows, err := h.Trace(t.Context(), c.q)
+		if err != nil || !slices.Equal(ids(rows), c.want) {
+			t.Errorf("%+v: %v, %v, want %v", c.q, ids(rows), err, c.want)
+		}
+	}
+}

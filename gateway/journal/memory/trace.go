@@ -1,0 +1,34 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"servicelink/gateway/journal"
+)
+
+// Trace is journal.Journal's.
+func (j *Journal) Trace(ctx context.Context, q journal.TraceQuery) (rows []journal.Row, err error) {
+	err = j.view(ctx, func(s *store) {
+		var newest int64
+		for seq := range s.rows {
+			newest = max(newest, seq)
+		}
+		for seq, r := range s.rows {
+			if seq > newest-q.Recent && traced(r, q) {
+				rows = append(rows, *r)
+			}
+		}
+	})
+	slices.SortFunc(rows, func(a, b journal.Row) int { return cmp.Compare(a.Seq, b.Seq) })
+	return rows[max(0, len(rows)-q.Limit):], err
+}
+
+func traced(r *journal.Row, q journal.TraceQuery) bool {
+	if q.TrackingID != "" {
+		return r.Lane.Channel == q.Channel && r.Lane.TrackingID == q.TrackingID
+	}
+	return (q.Channel == "" || r.Lane.Channel == q.Channel) && (r.ID == q.ID || r.ChatID == q.ID || r.BaseChat == q.ID ||
+		slices.ContainsFunc(r.Parts, func(p journal.Part) bool { return p.NetworkID == q.ID }))
+}

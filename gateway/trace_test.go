@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"servicelink/connectors"
+	"servicelink/simprot"
+)
+
+// TestTrace: every name of a message or its conversation finds it, without
+// content unless that is asked for.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	inHouse(t, func(h *house) {
+		h.writes("ann", 1)
+		h.writes("bob", 1)
+		h.waits(5 * time.Second)
+		sentence := h.says("ann", "planted text")
+		h.waits(5 * time.Second)
+		hash := simprot.LogID("ann|fake")
+		for _, c := range []struct {
+			q, by    string // by = how it must be understood
+			messages int
+		}{
+			{"ann|fake", byTracking, 2},
+			{"in-ann-0001", byID, 1},
+			{sentence, byID, 1},
+			{h.chat("ann").ID.String(), byID, 1},
+			{"net-1", byID, 1},
+			{hash, byHash, 2},
+			{"ann", byAddress, 2},
+		} {
+			for _, by := range []string{"", c.by} {
+				var answer Trace
+				h.asks(http.MethodGet, "/api/v1/trace?"+url.Values{"q": {c.q}, "by": {by}}.Encode(), http.StatusOK, &answer)
+				if answer.By != c.by || len(answer.Messages) != c.messages || len(answer.Conversations) != 1 ||
+					answer.Conversations[0].Conversation != hash || len(answer.Notes) == 0 {
+					t.Errorf("%s by %q: %+v", c.q, by, answer)
+				}
+				if text, _ := json.Marshal(answer); strings.Contains(string(text), "planted") || strings.Contains(string(text), "ann|fake") || strings.Contains(string(text), "Customer ann") {
+					t.Errorf("%s: content is shown: %s", c.q, text)
+				}
+			}
+		}
+		h.asks(http.MethodGet, "/api/v1/trace?q=nobody", http.StatusNotFound, nil)
+		h.asks(http.MethodGet, "/api/v1/trace?q=ann&channel=other", http.StatusNotFound, nil)
+		h.asks(http.MethodGet, "/api/v1/trace?q=ann&by=id", http.StatusNotFound, nil)
+		for _, bad := range []string{"", "?q=", "?q=a&by=name", "?q=a&content=yes", "?query=a", "?q=a&q=b"} {
+			h.asks(http.MethodGet, "/api/v1/trace"+bad, http.StatusBadRequest, nil)
+		}
+	})
+}
+
+func TestTraceContentIsAudited(t *testing.T) {
+	t.Parallel()
+	inHouse(t, func(h *house) {
+		h.stop()
+		h.chatty = true
+		h.start()
+		h.writes("ann", 1)
+		h.waits(5 * time.Second)
+		line := []string{`action="trace content"`, "conversation=" + simprot.LogID("ann|fake"), "result=done"}
+		var answer Trace
+		h.asks(http.MethodGet, "/api/v1/trace?q=in-ann-0001", http.StatusOK, &answer)
+		if h.logged(line...) != 0 {
+			t.Error("a trace without content is in the log")
+		}
+		h.asks(http.MethodGet, "/api/v1/trace?q=in-ann-0001&content=true", http.StatusOK, &answer)
+		if m, c := answer.Messages[0], answer.Conversations[0]; m.Text != "message 1" || c.TrackingID != "ann|fake" || c.PartyName != "Customer ann" {
+			t.Errorf("%+v of %+v", m, c)
+		}
+		if h.logged(line...) != 1 {
+			t.Errorf("%d lines of who has read content, want 1", h.logged(line...))
+		}
+	})
+}
+
+// TestTraceUnknown: an unknown outcome is told as such.
+func TestTraceUnknown(t *testing.T) {
+	t.Parallel()
+	inHouse(t, func(h *house) {
+		h.writes("ann", 1)
+		h.waits(5 * time.Second)
+		h.net.fail = func(int, connectors.Part) error {
+			return &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonTimeout}
+		}
+		sentence := h.says("ann", "hello")
+		h.waits(time.Minute)
+		var answer Trace
+		h.asks(http.MethodGet, "/api/v1/trace?q="+sentence, http.StatusOK, &answer)
+		var what []string
+		for _, s := range answer.Messages[0].Steps {
+			what = append(what, s.What)
+		}
+		if answer.Messages[0].State != "dead" || !slices.Contains(what, "part 1 of 1: unknown (timeout)") ||
+			!slices.Contains(what, "part 1 of 1 may have reached the customer: the network never said") {
+			t.Errorf("%s: %q", answer.Messages[0].State, what)
+		}
+	}, reportUnknown)
+}
