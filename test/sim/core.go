@@ -354,66 +354,6 @@ func (c *core) shown(sn *sentence) *simprot.ChatSentenceInfo {
 	return v
 }
 
-// status is the answer to START and STATUS: the latest chat with its sentences,
-// the oldest left out when there are too many.
-func (c *core) status(a address) simprot.Packet {
-	st := &simprot.ChatStatusInfo{
-		Peer: peer, Port: a.port, TrackingId: a.tracking, Status: simprot.StatusClosed,
-		Sentences: []*simprot.ChatSentenceInfo{},
-	}
-	if ch := c.latest[a]; ch != nil {
-		st.ChatId, st.Status = ch.id, ch.status
-		over := 0
-		if c.rules.Short > 0 {
-			over = len(ch.sentences) - c.rules.Short
-		}
-		for _, sn := range ch.sentences {
-			if over > 0 && (!sn.out || sn.confirmed != nil) {
-				over--
-				c.w.cutAnswers++
-				sn.masked = sn.masked || len(st.Sentences) > 0 || !c.rules.Counters
-				continue
-			}
-			st.Sentences = append(st.Sentences, c.shown(sn))
-		}
-	}
-	return simprot.Packet{Code: simprot.CodeChatStatus, Payload: st}
-}
-
-// list answers RESYNC.
-func (c *core) list(s *seat, p simprot.Packet, port string) {
-	items := simprot.ChatStatusList{}
-	for _, ch := range c.chats {
-		if ch.conv.net.port != port || ch.epoch != c.epoch || ch.status.Closed() && !c.keeps(ch) {
-			continue
-		}
-		it := &simprot.ChatStatusInfo{Peer: peer, Port: port, TrackingId: ch.conv.tracking, ChatId: ch.id, Status: ch.status}
-		if c.rules.ListCounts {
-			it.Counter = ch.counter
-		}
-		items = append(items, it)
-	}
-	for n := c.rules.ListFrame; n > 0 && len(items) > n; items = items[n:] {
-		part := simprot.Packet{Code: simprot.CodeChatList, Payload: items[:n:n]}
-		part.Extras.More = true
-		c.answer(s, p, part)
-	}
-	c.answer(s, p, simprot.Packet{Code: simprot.CodeChatList, Payload: items})
-}
-
-// keeps: a closed chat is listed until its sentences are confirmed or a day old.
-func (c *core) keeps(ch *chat) bool {
-	if !c.rules.KeepClosed {
-		return false
-	}
-	for _, sn := range ch.sentences {
-		if sn.out && sn.confirmed == nil && time.Since(sn.at) < 24*time.Hour {
-			return true
-		}
-	}
-	return false
-}
-
 // restart ends every connection; a core without a store forgets everything.
 func (c *core) restart(forget bool) {
 	for _, s := range append([]*seat(nil), c.seats...) {

@@ -43,7 +43,7 @@ func (d *dice) n(what drawn, id uint64, limit int) int {
 	s := stream{what, id}
 	d.asked[s]++
 	x := mix(d.seed ^ mix(uint64(what)<<48^id) ^ mix(d.asked[s]<<1|1))
-	return int(x % uint64(limit)) //nolint:gosec // limit is positive
+	return int(x % uint64(limit))
 }
 
 // upTo draws from [0, limit].

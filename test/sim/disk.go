@@ -55,12 +55,12 @@ func (d *disk) crash() error {
 		return err
 	}
 	for _, name := range []string{"journal.db", "journal.db-wal"} {
-		b, err := os.ReadFile(filepath.Join(from, name)) //nolint:gosec // ours
+		b, err := os.ReadFile(filepath.Join(from, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(d.dir, name), b, 0o600) //nolint:gosec // ours
+			err = os.WriteFile(filepath.Join(d.dir, name), b, 0o600)
 		}
 		if err != nil {
 			return err
@@ -69,11 +69,11 @@ func (d *disk) crash() error {
 	return nil
 }
 
-func (d *disk) open(o journal.Options) (journal.Journal, error) {
+func (d *disk) open(ctx context.Context, o journal.Options) (journal.Journal, error) {
 	if d.volatile {
 		return memory.Open(o)
 	}
-	return sqlite.Open(context.Background(), d.path(), o)
+	return sqlite.Open(ctx, d.path(), o)
 }
 
 // simJournal is one process's sight of the disk, until it dies.

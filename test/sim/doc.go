@@ -14,7 +14,7 @@
 //	dice.go       what else is drawn, by name and not in turn
 //	run.go        a run from its begin to its end
 //	world.go      what is known of every message; the moments at which a process may die
-//	core.go       the model core; corefault.go its mischief
+//	core.go       the model core; coreanswer.go what it tells, corefault.go its mischief
 //	wire.go       connections that delay, stall, break and deliver late
 //	network.go    the model networks and their connectors
 //	house.go      the gateway's processes: start, crash, stop

@@ -142,8 +142,8 @@ func (w *world) excuseSentAgain(_ *said, a, b *attempt) bool {
 	return false
 }
 
-// excuseOrder: b arrived before a, which was said earlier.
-func (w *world) excuseOrder(a, b *said, at *attempt) bool {
+// excuseOrder: a later one arrived before a.
+func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if at.life.gen != a.handed[0].life.gen && w.plan.Settings.UnknownOutbound == "send" {
 		return w.excuse(sendPolicy)
 	}

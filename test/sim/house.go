@@ -36,7 +36,7 @@ func (w *world) start() {
 	w.lives = append(w.lives, l)
 	w.life = l
 	w.note("gateway %d starts", l.n)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(w.ctx)
 	l.stop = cancel
 	go func() { l.done <- w.run(ctx, l) }()
 }
@@ -87,7 +87,7 @@ func (w *world) openJournal(l *life, o journal.Options) (journal.Journal, error)
 		j.age = w.disk.age
 	}
 	o.OnCommit = j.onCommit(o.OnCommit)
-	inner, err := w.disk.open(o)
+	inner, err := w.disk.open(w.ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (w *world) dial(ctx context.Context, l *life) (net.Conn, error) {
 	// takes as long as to hide how long it was.
 	wait := 2 * time.Millisecond
 	if len(l.wires) > 0 {
-		at := l.wires[len(l.wires)-1].endedAt.Add(250*time.Millisecond + w.dice.upTo(drawDial, uint64(l.n), 800*time.Millisecond)) //nolint:gosec // small
+		at := l.wires[len(l.wires)-1].endedAt.Add(250*time.Millisecond + w.dice.upTo(drawDial, uint64(l.n), 800*time.Millisecond))
 		wait = max(wait, time.Until(at))
 	}
 	w.mu.Unlock()
@@ -155,11 +155,13 @@ func (w *world) end(l *life) {
 }
 
 func (w *world) restartIn(d time.Duration) {
-	w.after(d, func() {
-		if w.life == nil {
-			w.start()
-		}
-	})
+	w.after(d, w.startAgain)
+}
+
+func (w *world) startAgain() {
+	if w.life == nil {
+		w.start()
+	}
 }
 
 // stopOrderly ends the process in order and waits for it.

@@ -33,9 +33,8 @@ type network struct {
 	offset  int      // confirmed
 	came    chan struct{}
 
-	faults   []*sendFault
-	mute     int // answers of webhook calls that are lost
-	notified int
+	faults []*sendFault
+	mute   int // answers of webhook calls that are lost
 }
 
 // sendFault is what becomes of the next sends.

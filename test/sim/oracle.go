@@ -207,7 +207,7 @@ func (w *world) checkDelivered(s *said) {
 
 // checkDeadOut: a dead letter has a cause, and the agent was told.
 func (w *world) checkDeadOut(s *said) {
-	ok := false
+	var ok bool
 	switch s.ended.Reason {
 	case "deadline":
 		// It is given up when the next attempt would come too late: a pause after
@@ -274,7 +274,7 @@ func (w *world) checkOrderOut(c *conv) {
 			}
 			continue
 		}
-		if before(b.s, a.s) && !w.excuseOrder(b.s, a.s, b.at) {
+		if before(b.s, a.s) && !w.excuseOrder(b.s, b.at) {
 			w.violate("order to the customer: %s before %s", a.s.mark, b.s.mark)
 		}
 	}

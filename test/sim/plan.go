@@ -113,17 +113,38 @@ var weights = []struct {
 	kind   opKind
 	weight int
 }{
-	{opWrites, 260}, {opEdits, 15}, {opRepeats, 40}, {opStops, 4}, {opPoison, poisonWeight},
-	{opSays, 220}, {opSaysLong, 40}, {opSaysReused, 15}, {opSaysNote, 8}, {opBegins, 30}, {opCloses, 45}, {opTurns, 12},
+	{opWrites, 260},
+	{opEdits, 15},
+	{opRepeats, 40},
+	{opStops, 4},
+	{opPoison, poisonWeight},
+	{opSays, 220},
+	{opSaysLong, 40},
+	{opSaysReused, 15},
+	{opSaysNote, 8},
+	{opBegins, 30},
+	{opCloses, 45},
+	{opTurns, 12},
 	{opShuts, 12},
-	{opBreaks, 35}, {opStalls, 20}, {opCoreFault, 90}, {opCoreAway, 10}, {opCoreRestart, 8}, {opCoreForgets, 2},
-	{opSendFault, 60}, {opMute, 10},
-	{opCrash, 18}, {opCrashAt, 45}, {opWipe, 3}, {opRestart, 10}, {opFull, 8}, {opAway, 8},
+	{opBreaks, 35},
+	{opStalls, 20},
+	{opCoreFault, 90},
+	{opCoreAway, 10},
+	{opCoreRestart, 8},
+	{opCoreForgets, 2},
+	{opSendFault, 60},
+	{opMute, 10},
+	{opCrash, 18},
+	{opCrashAt, 45},
+	{opWipe, 3},
+	{opRestart, 10},
+	{opFull, 8},
+	{opAway, 8},
 }
 
 // poisonWeight is how often a customer writes what breaks the core's connection:
-// 4, once the engine counts strikes (simprot.md 3.14).
-const poisonWeight = 0
+// simprot.md 3.14.
+const poisonWeight = 4
 
 // newPlan draws a plan.
 func newPlan(seed uint64) *plan {
@@ -246,6 +267,7 @@ func newOp(r *rand.Rand, kind opKind, at time.Duration, convs int, s *settings) 
 		if r.IntN(10) == 0 {
 			o.D *= 15
 		}
+		o.Up = r.IntN(3) == 0
 	case opCrash, opRestart:
 		if r.IntN(10) == 0 {
 			o.D *= 300

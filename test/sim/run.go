@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"testing/synctest"
 	"time"
@@ -31,7 +30,7 @@ func play(p *plan, base string) *result {
 	w.mu.Unlock()
 	for _, o := range p.Ops {
 		if d := o.At - time.Since(w.began); d > 0 {
-			time.Sleep(d)
+			sleep(d)
 		}
 		w.do(o)
 	}
@@ -48,7 +47,7 @@ func play(p *plan, base string) *result {
 func newWorld(p *plan, base string) *world {
 	s := &p.Settings
 	w := &world{
-		began: time.Now(), plan: p, dice: newDice(p.Seed), excuses: map[string]int{}, faults: map[string]int{},
+		ctx: context.Background(), began: time.Now(), plan: p, dice: newDice(p.Seed), excuses: map[string]int{}, faults: map[string]int{},
 		disk: &disk{base: base, volatile: s.Volatile, age: s.Age},
 	}
 	w.line.began = w.began
@@ -57,7 +56,7 @@ func newWorld(p *plan, base string) *world {
 	w.disk.fresh()
 	for i, ns := range s.Nets {
 		n := &network{
-			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i), //nolint:gosec // small
+			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i),
 			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, closed: ns.Closed, came: make(chan struct{}),
 		}
 		w.nets = append(w.nets, n)
@@ -142,6 +141,11 @@ func (w *world) doFault(o op, c *conv) {
 		signal := []simprot.Signal{simprot.SignalClosed, simprot.SignalHidden}[o.N%2]
 		w.core.signal[c.net.port] = signal
 		w.after(o.D, func() { w.core.signal[c.net.port] = simprot.SignalFree })
+		if o.Up {
+			w.after(10*time.Second, func() { // whoever asks whether it is open again hears nothing
+				w.core.faults = append(w.core.faults, &coreFault{kind: ignore, code: simprot.CodeChatRequest, count: 2})
+			})
+		}
 	case opBreaks:
 		for _, s := range append([]*seat(nil), w.core.seats...) {
 			s.wire.cut()
@@ -210,27 +214,46 @@ func (w *world) bearPoison() {
 	w.mu.Lock()
 	poisoned := map[*conv]bool{}
 	for _, c := range w.convs {
-		poisoned[c] = slices.ContainsFunc(c.events, func(e *event) bool { return poisonous(e.text) && len(e.takes) == 0 })
+		for _, e := range c.events {
+			if poisonous(e.text) && len(e.takes) == 0 {
+				poisoned[c] = true
+			}
+		}
 	}
 	clear(w.core.broken)
 	w.mu.Unlock()
-	if slices.Contains(slices.Collect(maps.Values(poisoned)), true) {
+	if len(poisoned) > 0 {
 		for began := time.Now(); time.Since(began) < poisonTime && w.fewBreaks(); {
-			time.Sleep(time.Minute)
+			sleep(time.Minute)
 		}
 		synctest.Wait()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(poisoned) > 0 && len(w.verdicts) == 0 && w.life != nil {
+		w.collect(w.life, false)
+		w.checkIsolated(poisoned)
+	}
+	w.core.sick = false
+	w.note("* the core can read everything")
+}
+
+// checkIsolated: nobody waits for another conversation's poison. With a journal
+// in memory a network waits for an answer until the event is done, and may bring
+// nothing else meanwhile.
+func (w *world) checkIsolated(poisoned map[*conv]bool) {
+	waits := map[*network]bool{}
+	for c := range poisoned {
+		waits[c.net] = w.plan.Settings.Volatile
+	}
 	for _, c := range w.convs {
 		for _, e := range c.events {
-			if !poisoned[c] && slices.Contains(slices.Collect(maps.Values(poisoned)), true) && e.acked == 0 {
+			pending := len(e.takes) == 0 && (e.acked == 0 || e.ended != nil && e.ended.State.Pending() && e.gen == w.life.gen)
+			if !poisoned[c] && !waits[c.net] && pending {
 				w.violate("poison: %s waits for another conversation's", e.id)
 			}
 		}
 	}
-	w.core.sick = false
-	w.note("* the core can read everything")
 }
 
 // fewBreaks: no sentence has broken too many connections.
@@ -258,13 +281,13 @@ const (
 func (w *world) settleDown() {
 	healed := time.Now()
 	for look := 20 * time.Second; time.Since(healed) < patience; look = min(look*5/4, 10*time.Minute) {
-		time.Sleep(look)
+		sleep(look)
 		synctest.Wait()
 		if w.atRest() {
 			break
 		}
 	}
-	time.Sleep(afterRest)
+	sleep(afterRest)
 	synctest.Wait()
 }
 
@@ -323,7 +346,9 @@ func (w *world) finish() {
 	lives := w.lives
 	w.mu.Unlock()
 	for _, l := range lives {
-		<-l.done
+		if err := <-l.done; err != nil {
+			w.note("gateway %d ended: %v", l.n, err)
+		}
 	}
 	synctest.Wait()
 	w.checkGoroutines()
@@ -393,7 +418,7 @@ func (w *world) rows(l *life, lane journal.Lane, keys []journal.IDHash) []*journ
 	if len(keys) == 0 {
 		return nil
 	}
-	rows, err := l.journal.Journal.Find(context.Background(), lane, keys...)
+	rows, err := l.journal.Journal.Find(w.ctx, lane, keys...)
 	if err != nil {
 		w.violate("the journal cannot be read: %v", err)
 	}

@@ -46,7 +46,7 @@ func TestSim(t *testing.T) {
 	}
 	s := newSeries(t)
 	for i := range *flagRuns {
-		s.run(*flagFrom + uint64(i)) //nolint:gosec // not negative
+		s.run(*flagFrom + uint64(i))
 	}
 	s.report()
 }
@@ -54,7 +54,7 @@ func TestSim(t *testing.T) {
 // simulate makes one run.
 func simulate(t *testing.T, p *plan) (res *result) {
 	t.Helper()
-	base, err := os.MkdirTemp(tempBase(), "sim")
+	base, err := os.MkdirTemp(tempBase(), "sim") //nolint:usetesting // in memory, where that is; gone after each run
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,9 +75,11 @@ func describe(p simprot.Packet) string {
 			s += " [" + strings.Join(shown, " ") + "]"
 		}
 	case simprot.ChatStatusList:
-		for _, it := range v {
-			s += fmt.Sprintf(" %s:%s:%d", it.TrackingId, it.Status, it.Counter)
+		items := make([]string, len(v))
+		for i, it := range v {
+			items[i] = fmt.Sprintf("%s:%s:%d", it.TrackingId, it.Status, it.Counter)
 		}
+		s += " [" + strings.Join(items, " ") + "]"
 	case *simprot.ChatServiceInfo:
 		s += fmt.Sprintf(" %s/%s %s", v.Port, v.TrackingId, v.Signal)
 	case *simprot.ChatCommandInfo:

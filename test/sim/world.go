@@ -23,6 +23,7 @@ const (
 // of it; nobody calls the engine while holding it.
 type world struct {
 	mu    sync.Mutex
+	ctx   context.Context //nolint:containedctx // of what is asked after a process has died
 	began time.Time
 	plan  *plan
 	dice  *dice
@@ -205,8 +206,8 @@ func (c *core) told(x *wire, p simprot.Packet) {
 // knows notes that a journal can know a chat from now on.
 func (c *core) knows(l *life, v *simprot.ChatStatusInfo) {
 	ch := c.latest[address{v.Port, v.TrackingId}]
-	if ch == nil || ch.id != v.ChatId || v.Sentences == nil {
-		return
+	if ch == nil || ch.id != v.ChatId || v.Sentences == nil || c.rules.ToAll {
+		return // with ToAll it may answer somebody else's question
 	}
 	told := time.Now()
 	c.w.after(takenIn, func() {
@@ -343,7 +344,10 @@ func (w *world) point(p point) bool {
 	return false
 }
 
-// pause lets virtual time pass.
+// sleep lets virtual time pass.
+func sleep(d time.Duration) { _ = pause(context.Background(), d) }
+
+// pause lets virtual time pass, or less when ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
