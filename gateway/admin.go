@@ -111,10 +111,10 @@ func actOn(name string, log *slog.Logger, do func(context.Context, int64) error)
 // failAdmin answers a failed call: short, fixed, telling what to do next.
 func failAdmin(w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
-	case errors.Is(err, journal.ErrNotFound):
+	case errors.Is(err, journal.ErrNotFound), errors.Is(err, errNoChannel):
 		writeError(w, http.StatusNotFound, actionResult(err))
 	case errors.Is(err, journal.ErrNotDead), errors.Is(err, errNotServed), errors.Is(err, errServed),
-		errors.Is(err, errNotWaits), errors.Is(err, errReloading):
+		errors.Is(err, errNotWaits), errors.Is(err, errReloading), errors.Is(err, errPaused), errors.Is(err, errNotPaused):
 		writeError(w, http.StatusConflict, actionResult(err))
 	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
 		writeError(w, http.StatusServiceUnavailable, actionResult(err))
@@ -138,6 +138,12 @@ func actionResult(err error) string {
 		return "its channel is served"
 	case errors.Is(err, errNotWaits):
 		return "not pending"
+	case errors.Is(err, errPaused):
+		return "paused already"
+	case errors.Is(err, errNotPaused):
+		return "not paused"
+	case errors.Is(err, errNoChannel):
+		return "no such channel"
 	case errors.Is(err, errReloading):
 		return "the configuration is being read, try again"
 	case errors.Is(err, journal.ErrFull):

@@ -110,6 +110,7 @@ func (g *Gateway) buildChannel(cfg config.Channel, egress config.Egress, d conne
 		cfg.Settings.Warn("", "files of its customers are announced without a link", "set public.url")
 	}
 	ch.limits = newLimits(ch.caps, conn)
+	ch.limits.hold(g.pauses.has(cfg.Name))
 	ch.port = newPort(g, ch)
 	return ch, nil
 }

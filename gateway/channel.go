@@ -148,7 +148,7 @@ func (ch *channel) deafFor() connectors.Reason {
 const (
 	stateOK       = "ok"
 	stateDisabled = "disabled"
-	statePaused   = "paused"    // the network refuses our credentials, or the egress guard the target
+	statePaused   = "paused"    // by an operator; the network refuses our credentials, or the egress guard the target
 	stateConflict = "conflict"  // somebody else reads the account
 	stateDeaf     = "deaf"      // the network cannot be read
 	stateStarting = "starting"  // it waits for its turn to begin reading

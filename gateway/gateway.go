@@ -62,6 +62,7 @@ type Gateway struct {
 	began       time.Time // the base of monotonic times
 	parkedLanes atomic.Int64
 	suspects    suspects
+	pauses      pauses
 	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
 	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
 
@@ -169,6 +170,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	defer g.life.stopHard()
 	g.metrics.setSources(g.journal.Ledger, g.states, g.journal.Size)
+	g.loadPauses(ctx)
 	g.wakeAtStart(ctx)
 
 	// Two lives: the services end when ctx does, the link a little later.

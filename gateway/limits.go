@@ -43,6 +43,7 @@ type limits struct {
 	change    chan struct{}
 	pausedFor *connectors.SendError // by sends
 	refused   *connectors.SendError // by the Runner: it tells when that is over
+	held      *connectors.SendError // by an operator, who tells, too
 	// nextTrial is when one attempt is let through although sends have paused
 	// the channel, to see whether the credentials work again.
 	nextTrial time.Time
@@ -74,7 +75,7 @@ func (l *limits) paused() bool { return l.cause() != nil }
 func (l *limits) cause() *connectors.SendError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return cmp.Or(l.refused, l.pausedFor)
+	return cmp.Or(l.held, l.refused, l.pausedFor)
 }
 
 // wait returns when a send to the recipient is allowed.
@@ -95,7 +96,7 @@ func (l *limits) wait(ctx context.Context, to connectors.Address, deadline time.
 func (l *limits) free(to connectors.Address) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refused == nil && l.pausedFor == nil && !l.patience(to).After(time.Now())
+	return l.held == nil && l.refused == nil && l.pausedFor == nil && !l.patience(to).After(time.Now())
 }
 
 // patience is until when the network does not want a send to the recipient.
@@ -157,7 +158,7 @@ func (l *limits) waitPatience(ctx context.Context, to connectors.Address, deadli
 		now := time.Now()
 		until := l.patience(to)
 		switch {
-		case l.refused != nil:
+		case l.held != nil || l.refused != nil:
 			until = farAway
 		case l.pausedFor == nil:
 		case !now.Before(l.nextTrial) && !until.After(now):
@@ -268,6 +269,23 @@ func (l *limits) accept() {
 		l.refused = nil
 		l.changed()
 	}
+}
+
+// hold pauses sending because an operator wants it, or ends that.
+func (l *limits) hold(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = nil
+	if on {
+		l.held = &connectors.SendError{Hint: "an operator has paused it: servicelink resume lets it go on"}
+	}
+	l.changed()
+}
+
+func (l *limits) isHeld() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held != nil
 }
 
 // changed wakes everybody who waits. l.mu is held.

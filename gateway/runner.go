@@ -19,7 +19,7 @@ const wellAfter = time.Minute
 // channel is stopped.
 func (g *Gateway) startRunner(ctx context.Context, ch *channel) {
 	r, ok := ch.conn.(connectors.Runner)
-	if !ok || !ch.cfg.Enabled {
+	if !ok || !ch.cfg.Enabled || ch.limits.isHeld() {
 		return
 	}
 	ctx, ch.stopRunner = context.WithCancel(ctx)

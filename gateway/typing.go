@@ -106,7 +106,7 @@ func (t *typing) forget(ch *channel) {
 // say makes the request, unless one for the conversation is under way. t.mu
 // is held.
 func (t *typing) say(typer connectors.Typer, key convKey, on bool) {
-	if t.busy[key] {
+	if t.busy[key] || key.ch.limits.isHeld() {
 		return
 	}
 	t.busy[key] = key.ch.life.spawn(func() {
@@ -127,7 +127,7 @@ func (t *typing) say(typer connectors.Typer, key convKey, on bool) {
 // markRead sets the network's read mark: the agent's side has a message.
 func (t *typing) markRead(ch *channel, cmd *simprot.ChatCommandInfo) {
 	marker, ok := ch.conn.(connectors.ReadMarker)
-	if !ok || !ch.caps.ReadMark || cmd.ID == "" {
+	if !ok || !ch.caps.ReadMark || cmd.ID == "" || ch.limits.isHeld() {
 		return
 	}
 	ch.life.spawn(func() {

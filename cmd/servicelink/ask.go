@@ -119,7 +119,7 @@ func refusal(body []byte) string {
 
 // show prints an answer: as it came, or by the given function once it is read
 // into v.
-func (a *asking) show(w io.Writer, body []byte, v any, print func(io.Writer) error) error {
+func (a *asking) show(w io.Writer, body []byte, v any, human func(io.Writer) error) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return &failure{exitFailed, fmt.Errorf("servicelink: the answer is not that of a gateway: %w", err)}
 	}
@@ -127,7 +127,7 @@ func (a *asking) show(w io.Writer, body []byte, v any, print func(io.Writer) err
 		_, err := w.Write(body)
 		return failedWriting(err)
 	}
-	return failedWriting(print(w))
+	return failedWriting(human(w))
 }
 
 // shown is a text for a terminal: what would steer it is left out.

@@ -102,6 +102,8 @@ part 1        rejected 2026-01-02 01:00:01.000 blocked
 
 func TestAsking(t *testing.T) {
 	here := fixed(t, map[string]string{
+		"POST /api/v1/channels/a%20b/pause":                      `{"channel":"a b"}`,
+		"POST /api/v1/channels/shop/resume":                      `{"channel":"shop","volatile":true}`,
 		"GET /api/v1/status":                                     statusAnswer,
 		"GET /api/v1/dead?limit=100":                             `{"dead":[]}`,
 		"GET /api/v1/dead?before=9&channel=shop&limit=1":         `{"dead":[` + letter + `],"next_before":7}`,
@@ -114,6 +116,8 @@ func TestAsking(t *testing.T) {
 	})
 	sad := strings.Replace(statusAnswer, `"ready":true`, `"ready":false`, 1)
 	skewed := strings.Replace(statusAnswer, `"ledger_balanced":true`, `"ledger_balanced":false`, 1)
+	sadOne := fixed(t, map[string]string{"GET /api/v1/status": sad})
+	skewedOne := fixed(t, map[string]string{"GET /api/v1/status": skewed})
 	token := tokenFile(t, "right")
 	at := func(address string, args ...string) []string {
 		return append(args, "--address", address, "--token-file", token)
@@ -124,10 +128,8 @@ func TestAsking(t *testing.T) {
 		stdout, stderr string // stdout whole, of stderr a part
 	}{
 		{at(here, "status"), exitFine, statusScreen, ""},
-		{at(fixed(t, map[string]string{"GET /api/v1/status": sad}), "status"), exitFailed,
-			strings.Replace(statusScreen, "ready", "not ready", 1), "the gateway is not ready"},
-		{at(fixed(t, map[string]string{"GET /api/v1/status": skewed}), "status"), exitFailed,
-			strings.Replace(statusScreen, "in balance", "NOT IN BALANCE", 1), "the ledger is not in balance"},
+		{at(sadOne, "status"), exitFailed, strings.Replace(statusScreen, "ready", "not ready", 1), "the gateway is not ready"},
+		{at(skewedOne, "status"), exitFailed, strings.Replace(statusScreen, "in balance", "NOT IN BALANCE", 1), "the ledger is not in balance"},
 		{at(here, "status", "--json"), exitFine, statusAnswer, ""},
 		{at(here, "dead", "list", "--channel", "shop", "--before", "9", "--limit", "1"), exitFine, deadScreen, ""},
 		{at(here, "dead", "list", "--json"), exitFine, `{"dead":[]}`, ""},
@@ -142,6 +144,10 @@ func TestAsking(t *testing.T) {
 		{at(here, "dead", "requeue"), exitUsage, "", "requires at least 1 arg"},
 		{at(here, "trace", "s1"), exitFine, traceScreen, ""},
 		{at(here, "trace", "s1", "--by", "id", "--channel", "shop", "--content", "--json"), exitFine, traceAnswer, ""},
+		{at(here, "pause", "a b"), exitFine, "a b: pause: done\n", ""},
+		{at(here, "resume", "shop"), exitFine, "shop: resume: done; the journal is in memory: a restart forgets it\n", ""},
+		{at(here, "pause", "none"), exitFailed, "", "409 Conflict"},
+		{at(here, "pause"), exitUsage, "", "accepts 1 arg"},
 		{at(here, "trace"), exitUsage, "", "accepts 1 arg"},
 		{at(here, "dead"), exitUsage, "", "say what to do"},
 		{at(fixed(t, map[string]string{"GET /api/v1/status": "<html>"}), "status"), exitFailed, "", "not that of a gateway"},

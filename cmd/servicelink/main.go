@@ -71,6 +71,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(), newCheck(), newHealth(), newStatus(), newDead(), newTrace(), newCoreCheck(), newExample(), newVersion())
+	root.AddCommand(newPauses()...)
 	return root
 }
 

@@ -290,6 +290,12 @@ type Journal interface {
 	// ledger keeps it as dead, and its id stays known.
 	Discard(ctx context.Context, seq int64) error
 
+	// Pause keeps that an operator has paused a channel, and since when; the
+	// zero time ends it. The journal only keeps it.
+	Pause(ctx context.Context, channel string, since time.Time) error
+	// Paused gives the paused channels.
+	Paused(ctx context.Context) (map[string]time.Time, error)
+
 	// Sweep erases what is over its time, a bounded step at a time; it returns
 	// the number of rows touched, 0 when nothing is left.
 	Sweep(ctx context.Context) (int, error)

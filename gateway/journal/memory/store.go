@@ -48,6 +48,7 @@ type store struct {
 	lanes  map[journal.Lane][]int64 // pending, ascending; none empty
 	convs  map[convKey]*journal.Conversation
 	ledger map[journal.LedgerKey]*journal.Counts
+	paused map[string]time.Time
 	// withContent and withID are done, and done or dead rows, waiting for
 	// their times to be over.
 	withContent, withID []ended
@@ -57,7 +58,7 @@ var _ writer.Store = (*store)(nil)
 
 func newStore(o journal.Options) *store {
 	return &store{
-		o: o, born: o.Now(),
+		o: o, born: o.Now(), paused: make(map[string]time.Time),
 		rows: make(map[int64]*journal.Row), keys: make(map[rowKey]int64),
 		lanes: make(map[journal.Lane][]int64), convs: make(map[convKey]*journal.Conversation),
 		ledger: make(map[journal.LedgerKey]*journal.Counts),

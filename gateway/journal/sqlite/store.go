@@ -40,7 +40,7 @@ type store struct {
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
 	update, updateParts, requeue, discard *stmt
-	laneOf, stateOf                       *stmt
+	laneOf, stateOf, pause, unpause       *stmt
 	pageCount, freeCount                  *stmt
 }
 
@@ -61,6 +61,8 @@ func (s *store) prepare() error {
 	s.updateParts = c.prepare(update + ", parts = ?" + forward)
 	s.requeue = c.prepare(`UPDATE message SET state = 1, reason = NULL, hint = NULL, attempts = 0, strikes = 0, next_at = NULL,
 		ended_at = NULL, epoch = ?, parts = ? WHERE seq = ?`)
+	s.pause = c.prepare("INSERT INTO paused (channel, since) VALUES (?, ?) ON CONFLICT DO UPDATE SET since = excluded.since")
+	s.unpause = c.prepare("DELETE FROM paused WHERE channel = ?")
 	s.discard = c.prepare("UPDATE message SET state = 5, hint = NULL, content = NULL WHERE seq = ?")
 	s.laneOf = c.prepare("SELECT m.lane, c.channel FROM message m JOIN conversation c ON c.id = m.lane >> 1 WHERE m.seq = ?")
 	s.stateOf = c.prepare("SELECT state FROM message WHERE seq = ?")

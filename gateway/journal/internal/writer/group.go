@@ -112,6 +112,8 @@ func (w *Writer) do(g *group, s *step, full error) error {
 		}
 	case kindDiscard:
 		err = w.store.Discard(s.seq)
+	case kindPause:
+		err = w.store.Pause(s.channel, s.since)
 	case kindSweep:
 		s.res.touched, err = w.store.Sweep()
 	}

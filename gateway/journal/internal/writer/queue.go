@@ -15,6 +15,7 @@ const (
 	kindChange
 	kindRequeue
 	kindDiscard
+	kindPause
 	kindSweep
 	kindRefill
 )
@@ -27,6 +28,8 @@ type step struct {
 	seq     int64            // requeue, discard
 	lane    journal.Lane     // refill
 	limit   int
+	channel string    // pause
+	since   time.Time // pause; zero = no more
 	refill  func([]journal.Row, bool, error)
 	// done hears the outcome on the writer's goroutine; nil = nobody asked.
 	done func(*result)

@@ -7,6 +7,8 @@
 package writer
 
 import (
+	"time"
+
 	"servicelink/gateway/journal"
 )
 
@@ -27,6 +29,7 @@ type Store interface {
 	// Requeue fills row with the dead letter that is pending again.
 	Requeue(seq int64, row *journal.Row) error
 	Discard(seq int64) error
+	Pause(channel string, since time.Time) error
 	Sweep() (int, error)
 	// Probe writes a trifle, to see whether writing works again.
 	Probe() error

@@ -120,6 +120,12 @@ func (w *Writer) Discard(ctx context.Context, seq int64) error {
 	return err
 }
 
+// Pause is journal.Journal's.
+func (w *Writer) Pause(ctx context.Context, channel string, since time.Time) error {
+	_, err := w.wait(ctx, &step{kind: kindPause, channel: channel, since: since})
+	return err
+}
+
 // Sweep is journal.Journal's.
 func (w *Writer) Sweep(ctx context.Context) (int, error) {
 	r, err := w.wait(ctx, &step{kind: kindSweep})
