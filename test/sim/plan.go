@@ -59,6 +59,7 @@ type opKind string
 
 const (
 	opWrites      opKind = "customer writes"
+	opBursts      opKind = "customer writes a lot at once"
 	opEdits       opKind = "customer edits"
 	opStops       opKind = "customer leaves for good"
 	opPoison      opKind = "customer writes poison"
@@ -115,6 +116,7 @@ var weights = []struct {
 }{
 	{opWrites, 260},
 	{opEdits, 15},
+	{opBursts, 6},
 	{opRepeats, 40},
 	{opStops, 4},
 	{opPoison, poisonWeight},
@@ -251,6 +253,8 @@ func newOp(r *rand.Rand, kind opKind, at time.Duration, convs int, s *settings) 
 			}
 		}
 		o.D = time.Duration(1+r.IntN([]int{80, 60_000}[r.IntN(2)])) * time.Millisecond
+	case opBursts:
+		o.N = 15 + r.IntN(15) // more than a lane holds
 	case opSendFault:
 		o.How = someSends[r.IntN(len(someSends))]
 		if r.IntN(6) == 0 {

@@ -86,7 +86,7 @@ func (w *world) do(o op) {
 	}
 	c := w.convs[o.Conv]
 	switch o.Kind {
-	case opWrites:
+	case opWrites, opBursts:
 		for range o.N {
 			w.writes(c, "text", false)
 		}

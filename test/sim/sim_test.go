@@ -37,7 +37,7 @@ var (
 )
 
 // fixedRuns is what `make test` makes, under the race detector.
-const fixedRuns = 40
+const fixedRuns = 25
 
 // TestSim makes the runs of fixed seeds.
 func TestSim(t *testing.T) {
