@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -85,8 +86,12 @@ func (g Guard) CheckHost(host string) error {
 var loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // endsInNumber is the rule of the URL standard for hosts that are to be read as
-// IPv4 addresses: their last label is a decimal, octal or hexadecimal number.
+// IPv4 addresses: their last label is a decimal, octal or hexadecimal number. Of
+// C's readers the newest take 0b for one, too.
 func endsInNumber(label string) bool {
+	if _, err := strconv.ParseUint(label, 0, 64); err == nil {
+		return true
+	}
 	digits := "0123456789"
 	if len(label) > 1 && (label[:2] == "0x" || label[:2] == "0X") {
 		label, digits = label[2:], "0123456789abcdefABCDEF"

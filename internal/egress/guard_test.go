@@ -98,7 +98,7 @@ func TestGuardControl(t *testing.T) {
 // address to netip.
 var oddHosts = []string{
 	"2130706433", "0x7f000001", "017700000001", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1", "0X7F.1", "10.0.0.1.",
-	"0", "0x", "169.254.169.254.", "1.2.3.4.5", "127.0.0.01", "localhost", "LocalHost", "localhost.", "a.localhost", "", ".",
+	"0", "0x", "0B0", "127.0b1", "169.254.169.254.", "1.2.3.4.5", "127.0.0.01", "localhost", "LocalHost", "localhost.", "a.localhost", "", ".",
 }
 
 func TestCheckHost(t *testing.T) {
