@@ -153,7 +153,8 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if !w.core.rules.Counters {
 		return w.excuse(arrivalOrder)
 	}
-	if !w.core.rules.ChatIDs && len(w.lives) > 1 && a.sn.chat.closed > 0 {
+	ended := a.sn.chat.closed > 0 || a.sn.chat.epoch != w.core.epoch // forgotten is as good as closed
+	if !w.core.rules.ChatIDs && len(w.lives) > 1 && ended {
 		return w.excuse(unplaced)
 	}
 	return false
