@@ -55,11 +55,15 @@ func readError(err error) error {
 
 // openError says what an operator can do about a journal that does not open.
 func openError(path string, err error) error {
+	damaged := fmt.Errorf("journal %s is damaged: %w (restore it from a backup, or move it away together with "+
+		"its -wal and -shm files to start with an empty one)", path, err)
+	if errors.Is(err, errDamaged) {
+		return damaged
+	}
 	if se, ok := errors.AsType[*driverpkg.Error](err); ok {
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return fmt.Errorf("journal %s is damaged: %w (restore it from a backup, or move it away together with "+
-				"its -wal and -shm files to start with an empty one)", path, err)
+			return damaged
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 			return fmt.Errorf("journal %s cannot be written: %w (check the owner and rights of the file and its directory)", path, err)
 		case sqlite3.SQLITE_FULL:

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"cmp"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -67,6 +69,24 @@ func (p *pending) load(c *conn, l *ledger) error {
 		}
 		if v != nil {
 			p.of(l.get(asText(v[0]), direction(lane)))[lane] = slices.Clip(seqs)
+		}
+	}
+	return p.agrees(l)
+}
+
+// errDamaged: pages can be spoilt so that SQLite reads them without an error.
+var errDamaged = errors.New("its parts contradict each other")
+
+// agrees compares what was found with the ledger: a row that is not in the index
+// would wait for good, and nobody would be told.
+func (p *pending) agrees(l *ledger) error {
+	for _, a := range l.accounts {
+		found := 0
+		for _, seqs := range p.lanes[a] {
+			found += len(seqs)
+		}
+		if int64(found) != a.Pending {
+			return fmt.Errorf("%w: %d rows are pending by the ledger and %d by their index", errDamaged, a.Pending, found)
 		}
 	}
 	return nil
