@@ -144,6 +144,8 @@ type cutJournal struct {
 	blind atomic.Bool
 	// immortal keeps it from burying anybody.
 	immortal atomic.Bool
+	// slow is how long it takes to commit, as if it were away meanwhile.
+	slow atomic.Int64
 	// sick is its Health, size its Size when they are set.
 	sick    atomic.Pointer[error]
 	size    atomic.Int64
@@ -203,6 +205,7 @@ func (c *cutJournal) Commit(ctx context.Context, ch ...journal.Change) error {
 		<-ctx.Done()
 		return journal.ErrAway
 	}
+	sleep(ctx, time.Duration(c.slow.Load()))
 	return c.Journal.Commit(ctx, ch...)
 }
 

@@ -44,6 +44,21 @@ func TestSentenceNotJournaledIsNotOvertaken(t *testing.T) {
 	}, oldJournal)
 }
 
+// TestDeadlinePassesWhileTheJournalIsAway: between the look at the deadline and
+// the request lies a commit, which waits for the journal.
+func TestDeadlinePassesWhileTheJournalIsAway(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.cut.slow.Store(int64(2 * time.Minute))
+		h.says("anna", "too late")
+		h.waits(10 * time.Minute)
+		h.wantGot()
+		if dead := h.dead(); len(dead) != 1 || dead[0] != string(connectors.ReasonDeadline) {
+			t.Errorf("dead letters %v, want one past its deadline", dead)
+		}
+	}, oldJournal, func(h *house, _ *refcore.Options) { h.cfg.Limits.Deadline = time.Minute })
+}
+
 // TestUnknownChatStaysUnknownUntilItIsJudged: the records are gone, and the
 // first look at what the chat shows fails after its answer came. The second
 // look must not take the chat for a known one.

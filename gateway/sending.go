@@ -229,6 +229,10 @@ func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.R
 		d.states[i] = journal.Part{}
 		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonCanceled, Err: err}
 	}
+	if d.expired(time.Now()) { // the journal was away for long
+		d.states[i] = journal.Part{}
+		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonDeadline}
+	}
 	limit := sendTimeout
 	if d.parts[i].File != nil {
 		limit = fileSendTimeout
