@@ -150,6 +150,9 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if a.sn.early {
 		return w.excuse(sharedID)
 	}
+	if next := w.next(a.sn.chat); next.byAgent && next.n > a.sn.chat.n && next.began < a.handed[0].step {
+		return w.excuse(hiddenChat) // its packet was late, and STATUS no longer told that it is missing
+	}
 	if !w.core.rules.Counters {
 		return w.excuse(arrivalOrder)
 	}

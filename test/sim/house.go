@@ -107,7 +107,7 @@ func (w *world) dial(ctx context.Context, l *life) (net.Conn, error) {
 	// takes as long as to hide how long it was.
 	wait := 2 * time.Millisecond
 	if len(l.wires) > 0 {
-		at := l.wires[len(l.wires)-1].endedAt.Add(250*time.Millisecond + w.dice.upTo(drawDial, uint64(l.n), 800*time.Millisecond))
+		at := l.wires[len(l.wires)-1].endedAt.Add(250*time.Millisecond + w.dice.upTo(drawDial, uint64(l.n), 500*time.Millisecond))
 		wait = max(wait, time.Until(at))
 	}
 	w.mu.Unlock()
@@ -176,8 +176,16 @@ func (w *world) stopOrderly() {
 	w.note("gateway %d is told to stop", l.n)
 	l.stop()
 	w.mu.Unlock()
+	late := time.AfterFunc(stopTime, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !l.dead {
+			w.cry("stop: gateway %d does not stop within %v", l.n, stopTime)
+		}
+	})
 	err := <-l.done
 	l.done <- err
+	late.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if l.dead {
@@ -192,6 +200,10 @@ func (w *world) stopOrderly() {
 		w.disk.fresh()
 	}
 }
+
+// stopTime is what an orderly stop may take: limits.stop, and the link's
+// goodbye.
+const stopTime = 30 * time.Second
 
 func (w *world) config(l *life) *config.Config {
 	s := &w.plan.Settings

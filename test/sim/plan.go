@@ -128,7 +128,7 @@ var weights = []struct {
 	{opCloses, 45},
 	{opTurns, 12},
 	{opShuts, 12},
-	{opBreaks, 35},
+	{opBreaks, 55},
 	{opStalls, 20},
 	{opCoreFault, 90},
 	{opCoreAway, 10},

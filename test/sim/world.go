@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -156,6 +157,12 @@ func (w *world) violate(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.note("VIOLATION %s", text)
 	w.verdicts = append(w.verdicts, text)
+}
+
+// cry is violate for what the bubble will not survive: it says so at once.
+func (w *world) cry(format string, args ...any) {
+	w.violate(format, args...)
+	fmt.Fprintf(os.Stderr, "\nseed %d: %s\n", w.plan.Seed, w.verdicts[len(w.verdicts)-1])
 }
 
 func (w *world) find(a address) *conv {
