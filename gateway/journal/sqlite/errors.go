@@ -22,6 +22,8 @@ func away(err error) error {
 		return nil
 	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway):
 		return err
+	case isDamage(err):
+		return fmt.Errorf("%w: the file is damaged: %w", journal.ErrAway, err)
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", journal.ErrAway, err)
 	}
@@ -32,8 +34,6 @@ func away(err error) error {
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: no space on the device: %w", journal.ErrFull, err)
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%w: the file is damaged: %w", journal.ErrAway, err)
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY,
 		sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL,
 		sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH:
@@ -55,15 +55,12 @@ func readError(err error) error {
 
 // openError says what an operator can do about a journal that does not open.
 func openError(path string, err error) error {
-	damaged := fmt.Errorf("journal %s is damaged: %w (restore it from a backup, or move it away together with "+
-		"its -wal and -shm files to start with an empty one)", path, err)
-	if errors.Is(err, errDamaged) {
-		return damaged
+	if isDamage(err) {
+		return fmt.Errorf("journal %s is damaged: %w (restore it from a backup, or move it away together with "+
+			"its -wal and -shm files to start with an empty one)", path, err)
 	}
 	if se, ok := errors.AsType[*driverpkg.Error](err); ok {
 		switch se.Code() & 0xff {
-		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return damaged
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 			return fmt.Errorf("journal %s cannot be written: %w (check the owner and rights of the file and its directory)", path, err)
 		case sqlite3.SQLITE_FULL:

@@ -174,6 +174,9 @@ func migrate(ctx context.Context, path string, now time.Time) (err error) {
 	if err := checkOurs(ctx, db); err != nil {
 		return err
 	}
+	if err := checkTables(ctx, db); err != nil {
+		return err
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,9 +72,6 @@ func (p *pending) load(c *conn, l *ledger) error {
 	}
 	return p.agrees(l)
 }
-
-// errDamaged: pages can be spoilt so that SQLite reads them without an error.
-var errDamaged = errors.New("its parts contradict each other")
 
 // agrees compares what was found with the ledger: a row that is not in the index
 // would wait for good, and nobody would be told.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"fmt"
 	"slices"
 
 	"servicelink/gateway/journal"
@@ -235,6 +236,7 @@ func isDead(v []driver.Value, column int) error {
 }
 
 func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more bool, err error) {
+	defer func() { s.noteDamage(err) }()
 	c, err := s.convs.get(lane.Channel, lane.TrackingID)
 	if c == nil || err != nil {
 		return nil, false, err
@@ -248,7 +250,7 @@ func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more 
 		}
 	}
 	if len(rows) < len(seqs) {
-		return nil, false, journal.ErrNotFound
+		return nil, false, fmt.Errorf("%w: %d pending rows of a lane are not where its index says", errDamaged, len(seqs)-len(rows))
 	}
 	for i := range rows {
 		rows[i].Loaded = true

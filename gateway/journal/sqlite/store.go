@@ -37,6 +37,8 @@ type store struct {
 	size    atomic.Int64
 	written int64 // bytes since size was measured, about
 
+	damage error // found while the file was in use
+
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
 	update, updateParts, requeue, discard *stmt
@@ -221,6 +223,9 @@ func (s *store) remeasure() {
 }
 
 func (s *store) Full() error {
+	if s.damage != nil {
+		return s.damage
+	}
 	if size := s.size.Load(); s.o.MaxBytes > 0 && size >= s.o.MaxBytes {
 		return fmt.Errorf("%w: %d of %d bytes are used", journal.ErrFull, size, s.o.MaxBytes)
 	}

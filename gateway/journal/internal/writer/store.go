@@ -39,7 +39,8 @@ type Store interface {
 
 	// Pending gives a lane's first pending rows, outside a transaction.
 	Pending(lane journal.Lane, limit int) (rows []journal.Row, more bool, err error)
-	// Full is nil, or says why no new entry fits (errors.Is ErrFull).
+	// Full is nil, or says why no new entry fits (errors.Is ErrFull), or why
+	// none is taken any more (errors.Is ErrAway).
 	Full() error
 	// Away wraps err into ErrFull or ErrAway when it says that the storage
 	// cannot be written now, whatever is written; else it returns nil.

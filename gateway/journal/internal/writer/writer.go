@@ -237,6 +237,9 @@ func (w *Writer) doRefill(s *step) {
 	rows, more, err := w.store.Pending(s.lane, s.limit)
 	if err != nil {
 		err = w.awayError(err)
+		if full := w.store.Full(); full != nil {
+			w.setHealth(full)
+		}
 	}
 	s.refill(rows, more, err)
 }
