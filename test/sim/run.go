@@ -71,9 +71,9 @@ func newWorld(p *plan, base string) *world {
 // do lets one thing happen.
 func (w *world) do(o op) {
 	if o.Kind == opRestart {
-		w.faults[string(o.Kind)]++
 		w.stopOrderly()
 		w.mu.Lock()
+		w.faults[string(o.Kind)]++
 		w.restartIn(o.D / 4)
 		w.mu.Unlock()
 		return
