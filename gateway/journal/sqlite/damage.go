@@ -67,12 +67,18 @@ func checkTables(ctx context.Context, db *sql.DB) error {
 
 // contradictions count what cannot be: pages that read as empty ones.
 var contradictions = []struct{ says, count string }{
-	{"there are conversations without a state, or the other way round",
-		"SELECT (SELECT count(*) FROM conversation) - (SELECT count(*) FROM progress)"},
-	{"there are conversations, and the salt of their ids is gone",
-		"SELECT EXISTS (SELECT 1 FROM conversation) AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'salt')"},
-	{"there are tables, and no version of them",
-		"SELECT NOT EXISTS (SELECT 1 FROM goose_db_version)"},
+	{
+		"there are conversations without a state, or the other way round",
+		"SELECT (SELECT count(*) FROM conversation) - (SELECT count(*) FROM progress)",
+	},
+	{
+		"there are conversations, and the salt of their ids is gone",
+		"SELECT EXISTS (SELECT 1 FROM conversation) AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'salt')",
+	},
+	{
+		"there are tables, and no version of them",
+		"SELECT NOT EXISTS (SELECT 1 FROM goose_db_version)",
+	},
 }
 
 // noteDamage remembers that the file turned out to be damaged while it is used:
