@@ -210,8 +210,10 @@ func copyFile(to, from string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
-	return err
+	if _, err = io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Sync() // else it is written out while something is measured
 }
 
 // removeJournal deletes a journal with the files beside it.
