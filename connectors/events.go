@@ -19,6 +19,7 @@ const (
 	KindService     Kind = "service"     // something happened in the conversation
 	KindUnsupported Kind = "unsupported" // Text = a short safe description
 	KindStop        Kind = "stop"        // the customer ended the conversation for good
+	KindNotice      Kind = "notice"      // what became of a message of ours: Notice; never shown
 )
 
 // Event is something that came from the network.
@@ -32,6 +33,7 @@ type Event struct {
 	Location   *Location
 	Contact    *Contact
 	Button     *Button
+	Notice     *Notice
 	RefID      string    // the network's id of the message an edit, deletion, reaction or reply is about
 	Quote      string    // of a reply: the text it answers, or the part of it that was marked; empty = no reply
 	SentAt     time.Time // by the network's clock; zero when it does not say
