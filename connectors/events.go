@@ -33,7 +33,7 @@ type Event struct {
 	Location   *Location
 	Contact    *Contact
 	Button     *Button
-	Notice     *Notice
+	Notice     *Notice   `json:",omitempty"`
 	RefID      string    // the network's id of the message an edit, deletion, reaction or reply is about
 	Quote      string    // of a reply: the text it answers, or the part of it that was marked; empty = no reply
 	SentAt     time.Time // by the network's clock; zero when it does not say

@@ -12,10 +12,14 @@ import (
 
 // simChecks are for every connector whose network has a simulator.
 func simChecks(h Harness) []check {
-	if h.Webhook == nil {
-		return slices.Concat(sendSimChecks, scenarioChecks(h, inBubble), runChecks)
+	list := slices.Concat(sendSimChecks, reconcileChecks)
+	if slices.Contains(h.Simulation.Kinds, connectors.KindNotice) {
+		list = append(list, check{"reconcile/notice", checkNotice, h.Webhook == nil})
 	}
-	return slices.Concat(sendSimChecks, scenarioChecks(h, onSockets), []check{{"inbound/brought", checkBrought, onSockets}})
+	if h.Webhook == nil {
+		return slices.Concat(list, scenarioChecks(h, inBubble), runChecks)
+	}
+	return slices.Concat(list, scenarioChecks(h, onSockets), []check{{"inbound/brought", checkBrought, onSockets}})
 }
 
 var sendSimChecks = []check{

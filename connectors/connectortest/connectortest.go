@@ -17,6 +17,7 @@
 //	inbound/*    webhooks: Verify, Parse, Reply
 //	send/*       outcomes of Send: HTTP's own, the simulator's faults, documented errors
 //	claims/*     Capabilities against what the simulator takes, and optional interfaces
+//	reconcile/*  what became of a send whose answer was lost
 //	scenarios/*  contents both ways, against golden files
 //	run/*        Runners: crashes, faults, patience, end
 //	the last     secrets, addresses, goroutines: what the others left

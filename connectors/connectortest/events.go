@@ -18,7 +18,7 @@ var (
 var kinds = []connectors.Kind{
 	connectors.KindText, connectors.KindFile, connectors.KindLocation, connectors.KindContact, connectors.KindButton,
 	connectors.KindEdit, connectors.KindDelete, connectors.KindReaction, connectors.KindService,
-	connectors.KindUnsupported, connectors.KindStop,
+	connectors.KindUnsupported, connectors.KindStop, connectors.KindNotice,
 }
 
 // verdict judges what Parse returned, whatever it was given.
@@ -53,7 +53,7 @@ func faults(c connectors.Connector, events []connectors.Event) (found []string) 
 		if !slices.Contains(kinds, ev.Kind) {
 			found = append(found, "event of the unknown kind "+string(ev.Kind))
 		}
-		if ev.Customer.RemoteAddress == "" || ev.Customer.PartyName == "" {
+		if ev.Kind != connectors.KindNotice && (ev.Customer.RemoteAddress == "" || ev.Customer.PartyName == "") {
 			found = append(found, "event without RemoteAddress or PartyName")
 		}
 		if utf8.RuneCountInString(ev.Customer.UserToken) > 320 {
@@ -91,6 +91,10 @@ func missing(ev connectors.Event) bool {
 		return ev.Button == nil
 	case connectors.KindEdit, connectors.KindDelete, connectors.KindReaction:
 		return ev.RefID == ""
+	case connectors.KindNotice:
+		n := ev.Notice
+		return n == nil || n.PartID == "" || n.Fate == connectors.FateUnknown ||
+			n.Fate == connectors.FateSent && n.NetworkID == "" || n.Fate == connectors.FateFailed && n.Failure == nil
 	}
 	return false
 }

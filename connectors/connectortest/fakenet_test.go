@@ -36,6 +36,9 @@ type fakeUpdate struct {
 	ID               int
 	Chat, Kind, Text string
 	File             string `json:",omitempty"`
+	// Mark is the sender's own word for the message Of, in an echo.
+	Mark string `json:",omitempty"`
+	Of   int    `json:",omitempty"`
 }
 
 // fakeCall is what the connector posts.
@@ -44,6 +47,7 @@ type fakeCall struct {
 	Chat    string       `json:",omitempty"`
 	Text    string       `json:",omitempty"`
 	Reply   string       `json:",omitempty"`
+	Mark    string       `json:",omitempty"` // comes back in the echo
 	File    string       `json:",omitempty"`
 	Buttons []fakeButton `json:",omitempty"`
 }
@@ -54,7 +58,21 @@ type fakeShown struct {
 	ID    int
 	Agent bool
 	fakeCall
+	in string // the conversation
+	at time.Time
 }
+
+// fakeListed is a message in the network's own list of messages, which has no
+// place for anybody else's id.
+type fakeListed struct {
+	ID         int
+	Chat, Text string
+	Agent      bool
+	At         time.Time
+}
+
+// fakeListing is how long a message takes to get into the list.
+const fakeListing = 2 * time.Second
 
 type fakeAnswer struct {
 	OK      bool
@@ -62,6 +80,7 @@ type fakeAnswer struct {
 	Wait    int          `json:",omitempty"`
 	ID      int          `json:",omitempty"`
 	Updates []fakeUpdate `json:",omitempty"`
+	List    []fakeListed `json:",omitempty"`
 }
 
 func newFakeNet(string) Simulator {
@@ -93,7 +112,7 @@ func (n *fakeNet) Act(action json.RawMessage) (string, error) {
 		n.files["file/"+u.File] = string(a.File.Base64)
 	}
 	n.updates = append(n.updates, u)
-	n.chat = append(n.chat, fakeShown{ID: n.last, fakeCall: fakeCall{Text: a.Text}})
+	n.chat = append(n.chat, fakeShown{ID: n.last, fakeCall: fakeCall{Text: a.Text}, in: a.User.ID, at: time.Now()})
 	n.wake()
 	return strconv.Itoa(n.last), nil
 }
@@ -131,11 +150,14 @@ func (n *fakeNet) Requests() []Request {
 	return slices.Clone(n.seen)
 }
 
-func (n *fakeNet) Shown(string) ([]Shown, error) {
+func (n *fakeNet) Shown(chat string) ([]Shown, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var list []Shown
 	for _, m := range n.chat {
+		if m.in != chat && !n.free {
+			continue
+		}
 		s := Shown{ID: strconv.Itoa(m.ID), Agent: m.Agent, Text: m.Text, ReplyTo: m.Reply, Content: m}
 		for _, b := range m.Buttons {
 			s.Buttons = append(s.Buttons, b.Data)
@@ -250,6 +272,8 @@ func (n *fakeNet) do(ctx context.Context, method string, call fakeCall, f Fault)
 		return n.poll(ctx, call.Offset, f.Kind)
 	case "send":
 		return n.send(call)
+	case "list":
+		return n.list(call.Chat)
 	}
 	return fakeAnswer{OK: true}
 }
@@ -307,8 +331,27 @@ func (n *fakeNet) send(call fakeCall) fakeAnswer {
 		return fakeAnswer{Code: 404}
 	}
 	n.last++
-	n.chat = append(n.chat, fakeShown{ID: n.last, Agent: true, fakeCall: call})
-	return fakeAnswer{OK: true, ID: n.last}
+	n.chat = append(n.chat, fakeShown{ID: n.last, Agent: true, fakeCall: call, in: call.Chat, at: time.Now()})
+	sent := n.last
+	if call.Mark != "" {
+		n.last++
+		n.updates = append(n.updates, fakeUpdate{ID: n.last, Chat: call.Chat, Kind: "echo", Text: call.Text, Mark: call.Mark, Of: sent})
+		n.wake()
+	}
+	return fakeAnswer{OK: true, ID: sent}
+}
+
+// list gives the messages of a conversation, or of all.
+func (n *fakeNet) list(chat string) fakeAnswer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := []fakeListed{}
+	for _, m := range n.chat {
+		if (m.in == chat || chat == "") && time.Since(m.at) >= fakeListing {
+			list = append(list, fakeListed{m.ID, m.in, m.Text, m.Agent, m.at})
+		}
+	}
+	return fakeAnswer{OK: true, List: list}
 }
 
 var errFake = errors.New("answer makes no sense")

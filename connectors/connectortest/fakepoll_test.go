@@ -30,7 +30,7 @@ type poller struct {
 // pollHarness describes it; fault "" is the sound one.
 func pollHarness(fault string) Harness {
 	var other atomic.Int64
-	kinds := []connectors.Kind{connectors.KindText, connectors.KindFile, connectors.KindUnsupported}
+	kinds := []connectors.Kind{connectors.KindText, connectors.KindFile, connectors.KindUnsupported, connectors.KindNotice}
 	if fault == "kinds nobody tried" {
 		kinds = append(kinds, connectors.KindLocation)
 	}
@@ -223,6 +223,8 @@ func (c *poller) event(u fakeUpdate) connectors.Event {
 		if c.is("token in file address") {
 			ev.File.URL = "http://127.0.0.1/" + fakeToken
 		}
+	case u.Kind == "echo":
+		return c.notice(u, ev)
 	case u.Kind != "text":
 		ev.Kind, ev.Text = connectors.KindUnsupported, "something"
 	}
@@ -266,7 +268,7 @@ func (c *poller) Send(ctx context.Context, part connectors.Part) (connectors.Rec
 	if !ok {
 		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonNotFound}
 	}
-	call := fakeCall{Chat: addr.RemoteAddress, Text: part.Text, Reply: part.ReplyTo}
+	call := fakeCall{Chat: addr.RemoteAddress, Text: part.Text, Reply: part.ReplyTo, Mark: part.ID}
 	if c.is("answers nothing") {
 		call.Reply = ""
 	}

@@ -222,6 +222,9 @@ func (p *probe) play(name string, steps scenario) outcome {
 			s.rest()
 		case st.Send != nil:
 			out.Sends = append(out.Sends, s.speak(st.Send, i))
+			if slices.Contains(p.h.Simulation.Kinds, connectors.KindNotice) {
+				s.rest() // the network's word on it
+			}
 		case st.Typing != nil:
 			typer, _ := s.c.(connectors.Typer)
 			if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, *st.Typing)); se != nil {

@@ -47,6 +47,20 @@ var pollFaults = map[string]string{
 	"gives out error pages":      "claims/open",
 	"kinds nobody tried":         "scenarios",
 	"token in file address":      "secrets",
+	"finds nothing":              "reconcile/taken",
+	"finds it by another name":   "reconcile/taken",
+	"sends to find out":          "reconcile/taken",
+	"finds what is not there":    "reconcile/lost",
+	"in a hurry":                 "reconcile/late",
+	"forgets what is taken":      "reconcile/twins",
+	"forgets when it was":        "reconcile/twins",
+	"takes the customer for us":  "reconcile/twins",
+	"looks everywhere":           "reconcile/twins",
+	"believes errors":            "reconcile/faults",
+	"asks without end":           "reconcile/stops",
+	"no word of echoes":          "reconcile/notice",
+	"answers its own echo":       "reconcile/notice",
+	"notice without our id":      "reconcile/notice",
 }
 
 // TestKitCanFailPollers: every fault is caught by the check meant for it.

@@ -19,6 +19,7 @@ const memoryAddress = "http://127.0.0.1:80"
 type world struct {
 	p     *probe
 	sim   Simulator
+	wire  *wire
 	lives *lives
 }
 
@@ -29,12 +30,14 @@ func (p *probe) world() *world { return p.worldFor("") }
 // webhooks.
 func (p *probe) worldFor(gateway string) *world {
 	w := &world{p: p, sim: p.h.Simulation.Start(gateway)}
-	w.lives = &lives{next: w.sim}
+	w.wire = &wire{next: w.sim}
+	w.lives = &lives{next: w.wire}
 	network := newMemory(w.lives)
 	p.dial = network.dial
 	p.undo = append(p.undo, func() {
 		p.dial = nil
 		network.end()
+		w.wire.end()
 		w.sim.Close()
 	})
 	return w
