@@ -6,7 +6,7 @@
 //
 //	bin/bench                     everything, about half an hour
 //	bin/bench -only inbound       one section: inbound, outbound, idle, backlog, isolation or codec
-//	bin/bench -profile cpu.out    a CPU profile of the gateway under load
+//	bin/bench -profile cpu.out    a CPU profile of the gateway under load (with -only)
 package main
 
 import (

@@ -115,6 +115,13 @@ func outbound(ctx context.Context, s *settings) error {
 		fmt.Fprintf(s.out, "run %d  bare client %6.0f/s  gateway %6.0f/s confirmed (ratio %.2f)\n", i+1, bare, rate, rate/bare)
 	}
 	fmt.Fprintf(s.out, "median bare client %6.0f/s  gateway %6.0f/s  ratio %.2f\n", median(bareRates), median(rates), median(ratios))
+	if s.profile != "" {
+		taken := s.startProfile(ctx, st)
+		_, err := outboundRun(ctx, core, network, ids)
+		if err := errors.Join(err, taken()); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(s.out, "gateway %.0f us CPU a message; other programs took %.0f %% of the machine\n",
 		float64(st.gateway.usage().since(cpu).cpu.Microseconds())/float64(s.runs*outMessages), 100*others.share(st.gateway))
 	return outboundSteps(ctx, s, core, network, ids)
