@@ -243,6 +243,7 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, a *answer, be
 		switch row := rows[i]; {
 		case row != nil && row.State == journal.Done:
 			g.confirm(c, sn.ID)
+			g.steps.tell(stepConfirmed, row.Entry)
 		case row != nil: // pending: its lane has it; dead: told already
 		default:
 			e := g.outEntry(c.ch, sn)
@@ -264,6 +265,7 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, a *answer, be
 	if len(entries) == 0 {
 		return nil
 	}
+	g.steps.tell(stepFromAnswer, entries...)
 	verdicts, err := g.journal.Accept(ctx, entries...)
 	if err != nil {
 		c.ch.port.unjournaled.Store(true)

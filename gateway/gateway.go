@@ -58,6 +58,7 @@ type Gateway struct {
 	window  *window
 	typing  *typing
 	waits   waits
+	steps   *steps
 
 	began       time.Time // the base of monotonic times
 	parkedLanes atomic.Int64
@@ -99,7 +100,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts: opts, log: opts.Log, registry: opts.Registry,
 		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
-	g.typing = newTyping(g)
+	g.typing, g.steps = newTyping(g), newSteps()
 	g.tracing = g.newTracing(cfg)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))

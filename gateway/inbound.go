@@ -131,6 +131,7 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 		g.finishIn(c, it, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})
 		return
 	}
+	row.turn()
 	for tries := 0; ctx.Err() == nil; {
 		v, err := g.tryIn(ctx, c, it)
 		switch {
@@ -141,6 +142,7 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 			tries++
 		case errors.Is(err, simprot.ErrNoAnswer):
 			tries++
+			row.step(stepParked)
 			g.park(ctx, c, tries)
 		case errors.Is(err, errSuspect):
 			g.window.release(it) // settled: STATUS does not show it
@@ -163,6 +165,7 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 	if err := g.load(ctx, c); err != nil {
 		return notYet, err
 	}
+	it.row.stepIf(c.ch.port.current() == nil, stepCore)
 	s, err := c.ch.port.claimed(ctx)
 	if err != nil {
 		return notYet, err
@@ -202,11 +205,13 @@ func (g *Gateway) clearDoubt(ctx context.Context, c *conversation, s *simprot.Se
 		}
 		return notYet, 0, nil
 	}
+	it.row.step(stepDoubt)
 	a, err := g.ask(ctx, c, s, it.writeTick)
 	select {
 	case n := <-it.echo: // a late echo withdraws the question
 		g.metrics.lateEcho()
 		c.echoed(n)
+		it.row.step(stepEchoed)
 		return shownNow, 0, nil
 	default:
 	}
@@ -221,6 +226,7 @@ func (g *Gateway) clearDoubt(ctx context.Context, c *conversation, s *simprot.Se
 func (g *Gateway) judge(c *conversation, it *inItem, a *answer) verdict {
 	if n, ok := a.inbound[it.row.ID]; ok {
 		c.echoed(n)
+		it.row.step(stepShown)
 		return shownNow
 	}
 	if !it.inDoubt || it.row.Epoch > 0 && it.sends == 0 {
@@ -244,6 +250,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 	if err := g.window.acquire(ctx, c.ch, s, it); err != nil {
 		return notYet, err
 	}
+	it.row.stepIf(it.alone(), stepAlone)
 	if err := g.window.fly(ctx, s, it.alone()); err != nil {
 		return notYet, err
 	}
@@ -252,6 +259,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 		return notYet, nil // the answer is older than the latest RESYNC
 	}
 	it.begin(c, time.Since(g.began))
+	it.row.waits(stepWritten, echoTimeout, "")
 	err := s.Send(simprot.CodeChatSentenceIn, it.sentence(c), func(at time.Time) { it.writtenAt.Store(int64(at.Sub(g.began))) })
 	if err != nil {
 		var bad *simprot.EncodeError
@@ -308,12 +316,15 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 			g.metrics.roundtrip(it.age(g))
 			g.window.echoed()
 			c.echoed(n)
+			it.row.step(stepEchoed)
 			return shownNow, nil
 		case <-it.closed:
-			it.unseen--        // that it is not shown has a reason
+			it.unseen-- // that it is not shown has a reason
+			it.row.step(stepChatClosed)
 			return notYet, nil // in doubt: STATUS decides
 		case <-s.Done():
 			g.strike(it, s)
+			it.row.step(stepLinkLost)
 			return notYet, simprot.ErrGone
 		case <-ctx.Done():
 			return notYet, ctx.Err()
@@ -323,6 +334,7 @@ func (g *Gateway) awaitEcho(ctx context.Context, c *conversation, s *simprot.Ses
 				continue
 			}
 			g.metrics.echoTimeout()
+			it.row.step(stepNoEcho)
 			g.window.timedOut()
 			s.Ping()
 			return notYet, c.ch.port.resync(c.ch.life.lanes, s) //nolint:contextcheck // a new step

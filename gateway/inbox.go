@@ -31,6 +31,7 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 		waits = g.waits.add(entries)
 		defer g.waits.remove(waits)
 	}
+	g.steps.received(ctx, entries)
 	began := time.Now()
 	verdicts, err := g.journal.Accept(ctx, entries...)
 	if err != nil {

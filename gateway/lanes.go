@@ -74,6 +74,10 @@ type held struct {
 	fresh bool
 	// freed (out): it may be sent.
 	freed bool
+	// steps, key and last are for traces (trace_steps.go).
+	steps *steps
+	key   uint64
+	last  stepRecord
 }
 
 func (l *laneState) idle() bool { return len(l.rows) == 0 && !l.behind && !l.running }
@@ -186,6 +190,7 @@ func (g *Gateway) admit(c *conversation, l *laneState, row *journal.Row, limit i
 	// A repeat may be of a row that an earlier process worked on.
 	h.Loaded = h.Loaded || h.Repeat
 	l.add(h)
+	h.enter(g.steps, entered(row, len(l.rows)))
 	if (row.Repeat || row.Loaded) && len(l.rows) > 1 {
 		slices.SortFunc(l.rows, func(a, b *held) int { return cmp.Compare(a.Seq, b.Seq) })
 	}
@@ -269,7 +274,9 @@ func (g *Gateway) refill(ctx context.Context, c *conversation, l *laneState) err
 		if err == nil {
 			for i := range rows {
 				c.tick++
-				l.add(&held{Row: rows[i], tick: c.tick})
+				h := &held{Row: rows[i], tick: c.tick}
+				l.add(h)
+				h.enter(g.steps, stepLoaded)
 			}
 			l.setBehind(more)
 		}

@@ -161,6 +161,7 @@ func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {
 	if c.arrive(&e, sn) {
 		ch.metrics.reusedID()
 	}
+	g.steps.tell(stepFromCore, e)
 	g.journal.Submit([]journal.Entry{e}, func(v []journal.Verdict, err error) {
 		g.landed(c, &e, err == nil)
 		if err != nil {

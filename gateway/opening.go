@@ -51,11 +51,13 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	if open {
 		return notYet, nil
 	}
+	it.row.stepIf(c.ch.gate.closed() != "", stepClosed)
 	if err := c.ch.gate.pass(ctx, s, func(signal simprot.Signal) error {
 		return g.tellClosed(ctx, c, it, signal)
 	}, c.ch.cfg.WhenClosed); err != nil {
 		return closedVerdict(err)
 	}
+	it.row.step(stepRequest)
 	signal, a, err := g.prologue(ctx, c, s, it)
 	if err != nil {
 		c.ch.gate.failed()
@@ -67,6 +69,7 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 	}
 	if !signal.Accepts() {
 		c.ch.gate.shut(signal)
+		it.row.step(stepClosed)
 		if err := g.tellClosed(ctx, c, it, signal); err != nil {
 			return notYet, err
 		}
@@ -76,6 +79,7 @@ func (g *Gateway) openChat(ctx context.Context, c *conversation, s *simprot.Sess
 		return notYet, nil
 	}
 	c.ch.gate.open()
+	it.row.step(stepStart)
 	a, err = g.start(ctx, c, s, it)
 	if errors.Is(err, simprot.ErrNoAnswer) {
 		c.mu.Lock()

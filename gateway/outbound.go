@@ -158,6 +158,7 @@ func (g *Gateway) freeOut(c *conversation) {
 			continue
 		}
 		h.freed = true
+		h.step(stepFreed)
 		if h.ChatID != "" && h.ChatID == c.chatID {
 			c.released = max(c.released, h.Counter)
 		}

@@ -27,10 +27,13 @@ type pauses struct {
 	all map[string]time.Time
 }
 
-func (p *pauses) has(channel string) bool {
+func (p *pauses) has(channel string) bool { return !p.since(channel).IsZero() }
+
+// since is when a channel was paused; zero = it is not.
+func (p *pauses) since(channel string) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.all[channel].IsZero()
+	return p.all[channel]
 }
 
 // set keeps since when a channel is paused; zero = no more.

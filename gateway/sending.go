@@ -189,6 +189,7 @@ func (g *Gateway) mayAttempt(ctx context.Context, d *delivery, i int) (verdict, 
 	if d.expired(time.Now()) {
 		return late, nil
 	}
+	d.row.note(d.c.ch.limits.obstacle(d.parts[i].To))
 	err := d.c.ch.limits.wait(ctx, d.parts[i].To, d.row.Deadline)
 	if errors.Is(err, errDeadline) {
 		return late, nil
@@ -237,10 +238,12 @@ func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.R
 	if d.parts[i].File != nil {
 		limit = fileSendTimeout
 	}
+	d.row.attempts(i)
 	sendCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	receipt, err := sendSafely(sendCtx, d.c.ch.conn, d.parts[i])
 	outcome, reason := "sent", ""
+	d.row.outcome(i, err)
 	if err != nil {
 		se := connectors.AsSendError(err)
 		outcome, reason = se.Outcome.String(), string(se.Reason)
@@ -300,6 +303,7 @@ func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors
 	if !d.row.Deadline.IsZero() && time.Now().Add(wait).After(d.row.Deadline) {
 		return verdict{journal.Dead, connectors.ReasonDeadline, hintOf(se)}
 	}
+	d.row.waits(stepBackOff, wait, se.Reason)
 	sleep(ctx, wait)
 	return notYet
 }
@@ -332,6 +336,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	c.mu.Lock()
 	mark := c.mark()
 	c.mu.Unlock()
+	d.row.step(stepEnding)
 	err := g.journal.Commit(ctx, journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: v.state, Reason: string(v.reason), Hint: v.hint,
 		Attempts: d.row.Attempts, Parts: d.states, Conv: mark,
@@ -346,6 +351,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	c.mu.Unlock()
 	c.ch.finished(d.row.Row, v.state, string(v.reason))
 	if v.state == journal.Done && !d.content.Auto {
+		d.row.confirms(c)
 		g.confirm(c, cmp.Or(d.content.ID, d.row.ID))
 	}
 	g.settle(d.row.Lane, d.row.ID)

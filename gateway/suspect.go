@@ -65,7 +65,9 @@ func (s *suspects) park(ctx context.Context, g *Gateway, c *conversation, it *in
 	defer s.remove(p)
 	c.ch.log.Warn("suspected of breaking the connection to the core: parked", "seq", it.row.Seq,
 		"conversation", simprot.LogID(c.tracking), "strikes", it.strikes, "sends", it.unseen)
-	timer := time.NewTimer(parkFor(it.parked))
+	rest := parkFor(it.parked)
+	it.row.waits(stepSuspect, rest, "")
+	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -61,13 +60,30 @@ type TracedMessage struct {
 	State        string `json:"state"`
 	Bytes        int    `json:"bytes"`          // of content; 0 once it is erased
 	Text         string `json:"text,omitempty"` // only if content was asked for
+	Now          *Now   `json:"now,omitempty"`  // of one that is not delivered yet
 	Steps        []Step `json:"steps"`
 }
 
 // Step is one thing that happened to a message.
 type Step struct {
-	At   time.Time `json:"at,omitzero"` // zero = not recorded
-	What string    `json:"what"`
+	At     time.Time `json:"at,omitzero"` // zero = not recorded
+	Kind   string    `json:"kind"`        // the same for programs, one word
+	What   string    `json:"what"`
+	Until  time.Time `json:"until,omitzero"` // what it waits for comes then
+	Part   int       `json:"part,omitempty"` // of a send, from 1; 255 = that or a later one
+	Reason string    `json:"reason,omitempty"`
+	Code   string    `json:"code,omitempty"` // the network's own, at most 14 bytes of it
+}
+
+// Now is where a message is that is not delivered yet, and what it waits for.
+type Now struct {
+	Waits   string    `json:"waits"` // one line
+	Kind    string    `json:"kind"`  // the same for programs, one word
+	Hint    string    `json:"hint,omitempty"`
+	Since   time.Time `json:"since"`
+	Seconds float64   `json:"seconds"`          // since then
+	Until   time.Time `json:"until,omitzero"`   // what it waits for comes then
+	Behind  int64     `json:"behind,omitempty"` // the message of its lane that is worked on
 }
 
 // traceQuery is a call's query.
@@ -106,107 +122,6 @@ func (g *Gateway) serveTrace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// trace looks for the query in every way it may be meant, the cheapest first.
-func (g *Gateway) trace(ctx context.Context, q traceQuery) (Trace, error) {
-	t := Trace{By: q.by, Conversations: []TracedConversation{}, Messages: []TracedMessage{}, Notes: []string{
-		fmt.Sprintf("looked through the newest %d messages at most; of those found the newest %d are shown", traceRecent, traceLimit),
-		"not recorded: when a message was written to the core, asked about and echoed; when failed attempts were made",
-	}}
-	for _, by := range []string{byTracking, byID, byHash, byAddress} {
-		if q.by != "" && q.by != by {
-			continue
-		}
-		convs, rows, err := g.traced(ctx, q, by)
-		if err != nil {
-			return t, err
-		}
-		if len(convs) == 0 {
-			continue
-		}
-		t.By = by
-		for _, c := range convs {
-			t.Conversations = append(t.Conversations, tracedConversation(c, q.content))
-		}
-		for _, row := range rows {
-			t.Messages = append(t.Messages, tracedMessage(row, q.content))
-		}
-		return t, nil
-	}
-	return t, nil
-}
-
-// traced finds conversations and rows in one way.
-func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []journal.Conversation, rows []journal.Row, err error) {
-	if by == byID {
-		if rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, ID: q.text, Recent: traceRecent, Limit: traceLimit}); err != nil {
-			return nil, nil, err
-		}
-		known := make(map[[2]string]bool)
-		for _, row := range rows {
-			key := [2]string{row.Lane.Channel, row.Lane.TrackingID}
-			if known[key] {
-				continue
-			}
-			known[key] = true
-			c, _, err := g.journal.Conversation(ctx, row.Lane.Channel, row.Lane.TrackingID)
-			if err != nil {
-				return nil, nil, err
-			}
-			convs = append(convs, c)
-		}
-		return convs, rows, nil
-	}
-	if convs, err = g.tracedConversations(ctx, q, by); err != nil {
-		return nil, nil, err
-	}
-	for _, c := range convs {
-		more, err := g.journal.Trace(ctx, journal.TraceQuery{Channel: c.Channel, TrackingID: c.TrackingID, Recent: traceRecent, Limit: traceLimit})
-		if err != nil {
-			return nil, nil, err
-		}
-		rows = append(rows, more...)
-	}
-	slices.SortFunc(rows, func(a, b journal.Row) int { return int(a.Seq - b.Seq) })
-	return convs, rows[max(0, len(rows)-traceLimit):], nil
-}
-
-// tracedConversations finds conversations by who is in them, in every channel
-// that has ever had a message.
-func (g *Gateway) tracedConversations(ctx context.Context, q traceQuery, by string) (found []journal.Conversation, err error) {
-	ledger, err := g.journal.Ledger(ctx)
-	if err != nil {
-		return nil, err
-	}
-	done := make(map[string]bool)
-	for k := range ledger {
-		if done[k.Channel] || q.channel != "" && q.channel != k.Channel {
-			continue
-		}
-		done[k.Channel] = true
-		if by == byTracking {
-			c, ok, err := g.journal.Conversation(ctx, k.Channel, q.text)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				found = append(found, c)
-			}
-			continue
-		}
-		// Longer ago there are no rows that could be shown.
-		all, err := g.journal.Conversations(ctx, k.Channel, time.Now().Add(-g.config().Journal.KeepIDs))
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range all {
-			if by == byHash && simprot.LogID(c.TrackingID) == q.text || by == byAddress && c.RemoteAddress == q.text {
-				found = append(found, c)
-			}
-		}
-	}
-	return found, nil
-}
-
 func tracedConversation(c journal.Conversation, withContent bool) TracedConversation {
 	t := TracedConversation{
 		Channel: c.Channel, Conversation: simprot.LogID(c.TrackingID), ChatID: c.ChatID, Counter: c.Counter,
@@ -218,64 +133,19 @@ func tracedConversation(c journal.Conversation, withContent bool) TracedConversa
 	return t
 }
 
-func tracedMessage(row journal.Row, withContent bool) TracedMessage {
+func (g *Gateway) tracedMessage(row *journal.Row, withContent bool) TracedMessage {
 	t := TracedMessage{
 		Seq: row.Seq, Channel: row.Lane.Channel, Direction: row.Lane.Direction.String(),
 		Conversation: simprot.LogID(row.Lane.TrackingID), ID: simprot.LogEventID(row.Lane.TrackingID, row.ID), ChatID: row.ChatID,
-		Counter: row.Counter, State: row.State.String(), Bytes: len(row.Content), Steps: steps(row),
+		Counter: row.Counter, State: row.State.String(), Bytes: len(row.Content), Steps: g.timeline(row),
+	}
+	if row.State.Pending() {
+		now := g.whereIs(row)
+		t.Now = &now
 	}
 	if withContent {
 		c, _ := decodeContent(row.Content) // what cannot be read has no text
 		t.Text, t.ID = c.Text, row.ID
 	}
 	return t
-}
-
-// steps tells a row's life in order of time, as far as it is kept.
-func steps(row journal.Row) []Step {
-	list := []Step{{row.AcceptedAt, "accepted into the journal"}}
-	if !row.SentAt.IsZero() {
-		list = slices.Insert(list, 0, Step{row.SentAt, "sent, by the sender's clock"})
-	}
-	if row.Lane.Direction == journal.In {
-		if row.Attempts > 0 {
-			list = append(list, Step{What: fmt.Sprintf("written to the core without an echo: %d times", row.Attempts)})
-		}
-		if row.Strikes > 0 {
-			list = append(list, Step{What: fmt.Sprintf("connections to the core that broke before its echo: %d", row.Strikes)})
-		}
-	} else if row.Attempts > 0 {
-		list = append(list, Step{What: fmt.Sprintf("attempts to send: %d", row.Attempts)})
-	}
-	for i, p := range row.Parts {
-		if p.State != 0 {
-			list = append(list, Step{p.At, fmt.Sprintf("part %d of %d: %s%s", i+1, len(row.Parts), partNames[p.State], because(p.Reason, ""))})
-		}
-		if p.State == journal.PartUnknown {
-			list = append(list, Step{p.At, fmt.Sprintf("part %d of %d may have reached the customer: the network never said", i+1, len(row.Parts))})
-		}
-	}
-	if !row.State.Pending() {
-		return append(list, Step{row.EndedAt, row.State.String() + because(row.Reason, row.Hint)})
-	}
-	list = append(list, Step{What: "pending" + because(row.Reason, row.Hint)})
-	if !row.Next.IsZero() {
-		list = append(list, Step{row.Next, "next attempt, not before"})
-	}
-	if !row.Deadline.IsZero() {
-		list = append(list, Step{row.Deadline, "is given up"})
-	}
-	return list
-}
-
-// because puts a reason and its hint behind a word.
-func because(reason, hint string) string {
-	switch {
-	case reason == "":
-		return ""
-	case hint == "":
-		return " (" + reason + ")"
-	default:
-		return " (" + reason + ": " + hint + ")"
-	}
 }

@@ -238,7 +238,8 @@ func (rt *route) deliver(ctx context.Context, c *call, h *hook, events []connect
 	if patience <= 0 {
 		patience = defaultPatience
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), c.req.Received.Add(patience-patience/10))
+	ctx = context.WithValue(context.WithoutCancel(ctx), receivedKey{}, &c.req.Received)
+	ctx, cancel := context.WithDeadline(ctx, c.req.Received.Add(patience-patience/10))
 	defer cancel()
 	if err := h.channel.Deliver(ctx, events); err != nil {
 		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)

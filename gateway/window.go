@@ -61,6 +61,7 @@ func (w *window) acquire(ctx context.Context, ch *channel, s session, it *inItem
 	}
 	w.queues[ch] = append(w.queues[ch], me)
 	w.mu.Unlock()
+	it.row.step(stepWindow)
 	select {
 	case <-me.ready:
 		it.slot = &slot{s}

@@ -1,0 +1,112 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"servicelink/gateway/journal"
+	"servicelink/simprot"
+)
+
+// trace looks for the query in every way it may be meant, the cheapest first.
+func (g *Gateway) trace(ctx context.Context, q traceQuery) (Trace, error) {
+	t := Trace{By: q.by, Conversations: []TracedConversation{}, Messages: []TracedMessage{}, Notes: []string{
+		fmt.Sprintf("looked through the newest %d messages at most; of those found the newest %d are shown", traceRecent, traceLimit),
+		"steps that the journal does not keep are in memory, those since " + g.steps.since().UTC().Format(time.RFC3339) + " complete",
+	}}
+	for _, by := range []string{byTracking, byID, byHash, byAddress} {
+		if q.by != "" && q.by != by {
+			continue
+		}
+		convs, rows, err := g.traced(ctx, q, by)
+		if err != nil {
+			return t, err
+		}
+		if len(convs) == 0 {
+			continue
+		}
+		t.By = by
+		for _, c := range convs {
+			t.Conversations = append(t.Conversations, tracedConversation(c, q.content))
+		}
+		for i := range rows {
+			t.Messages = append(t.Messages, g.tracedMessage(&rows[i], q.content))
+		}
+		return t, nil
+	}
+	return t, nil
+}
+
+// traced finds conversations and rows in one way.
+func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []journal.Conversation, rows []journal.Row, err error) {
+	if by == byID {
+		if rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, ID: q.text, Recent: traceRecent, Limit: traceLimit}); err != nil {
+			return nil, nil, err
+		}
+		known := make(map[[2]string]bool)
+		for _, row := range rows {
+			key := [2]string{row.Lane.Channel, row.Lane.TrackingID}
+			if known[key] {
+				continue
+			}
+			known[key] = true
+			c, _, err := g.journal.Conversation(ctx, row.Lane.Channel, row.Lane.TrackingID)
+			if err != nil {
+				return nil, nil, err
+			}
+			convs = append(convs, c)
+		}
+		return convs, rows, nil
+	}
+	if convs, err = g.tracedConversations(ctx, q, by); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range convs {
+		more, err := g.journal.Trace(ctx, journal.TraceQuery{Channel: c.Channel, TrackingID: c.TrackingID, Recent: traceRecent, Limit: traceLimit})
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, more...)
+	}
+	slices.SortFunc(rows, func(a, b journal.Row) int { return int(a.Seq - b.Seq) })
+	return convs, rows[max(0, len(rows)-traceLimit):], nil
+}
+
+// tracedConversations finds conversations by who is in them, in every channel
+// that has ever had a message.
+func (g *Gateway) tracedConversations(ctx context.Context, q traceQuery, by string) (found []journal.Conversation, err error) {
+	ledger, err := g.journal.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done := make(map[string]bool)
+	for k := range ledger {
+		if done[k.Channel] || q.channel != "" && q.channel != k.Channel {
+			continue
+		}
+		done[k.Channel] = true
+		if by == byTracking {
+			c, ok, err := g.journal.Conversation(ctx, k.Channel, q.text)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				found = append(found, c)
+			}
+			continue
+		}
+		// Longer ago there are no rows that could be shown.
+		all, err := g.journal.Conversations(ctx, k.Channel, time.Now().Add(-g.config().Journal.KeepIDs))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range all {
+			if by == byHash && simprot.LogID(c.TrackingID) == q.text || by == byAddress && c.RemoteAddress == q.text {
+				found = append(found, c)
+			}
+		}
+	}
+	return found, nil
+}
