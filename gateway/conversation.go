@@ -297,6 +297,13 @@ func (c *conversation) openOn(s *simprot.Session) bool {
 	return c.open && c.openGen == s.Generation()
 }
 
+// holdsOpen is openOn for who does not hold the mutex.
+func (c *conversation) holdsOpen(s *simprot.Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.openOn(s)
+}
+
 // asked tells that session s has answered for this conversation. c.mu is held.
 func (c *conversation) asked(s *simprot.Session) bool {
 	return s != nil && c.out.askedGen == s.Generation()

@@ -185,8 +185,8 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 			return verdict{state: journal.Done, reason: reasonChatClosed}, err
 		}
 	default:
-		if v, err := g.openChat(ctx, c, s, it); v != notYet || err != nil {
-			return v, err
+		if v, err := g.openChat(ctx, c, s, it); v != notYet || err != nil || !c.holdsOpen(s) {
+			return v, err // while the core takes no chats the next look waits at the gate
 		}
 	}
 	return g.sayIn(ctx, c, s, it, rests)

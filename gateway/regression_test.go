@@ -89,6 +89,26 @@ func TestClosedGateHoldsNoPlace(t *testing.T) {
 	}, narrow)
 }
 
+// TestClosedCoreIsWrittenNothing: while the core takes no chats it is asked, and
+// nothing else: a sentence without a chat is not the core's to understand.
+func TestClosedCoreIsWrittenNothing(t *testing.T) {
+	inHouse(t, func(h *house) {
+		written := h.counts(simprot.CodeChatSentenceIn)
+		h.core.SetSignal("", simprot.SignalClosed)
+		h.writes("anna", 1)
+		h.waits(10 * time.Minute)
+		if n := written(); n != 0 {
+			t.Errorf("%d sentences were written while no chat was open", n)
+		}
+		h.core.SetSignal("", simprot.SignalFree)
+		h.waits(time.Minute)
+		h.wantShown("anna", 1)
+		if n := written(); n != 1 {
+			t.Errorf("%d sentences were written, want 1", n)
+		}
+	})
+}
+
 // TestUnclaimedPortHoldsNoPlace: a Port whose RESYNC is not answered does not
 // keep the places of its last session.
 func TestUnclaimedPortHoldsNoPlace(t *testing.T) {
