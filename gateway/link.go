@@ -136,18 +136,6 @@ func (g *Gateway) command(code simprot.Code, cmd *simprot.ChatCommandInfo) {
 	}
 }
 
-// confirm tells the core that the customer has a sentence. When the link is
-// away the next answer shows the sentence unconfirmed and it is told again.
-func (g *Gateway) confirm(c *conversation, id string) {
-	s := c.ch.port.current()
-	if s == nil {
-		return
-	}
-	cmd := c.ch.command(c.tracking)
-	cmd.ID = id
-	_ = s.Send(simprot.CodeChatConfirmIn, cmd, nil) // gone: see above
-}
-
 // fromCore journals a sentence for the customer. Its place in the Counter
 // order is judged here, as it arrives; its lane gets it after the commit.
 func (g *Gateway) fromCore(sn *simprot.ChatSentenceInfo) {

@@ -41,10 +41,14 @@ type port struct {
 	kicked      chan struct{}
 	unjournaled atomic.Bool
 	unanswered  atomic.Bool
+	owed        owed
 }
 
 func newPort(g *Gateway, ch *channel) *port {
-	return &port{g: g, ch: ch, change: make(chan struct{}), kicked: make(chan struct{}, 1)}
+	return &port{
+		g: g, ch: ch, change: make(chan struct{}), kicked: make(chan struct{}, 1),
+		owed: owed{unlisted: true}, // by who had the Port before
+	}
 }
 
 // changed wakes everybody who waits for the port. p.mu is held.
@@ -192,19 +196,21 @@ func (p *port) claimOnce(ctx context.Context, s *simprot.Session) (simprot.ChatS
 	p.mu.Lock()
 	serving := p.wanted
 	p.mu.Unlock()
+	confirmed := p.owed.end()
 	list, err := s.Resync(ctx, p.ch.cfg.Port)
 	if err != nil {
 		return nil, err
 	}
 	p.ch.metrics.resync("done")
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.session == s {
 		p.claim = s.Generation()
 	}
 	p.done++
 	p.served = max(p.served, serving)
 	p.changed()
+	p.mu.Unlock()
+	p.confirmAgain(confirmed, s)
 	return list, nil
 }
 
@@ -274,7 +280,9 @@ func (p *port) askAll(ctx context.Context, s *simprot.Session, list simprot.Chat
 			return err
 		})
 	}
-	_ = work.Wait() // only ErrGone: the next session asks again
+	if work.Wait() == nil { // else ErrGone: the next session asks again
+		p.confirmEarlier(ctx, list)
+	}
 }
 
 // askOne asks STATUS. Without an answer the rows that wait for one go on asking,

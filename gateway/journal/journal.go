@@ -236,6 +236,15 @@ type TraceQuery struct {
 	Limit      int   // the newest of those that match
 }
 
+// SentQuery selects what conversations of a channel were sent, among the newest
+// Recent rows.
+type SentQuery struct {
+	Channel     string
+	TrackingIDs []string
+	Recent      int64 // how many rows are looked through, counted by Seq
+	Limit       int   // the newest of those that match
+}
+
 // Options are the same for every driver.
 type Options struct {
 	// OnCommit receives rows by rule 3. Required.
@@ -281,6 +290,9 @@ type Journal interface {
 	// Trace lists rows for operators, in order of sequence. It costs a walk
 	// through all rows the query allows.
 	Trace(ctx context.Context, q TraceQuery) ([]Row, error)
+	// Sent lists outbound rows that are done, in order of sequence. It costs a
+	// walk through all rows the query allows.
+	Sent(ctx context.Context, q SentQuery) ([]Row, error)
 	// Row gives one row, or ErrNotFound.
 	Row(ctx context.Context, seq int64) (Row, error)
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 		{"find", testFind},
 		{"lanes", testLanes},
 		{"trace", testTrace},
+		{"sent", testSent},
 		{"paused channels", testPause},
 		{"ledger's oldest pending", testOldest},
 		{"requeue", testRequeue},
