@@ -110,6 +110,27 @@ func (w *world) excuseUnlisted(s *said) bool {
 	return false
 }
 
+// excuseUnconfirmed: the process that should have told is dead, and nothing tells
+// another one.
+func (w *world) excuseUnconfirmed(s *said) bool {
+	switch latest := w.core.latest[s.conv.address()]; {
+	case len(s.losses) > 0 && s.sn.chat != latest:
+		return w.excuse(journalGone)
+	case w.untold(s):
+		return w.excuse(unlistedChat)
+	}
+	return false
+}
+
+// untold: the core does not list its chat, and who knew that it was sent is dead.
+func (w *world) untold(s *said) bool {
+	if !s.sn.chat.status.Closed() || w.core.rules.KeepClosed {
+		return false
+	}
+	n := len(s.attempts)
+	return len(w.lives) > 1 && (n == 0 || s.attempts[n-1].life != w.life)
+}
+
 // excuseUnknown: a sentence reported as of unknown fate that was never tried:
 // the journal had no record, and could not say that there never was one.
 func (w *world) excuseUnknown(s *said) bool {

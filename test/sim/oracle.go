@@ -306,19 +306,20 @@ func (w *world) checkDeadline(s *said) {
 // that it has one it has not.
 func (w *world) checkConfirmed(s *said) {
 	sent, all := s.whole()
-	done := s.ended != nil && s.ended.State == journal.Done
 	switch {
-	case done && w.unconfirmed(s) && !w.excuseUnlisted(s):
+	case s.done() && w.unconfirmed(s) && !w.excuseUnconfirmed(s):
 		w.violate("confirmed: %s is done, and its agent does not know", s.mark)
 	case s.sn.confirmed != nil && s.sn.model == simprot.ModelSentence && sent < all && !w.sameID(s):
 		w.violate("confirmed: %s is confirmed, and did not arrive", s.mark)
 	}
 }
 
-// unconfirmed: the core shows it so.
+// unconfirmed: the core has it so, in whatever chat.
 func (w *world) unconfirmed(s *said) bool {
-	return s.sn.confirmed == nil && w.core.latest[s.conv.address()] == s.sn.chat
+	return s.sn.confirmed == nil && s.sn.chat.epoch == w.core.epoch
 }
+
+func (s *said) done() bool { return s.ended != nil && s.ended.State == journal.Done }
 
 // sameID: a CONFIRM names an ID, which the core uses for several sentences.
 func (w *world) sameID(s *said) bool {

@@ -322,10 +322,15 @@ func (w *world) atRest() bool {
 
 // open: somebody should still do something about a sentence.
 func (w *world) open(s *said) bool {
-	if !w.unconfirmed(s) || s.sn.chat.status.Closed() && !w.core.rules.KeepClosed {
+	latest := w.core.latest[s.conv.address()] == s.sn.chat
+	switch {
+	case !w.unconfirmed(s) || w.untold(s) || !latest && len(s.losses) > 0:
 		return false
+	case s.done():
+		return true
 	}
-	return s.ended == nil || s.ended.State == journal.Done || s.gen != w.life.gen
+	listed := !s.sn.chat.status.Closed() || w.core.rules.KeepClosed
+	return latest && listed && (s.ended == nil || s.gen != w.life.gen)
 }
 
 // finish checks the promise, stops the gateway and waits for everything that
