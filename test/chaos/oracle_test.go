@@ -44,10 +44,6 @@ type sums struct {
 	Repeats       int `json:"repeats_of_unknown_fate"`
 	Notes         int `json:"tech_notes"`
 	DeadOnly      int `json:"dead_letters_without_note"` // the chat was closed: a note opens none
-	// Unsettled came to the customer, and the core was not told: its chat was
-	// closed when the confirmation was lost, and another chat is the latest, so
-	// that no question reaches the old one.
-	Unsettled int `json:"unconfirmed_in_earlier_chats"`
 }
 
 func (s *sums) add(o sums) {
@@ -59,7 +55,6 @@ func (s *sums) add(o sums) {
 	s.Repeats += o.Repeats
 	s.Notes += o.Notes
 	s.DeadOnly += o.DeadOnly
-	s.Unsettled += o.Unsettled
 }
 
 // judge compares both ends of a conversation.
@@ -196,8 +191,6 @@ func (j *judgement) fates() {
 		switch {
 		case !j.confirmed[id] && !j.noted[id] && slices.Contains(j.e.dead, id) && j.e.closed:
 			j.sums.DeadOnly++
-		case !j.confirmed[id] && !j.noted[id] && j.arrived[id] && j.earlier(id):
-			j.sums.Unsettled++
 		case !j.confirmed[id] && !j.noted[id]:
 			j.wrong("%q is neither confirmed nor noted", id)
 		case j.confirmed[id] && !j.arrived[id]:
@@ -206,10 +199,4 @@ func (j *judgement) fates() {
 			j.wrong("%q is confirmed, and a note says it is not delivered", id)
 		}
 	}
-}
-
-// earlier says whether the sentence belongs to a chat that another one came after.
-func (j *judgement) earlier(id string) bool {
-	latest := j.e.chats[len(j.e.chats)-1]
-	return !slices.ContainsFunc(latest, func(l proc.Line) bool { return l.Outbound && l.ID == id })
 }

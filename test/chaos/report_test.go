@@ -129,8 +129,8 @@ func (r *report) String() string {
 	}
 	s := r.Sum
 	line("to the core", "%d messages of customers, %d there", s.Written, s.AtCore)
-	line("to the networks", "%d sentences of agents, %d there, %d repeats of unknown fate, %d notes, %d dead letters of closed chats, %d unconfirmed in earlier chats",
-		s.Said, s.AtNetwork, s.Repeats, s.Notes, s.DeadOnly, s.Unsettled)
+	line("to the networks", "%d sentences of agents, %d there, %d repeats of unknown fate, %d notes, %d dead letters of closed chats",
+		s.Said, s.AtNetwork, s.Repeats, s.Notes, s.DeadOnly)
 	if len(r.Rounds) > 0 {
 		last := r.Rounds[len(r.Rounds)-1]
 		for _, lane := range slices.Sorted(maps.Keys(last.Ledger)) {
