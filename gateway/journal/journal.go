@@ -32,6 +32,10 @@
 //  9. A state change names the row's Epoch; a change for a row that was
 //     requeued or finished meanwhile is dropped (forward only: a row that is
 //     done or dead changes only by Requeue and Discard).
+//  10. Forget leaves of a conversation nothing that tells who it was or what was
+//     said: neither rows nor its record. The ledger's counters stay, and the ids
+//     of its rows, as keyed hashes for KeepIDs: what the other side repeats is
+//     still a Repeat, and Find gives it without content, as it ended.
 package journal
 
 import (
@@ -301,6 +305,19 @@ type Journal interface {
 	// Discard removes a dead letter from the list and erases its content; the
 	// ledger keeps it as dead, and its id stays known.
 	Discard(ctx context.Context, seq int64) error
+	// Forget erases a conversation by rule 10. ErrPending: it has pending rows,
+	// and nothing was erased; ErrNotFound: it is not known. It walks through all
+	// rows, beside the writer. Who waits for it no longer finds it begun.
+	Forget(ctx context.Context, channel, trackingID string) (Forgotten, error)
+
+	// Backup writes a copy of this moment to a new file, which only its owner may
+	// read, while the journal goes on; the file is there when it is whole.
+	// ErrNoFile, ErrExists, ErrNoSpace.
+	Backup(ctx context.Context, path string) error
+	// Verify looks through everything while the journal goes on: the file's
+	// structure, the ledger against the rows, their indexes. Its error says that
+	// it could not look.
+	Verify(ctx context.Context) (Verified, error)
 
 	// Pause keeps that an operator has paused a channel, and since when; the
 	// zero time ends it. The journal only keeps it.

@@ -187,6 +187,8 @@ func testClosed(t *testing.T, d Driver) {
 		"commit":        func() error { return h.Commit(ctx, journal.Change{Seq: r.Seq, State: journal.Done}) },
 		"requeue":       func() error { return h.Requeue(ctx, r.Seq) },
 		"discard":       func() error { return h.Discard(ctx, r.Seq) },
+		"forget":        func() error { _, err := h.Forget(ctx, "shop", "a"); return err },
+		"verify":        func() error { _, err := h.Verify(ctx); return err },
 		"sweep":         func() error { _, err := h.Sweep(ctx); return err },
 		"find":          func() error { _, err := h.Find(ctx, laneIn("a"), journal.IDHash{ID: "1"}); return err },
 		"lanes":         func() error { _, err := h.Lanes(ctx, "shop", journal.In); return err },

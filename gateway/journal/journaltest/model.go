@@ -19,8 +19,16 @@ type model struct {
 	keepID time.Duration
 	rows   map[int64]*journal.Row
 	counts map[journal.LedgerKey]journal.Counts
+	known  map[[2]string]bool      // conversations
+	past   map[rowName]journal.Row // forgotten rows
 	lanes  []journal.Lane
 	steps  int
+}
+
+// rowName is how a row is known when its Seq is not.
+type rowName struct {
+	lane journal.Lane
+	id   string
 }
 
 // RunModel drives journals at random, reopening them now and then, and compares
@@ -38,7 +46,8 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 				rt.Errorf("close: %v", err)
 			}
 		}()
-		m := &model{h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{}}
+		m := &model{h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{},
+			known: map[[2]string]bool{}, past: map[rowName]journal.Row{}}
 		for _, ch := range []string{"shop", "help"} {
 			for _, id := range []string{"a", "b"} {
 				m.lanes = append(m.lanes, journal.Lane{Channel: ch, Direction: journal.In, TrackingID: id},
@@ -47,7 +56,7 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.accept, "change": m.change, "change again": m.change,
-			"requeue": m.requeue, "discard": m.discard, "sweep": m.sweep, "time": m.time, "reopen": m.reopen,
+			"requeue": m.requeue, "discard": m.discard, "forget": m.forget, "sweep": m.sweep, "time": m.time, "reopen": m.reopen,
 			"": m.check,
 		})
 		m.checkRows(rt)
@@ -91,8 +100,9 @@ func (m *model) accept(t *rapid.T) {
 	for i, e := range entries {
 		known := m.find(e.Lane, e.ID)
 		want := journal.New
+		_, past := m.past[rowName{e.Lane, e.ID}]
 		switch {
-		case known != nil:
+		case known != nil || past:
 			want = journal.Repeat
 		case e.DeadReason != "":
 			want = journal.Refused
@@ -102,6 +112,9 @@ func (m *model) accept(t *rapid.T) {
 		}
 		if verdicts[i] != want {
 			t.Fatalf("entry %d: verdict %v, want %v", i, verdicts[i], want)
+		}
+		if past {
+			continue
 		}
 		if known == nil {
 			known = m.added(t, e)
@@ -126,6 +139,7 @@ func (m *model) added(t *rapid.T, e journal.Entry) *journal.Row {
 	}
 	r := found[0]
 	m.rows[r.Seq] = r
+	m.known[[2]string{e.Lane.Channel, e.Lane.TrackingID}] = true
 	return r
 }
 
@@ -211,6 +225,38 @@ func (m *model) discard(t *rapid.T) {
 	r.Reason, r.Content = "discarded", nil
 }
 
+func (m *model) forget(t *rapid.T) {
+	l := rapid.SampledFrom(m.lanes).Draw(t, "lane")
+	name := [2]string{l.Channel, l.TrackingID}
+	var rows []*journal.Row
+	pending := false
+	for _, r := range m.rows {
+		if r.Lane.Channel == l.Channel && r.Lane.TrackingID == l.TrackingID {
+			rows = append(rows, r)
+			pending = pending || r.State.Pending()
+		}
+	}
+	f, err := m.h.Forget(m.h.t.Context(), l.Channel, l.TrackingID)
+	switch {
+	case !m.known[name]:
+		if !errors.Is(err, journal.ErrNotFound) {
+			t.Fatalf("forget of nobody: %v", err)
+		}
+	case pending:
+		if !errors.Is(err, journal.ErrPending) {
+			t.Fatalf("forget with pending rows: %v", err)
+		}
+	case err != nil || f.Messages != len(rows) || !f.Clean:
+		t.Fatalf("forgot %+v of %d rows, %v", f, len(rows), err)
+	default:
+		for _, r := range rows {
+			m.past[rowName{r.Lane, r.ID}] = *r
+			delete(m.rows, r.Seq)
+		}
+		delete(m.known, name)
+	}
+}
+
 func (m *model) time(t *rapid.T) {
 	m.h.clock.add(time.Duration(rapid.IntRange(1, 150).Draw(t, "minutes")) * time.Minute)
 }
@@ -220,6 +266,11 @@ func (m *model) time(t *rapid.T) {
 func (m *model) sweep(t *rapid.T) {
 	m.h.sweepAll()
 	now := m.h.clock.Now()
+	for name, r := range m.past {
+		if now.Sub(r.EndedAt) >= m.keepID {
+			delete(m.past, name)
+		}
+	}
 	for seq, r := range m.rows {
 		if r.State == journal.Done && now.Sub(r.EndedAt) >= time.Hour {
 			r.Content = nil

@@ -39,6 +39,7 @@ func (j *Journal) Find(ctx context.Context, lane journal.Lane, keys ...journal.I
 	if err != nil {
 		return nil, err
 	}
+	j.s.remains.Fill(lane, keys, rows)
 	return rows, nil
 }
 

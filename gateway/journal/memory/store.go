@@ -52,13 +52,14 @@ type store struct {
 	// withContent and withID are done, and done or dead rows, waiting for
 	// their times to be over.
 	withContent, withID []ended
+	remains             *writer.Remains
 }
 
 var _ writer.Store = (*store)(nil)
 
 func newStore(o journal.Options) *store {
 	return &store{
-		o: o, born: o.Now(), paused: make(map[string]time.Time),
+		o: o, born: o.Now(), remains: newRemains(o), paused: make(map[string]time.Time),
 		rows: make(map[int64]*journal.Row), keys: make(map[rowKey]int64),
 		lanes: make(map[journal.Lane][]int64), convs: make(map[convKey]*journal.Conversation),
 		ledger: make(map[journal.LedgerKey]*journal.Counts),
@@ -66,7 +67,7 @@ func newStore(o journal.Options) *store {
 }
 
 func (s *store) Begin() error     { s.mu.Lock(); return nil }
-func (s *store) Commit() error    { s.mu.Unlock(); return nil }
+func (s *store) Commit() error    { s.remains.Committed(); s.mu.Unlock(); return nil }
 func (s *store) Rollback()        { s.mu.Unlock() }
 func (s *store) Probe() error     { return nil }
 func (s *store) Away(error) error { return nil }
@@ -98,7 +99,7 @@ func cost(r *journal.Row) int64 {
 func (s *store) Known(e *journal.Entry, row *journal.Row) (bool, error) {
 	seq, ok := s.keys[key(e)]
 	if !ok {
-		return false, nil
+		return s.remains.Knows(e), nil
 	}
 	if r := s.rows[seq]; r.State.Pending() {
 		*row = *r
@@ -269,6 +270,10 @@ func (s *store) Sweep() (int, error) {
 		delete(s.rows, r.Seq)
 		delete(s.keys, key(&r.Entry))
 	})
+	for _, k := range s.remains.Over(now, sweepMax-touched) {
+		s.remains.Drop(k)
+		touched++
+	}
 	return touched, nil
 }
 

@@ -73,8 +73,12 @@ func (j *Journal) Find(ctx context.Context, lane journal.Lane, keys ...journal.I
 	found := make([]*journal.Row, len(keys))
 	conversation, err := j.integer(ctx, "SELECT id FROM conversation WHERE channel = ? AND tracking_id = ?",
 		lane.Channel, lane.TrackingID)
-	if err != nil || conversation == 0 {
+	if err != nil {
 		return found, fail(ctx, err)
+	}
+	defer j.s.forgetting.remains.Fill(lane, keys, found)
+	if conversation == 0 {
+		return found, nil
 	}
 	number := laneNumber(conversation, lane.Direction)
 	for i, k := range keys {

@@ -15,6 +15,9 @@ const rowCost = 500
 
 // Known finds the row an entry repeats.
 func (s *store) Known(e *journal.Entry, row *journal.Row) (bool, error) {
+	if s.forgetting.remains.Knows(e) {
+		return true, nil
+	}
 	c, err := s.convs.get(e.Lane.Channel, e.Lane.TrackingID)
 	if c == nil || err != nil {
 		return false, err
@@ -43,6 +46,9 @@ func (s *store) known(e *journal.Entry, lane, hash int64, row *journal.Row) (boo
 }
 
 func (s *store) Accept(e *journal.Entry, row *journal.Row) (journal.Verdict, error) {
+	if s.forgetting.remains.Knows(e) {
+		return journal.Repeat, nil
+	}
 	c, err := s.convs.getOrNew(e.Lane.Channel, e.Lane.TrackingID)
 	if err != nil {
 		return 0, err

@@ -13,6 +13,8 @@
 // messages, at some 200 bytes a conversation. Ids are erased in pieces of a
 // million rows, so up to that many are known longer than KeepIDs asks.
 // Times are kept to the microsecond, a conversation's LastSeen to the minute.
+// What is erased is overwritten; of a forgotten conversation, which must leave no
+// trace, the copies SQLite makes as well (see the type wipe).
 //
 // # When the disk fails
 //
@@ -26,6 +28,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"sync"
 	"time"
 
 	"servicelink/gateway/journal"
@@ -37,6 +40,8 @@ type Journal struct {
 	*writer.Writer
 	s  *store
 	db *sql.DB // reads
+
+	backingUp sync.Mutex
 }
 
 var _ journal.Journal = (*Journal)(nil)

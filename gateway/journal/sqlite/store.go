@@ -32,12 +32,15 @@ type store struct {
 	seen    seen
 	pending pending
 	sweep   sweep
+	wipe    wipe
 	next    int64 // the next Seq
 	saved   int64 // next, as of the last commit
 	size    atomic.Int64
 	written int64 // bytes since size was measured, about
 
 	damage error // found while the file was in use
+
+	forgetting forgetting
 
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
@@ -73,6 +76,8 @@ func (s *store) prepare() error {
 	s.ledger.prepare(c)
 	s.seen.prepare(c)
 	s.sweep.prepare(c)
+	s.forgetting.prepare(c)
+	s.wipe.prepare(c)
 	return c.err
 }
 
@@ -114,6 +119,9 @@ func (s *store) load() error {
 		return errors.New("the table meta has no salt")
 	}
 	s.seen.salt = asBytes(salt[0])
+	if err := errors.Join(s.forgetting.load(s.c, s.seen.salt, &s.o), s.wipe.load(s.c)); err != nil {
+		return err
+	}
 	if err := s.seen.load(s.c, floor); err != nil {
 		return err
 	}
@@ -161,6 +169,7 @@ func (s *store) Commit() error {
 	s.pending.committed(&s.ledger)
 	s.seen.committed()
 	s.sweep.committed(&s.seen)
+	s.forgetting.remains.Committed()
 	s.saved = s.next
 	s.remeasure()
 	return nil
@@ -175,6 +184,7 @@ func (s *store) Rollback() {
 	s.seen.rolledBack()
 	s.pending.rolledBack()
 	s.sweep.rolledBack()
+	s.forgetting.remains.RolledBack()
 	s.next = s.saved
 }
 

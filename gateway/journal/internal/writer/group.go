@@ -116,8 +116,10 @@ func (w *Writer) do(g *group, s *step, full error) error {
 		err = w.store.Pause(s.channel, s.since)
 	case kindSweep:
 		s.res.touched, err = w.store.Sweep()
+	case kindForget:
+		s.res.erased, err = w.store.Forget(s.erasure)
 	}
-	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrNotDead) {
+	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrNotDead) || errors.Is(err, journal.ErrPending) {
 		s.res.err, err = err, nil
 	}
 	return err

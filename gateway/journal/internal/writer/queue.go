@@ -17,8 +17,13 @@ const (
 	kindDiscard
 	kindPause
 	kindSweep
+	kindForget
 	kindRefill
+	kindWipe
 )
+
+// alone: it is no part of a transaction, so it ends a group.
+func (k kind) alone() bool { return k == kindRefill || k == kindWipe }
 
 // step is one call of the journal, waiting for its turn.
 type step struct {
@@ -30,6 +35,7 @@ type step struct {
 	limit   int
 	channel string    // pause
 	since   time.Time // pause; zero = no more
+	erasure *Erasure  // forget
 	refill  func([]journal.Row, bool, error)
 	// done hears the outcome on the writer's goroutine; nil = nobody asked.
 	done func(*result)
@@ -41,6 +47,8 @@ type step struct {
 type result struct {
 	verdicts []journal.Verdict
 	touched  int
+	erased   journal.Forgotten
+	wiping   Wiping
 	err      error
 }
 
@@ -58,7 +66,12 @@ func (s *step) finish() {
 func (s *step) lazy() bool { return s.kind == kindChange && s.done == nil }
 
 // weight is how much of a group's room a step takes.
-func (s *step) weight() int { return max(1, len(s.entries), len(s.changes)) }
+func (s *step) weight() int {
+	if s.erasure != nil {
+		return max(1, len(s.erasure.Seqs))
+	}
+	return max(1, len(s.entries), len(s.changes))
+}
 
 // lazyWait is how long changes that nobody waits for may wait for company.
 const lazyWait = 5 * time.Millisecond

@@ -31,6 +31,9 @@ type Store interface {
 	Discard(seq int64) error
 	Pause(channel string, since time.Time) error
 	Sweep() (int, error)
+	// Forget erases a piece of a conversation: ErrPending and ErrNotFound as
+	// journal.Journal's Forget has them.
+	Forget(e *Erasure) (journal.Forgotten, error)
 	// Probe writes a trifle, to see whether writing works again.
 	Probe() error
 	Commit() error
@@ -39,6 +42,9 @@ type Store interface {
 
 	// Pending gives a lane's first pending rows, outside a transaction.
 	Pending(lane journal.Lane, limit int) (rows []journal.Row, more bool, err error)
+	// Wipe takes a step at overwriting what erased rows left behind, outside a
+	// transaction.
+	Wipe() (Wiping, error)
 	// Full is nil, or says why no new entry fits (errors.Is ErrFull), or why
 	// none is taken any more (errors.Is ErrAway).
 	Full() error

@@ -132,6 +132,9 @@ func (w *Writer) Sweep(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if r.touched == 0 {
+		return w.sweepTraces(ctx)
+	}
 	return r.touched, nil
 }
 
@@ -203,8 +206,8 @@ func (w *Writer) setTimer(timer *time.Timer) {
 // work goes through steps in order, group by group.
 func (w *Writer) work(steps []*step) {
 	for len(steps) > 0 {
-		if steps[0].kind == kindRefill {
-			w.doRefill(steps[0])
+		if steps[0].kind.alone() {
+			w.doAlone(steps[0])
 			steps = steps[1:]
 			continue
 		}
@@ -214,10 +217,10 @@ func (w *Writer) work(steps []*step) {
 	}
 }
 
-// fit is how many of the steps make the next group. A Refill ends a group.
+// fit is how many of the steps make the next group.
 func (w *Writer) fit(steps []*step) int {
 	n, room := 0, groupLimit
-	for n < len(steps) && room > 0 && steps[n].kind != kindRefill {
+	for n < len(steps) && room > 0 && !steps[n].kind.alone() {
 		room -= steps[n].weight()
 		n++
 	}

@@ -1,0 +1,182 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"servicelink/gateway/journal"
+	"servicelink/gateway/journal/sqlite"
+)
+
+// TestBackup copies a journal in use, and opens the copy.
+func TestBackup(t *testing.T) {
+	path, folder := filepath.Join(t.TempDir(), "j.db"), t.TempDir()
+	b := openBox(t, path)
+	crowd(t, b)
+	before := len(b.handed())
+	row := b.mustAccept("pending")
+	stop, done := make(chan struct{}), make(chan int)
+	go func() { // messages go on meanwhile
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+			}
+			if _, err := b.Accept(context.WithoutCancel(t.Context()), journal.Entry{Lane: lane, ID: fmt.Sprint(n)}); err != nil {
+				t.Errorf("accept: %v", err)
+			}
+		}
+	}()
+	left := filepath.Join(folder, ".servicelink-backup-1.part") // by a crash
+	if err := os.WriteFile(left, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(folder, "copy.db")
+	if err := b.Backup(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	if n := <-done; n == 0 {
+		t.Error("nothing was taken meanwhile")
+	}
+	if err := b.Backup(t.Context(), to); !errors.Is(err, journal.ErrExists) {
+		t.Errorf("over a file: %v", err)
+	}
+	info, err := os.Stat(to)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("beside it: %v, %v", files, err)
+	}
+	v, err := sqlite.VerifyFile(t.Context(), to)
+	if err != nil || len(v.Problems) > 0 || v.Rows <= int64(before) || v.Pending < 1 || v.Conversations != 2001 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("verifying made %v, %v", files, err)
+	}
+	if got := openBox(t, to).state(row.Seq); got.ID != "pending" || got.State != journal.Accepted {
+		t.Errorf("in the copy: %+v", got)
+	}
+}
+
+func TestBackupRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j.db")
+	b := openBox(t, path)
+	b.mustAccept("1")
+	if err := b.Backup(t.Context(), filepath.Join(t.TempDir(), "none", "copy.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("into no folder: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	folder := t.TempDir()
+	if err := b.Backup(ctx, filepath.Join(folder, "copy.db")); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Backup(t.Context(), filepath.Join(folder, "copy.db")); !errors.Is(err, journal.ErrAway) {
+		t.Errorf("closed: %v", err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
+		t.Errorf("left %v, %v", files, err)
+	}
+}
+
+// TestVerifyFinds spoils a journal in the ways that must be told of.
+func TestVerifyFinds(t *testing.T) {
+	for _, c := range []struct{ name, spoil, says string }{
+		{"nothing", "SELECT 1", ""},
+		{"ledger", "UPDATE ledger SET done = done + 1", "shop in is not in balance"},
+		{"pending by the ledger", "UPDATE ledger SET pending = pending + 1, accepted = accepted + 1", "1 rows are pending, and 2 by the ledger"},
+		{"a row is gone", "DELETE FROM message WHERE state = 1", "0 rows are pending, and 1 by the ledger"},
+		{"more rows than were taken", "INSERT INTO message SELECT seq + 100, lane, 3, epoch, attempts, accepted_at, ended_at, next_at, id, text_hash, counter, chat_id, base_chat, base_counter, sent_at, deadline, reason, hint, parts, content, strikes FROM message", "2 rows are done and 1 dead of 4; the ledger has 0, 1 and 2"},
+		{"rows of nobody", "DELETE FROM conversation; DELETE FROM progress", "2 rows belong to no conversation"},
+		{"a record", "DELETE FROM progress", "conversations without a state"},
+		{"no ledger", "DELETE FROM ledger", "no line of it in the ledger"},
+		{"index", `PRAGMA writable_schema = on; CREATE TABLE other (seq, lane, state);
+			CREATE INDEX other_pending ON other (seq >> 12, lane) WHERE state < 3;
+			UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'other_pending') WHERE name = 'message_pending';
+			DELETE FROM sqlite_schema WHERE name = 'other_pending'`, "pending by their index: 0 rows"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "j.db")
+			b := openBox(t, path)
+			b.mustAccept("1")
+			dead := b.mustAccept("2")
+			if err := b.Commit(t.Context(), journal.Change{Seq: dead.Seq, State: journal.Dead, Reason: "blocked"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			execSQL(t, path, c.spoil)
+			v, err := sqlite.VerifyFile(t.Context(), path)
+			found := slices.ContainsFunc(v.Problems, func(p string) bool { return strings.Contains(p, c.says) })
+			if err != nil || (c.says == "") != (len(v.Problems) == 0) || c.says != "" && !found {
+				t.Errorf("%v; found %q", err, v.Problems)
+			}
+		})
+	}
+}
+
+func TestVerifyFileRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j.db")
+	b := openBox(t, path)
+	b.mustAccept("1")
+	other := filepath.Join(t.TempDir(), "other.db")
+	execSQL(t, other, "CREATE TABLE t (x)")
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.VerifyFile(t.Context(), path); !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("in use: %v", err)
+	}
+	if _, err := sqlite.VerifyFile(t.Context(), path+".none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing: %v", err)
+	}
+	if _, err := sqlite.VerifyFile(t.Context(), t.TempDir()); err == nil {
+		t.Error("a folder was verified")
+	}
+	if _, err := sqlite.VerifyFile(t.Context(), other); err == nil || !strings.Contains(err.Error(), "not a journal") {
+		t.Errorf("another program's: %v", err)
+	}
+	if v, err := sqlite.VerifyFile(t.Context(), text); err == nil && len(v.Problems) == 0 {
+		t.Error("a text was verified")
+	}
+}
+
+// TestVerifyFileWithLog: what a crash leaves in the log is looked at, too.
+func TestVerifyFileWithLog(t *testing.T) {
+	path, copied := filepath.Join(t.TempDir(), "j.db"), filepath.Join(t.TempDir(), "j.db")
+	b := openBox(t, path)
+	b.mustAccept("1")
+	withSQL(t, path, func(*sql.DB) error {
+		for _, end := range []string{"", "-wal"} {
+			data, err := os.ReadFile(path + end)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(copied+end, data, 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if v, err := sqlite.VerifyFile(t.Context(), copied); err != nil || v.Rows != 1 || v.Pending != 1 || len(v.Problems) > 0 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
+}
