@@ -21,7 +21,7 @@ import (
 )
 
 // TestExamplesPassCheck runs check on the embedded example and on every file in
-// examples/, with the environment their comments ask for.
+// examples/, with the environment they name.
 func TestExamplesPassCheck(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yaml")
 	if err != nil || len(files) < 3 {
@@ -38,8 +38,8 @@ func TestExamplesPassCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range listed(t, text, `Environment: ([A-Z_, ]+)`) {
-				t.Setenv(name, cmp.Or(shaped[name], "example-"+name))
+			for _, m := range variable.FindAllStringSubmatch(string(text), -1) {
+				t.Setenv(m[1], cmp.Or(m[2], "example-"+m[1]))
 			}
 			if strings.Contains(string(text), "Files named by") {
 				for _, name := range listed(t, text, `Files named by the environment \(PEM\): ([A-Z_, ]+)`) {
@@ -57,8 +57,9 @@ func TestExamplesPassCheck(t *testing.T) {
 	}
 }
 
-// shaped are values that cannot be any text.
-var shaped = map[string]string{"TELEGRAM_TOKEN": "123456:example"}
+// variable finds what is read from the environment. A value that cannot be any text
+// stands behind it, in the line's comment.
+var variable = regexp.MustCompile(`\$\{([A-Z_]+)\}(?:.*, such as (\S+))?`)
 
 // listed reads the names a comment lists.
 func listed(t *testing.T, text []byte, pattern string) []string {

@@ -21,13 +21,20 @@ const root = "../.."
 type block struct {
 	kind string // sh or diff
 	file string // that a diff changes
+	only string // the connector whose copies need it; empty = the copies of any other
 	text string
 }
 
-var fence = regexp.MustCompile("(?ms)^```(sh|diff)(?: ([^\n]+))?\n(.*?)^```$")
+// The connectors to begin with. firstCopy is the one that is written down.
+const (
+	firstCopy  = "omnichannel"
+	polledCopy = "telegram"
+)
 
-// blocks are those of the section on connectors.
-func blocks(t *testing.T) []block {
+var fence = regexp.MustCompile("(?ms)^```(sh|diff)(?: (\\S+))?(?: (\\S+))?\n(.*?)^```$")
+
+// blocks are those of the section on connectors, for who begins with a copy of old.
+func blocks(t *testing.T, old string) []block {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
 	if err != nil {
@@ -37,12 +44,22 @@ func blocks(t *testing.T) []block {
 	section, _, _ = strings.Cut(section, "\n## ")
 	var list []block
 	for _, m := range fence.FindAllStringSubmatch(section, -1) {
-		list = append(list, block{m[1], m[2], m[3]})
+		list = append(list, block{kind: m[1], file: m[2], only: m[3], text: m[4]})
 	}
-	if !found || len(list) < 8 {
+	if !found || len(list) < 8 || !strings.Contains(list[0].text, "old="+firstCopy+" ") {
 		t.Fatalf("CONTRIBUTING.md has %d steps to follow: the test looks for the wrong thing", len(list))
 	}
-	return list
+	list[0].text = strings.Replace(list[0].text, "old="+firstCopy+" ", "old="+old+" ", 1)
+	return slices.DeleteFunc(list, func(b block) bool { return !b.concerns(old, list) })
+}
+
+// concerns reports whether who copied old carries b out: b is meant for old, or for
+// all, and nothing that is meant for old changes the same file.
+func (b block) concerns(old string, list []block) bool {
+	if b.only != "" || b.kind != "diff" {
+		return b.only == "" || b.only == old
+	}
+	return !slices.ContainsFunc(list, func(other block) bool { return other.only == old && other.file == b.file })
 }
 
 // do carries the block out in the tree at dir.
@@ -125,15 +142,25 @@ func tree(t *testing.T) string {
 	return dir
 }
 
-// TestAddingAConnector follows every step; the commands among them build the new
-// connector and run the kit on it.
-func TestAddingAConnector(t *testing.T) {
-	dir := tree(t)
-	for i, b := range blocks(t) {
+// follow carries every step out in a copy of the tree; the commands among them
+// build the new connector and run the kit on it.
+func follow(t *testing.T, old string) (dir string) {
+	t.Helper()
+	dir = tree(t)
+	for i, b := range blocks(t, old) {
 		if err := b.do(t.Context(), dir); err != nil {
-			t.Fatalf("block %d of CONTRIBUTING.md: %s%s\n%v", i+1, b.kind, " "+b.file, err)
+			t.Fatalf("block %d of CONTRIBUTING.md: %s %s\n%v", i+1, b.kind, b.file, err)
 		}
 	}
+	return dir
+}
+
+// TestAddingAPolledConnector begins with the other one.
+func TestAddingAPolledConnector(t *testing.T) { follow(t, polledCopy) }
+
+// TestAddingAConnector begins with the one that is written down.
+func TestAddingAConnector(t *testing.T) {
+	dir := follow(t, firstCopy)
 	// The copy must be what the kit saw, and pass for no other reason.
 	out := filepath.Join(dir, "connectors", "acme", "outbound.go")
 	text, err := os.ReadFile(out)
@@ -156,7 +183,7 @@ func TestAddingAConnector(t *testing.T) {
 
 // TestForgottenSteps: whoever leaves out one of the lines hears of it.
 func TestForgottenSteps(t *testing.T) {
-	list := blocks(t)
+	list := blocks(t, firstCopy)
 	for i, forgotten := range list {
 		if forgotten.kind != "diff" || forgotten.file == "connectors/all/all.go" && !strings.Contains(forgotten.text, "acme\"") {
 			continue // without its import alone it does not compile
