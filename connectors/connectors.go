@@ -27,17 +27,19 @@
 //     KindUnsupported; it never vanishes and never blocks what follows. What
 //     is not to be shown yet is not delivered at all (ParseResult.Ignored).
 //  9. Event.ID is made by EventID, Event.TrackingID by TrackingID: derived,
-//     never random; the same event or conversation always gets the same one.
-//     The address can be read back from the TrackingID alone (Addresser).
+//     never random; the same event or conversation always gets the same one,
+//     whatever the channel is called. The address can be read back from the
+//     TrackingID alone (Addresser).
 //  10. A secret, a customer's address or text stands in no error and no log.
 //  11. Every goroutine a connector starts ends before Run, Send or Close
 //     returns.
 //  12. A capability declared in Capabilities and not implemented by the
 //     matching optional interface refuses to start.
 //
-// A new connector touches its own folder, one line in connectors/all, one
-// example configuration block and one changelog line; its tests a simulator in
-// test/netsim and a file in test/conformance. CONTRIBUTING has the steps.
+// A new connector touches its own folder, its line in connectors/all (and the
+// import), one example configuration block and one changelog line; its tests a
+// simulator in test/netsim, a file and a line in test/conformance. CONTRIBUTING
+// has the steps.
 package connectors
 
 import (
@@ -85,8 +87,13 @@ type Webhooker interface {
 // Runner polls the network or holds a connection to it until ctx ends. A
 // returned error is a *SendError or counts as reason "bug"; the engine calls
 // Run again after a back-off: longer for ReasonAuth, which pauses the channel's
-// sends too, and ReasonConflict. Run calls Inbox.Working when the network
-// answers it.
+// sends too, and ReasonConflict, and never before RetryAfter. So Run need not
+// wait when the network fails: it returns. Run calls Inbox.Working when the
+// network answers it.
+//
+// A Runner is Exclusive. Nothing is kept for it between two calls or over a
+// restart: where to go on is what the network remembers (an offset it confirms,
+// a place for data of the account), and what comes again is known by Event.ID.
 type Runner interface {
 	Run(ctx context.Context, in Inbox) error
 }
@@ -116,12 +123,15 @@ type (
 	Typer interface {
 		Typing(ctx context.Context, to Address, typing bool) error
 	}
-	// ReadMarker marks a customer's message as read at the network.
+	// ReadMarker marks a customer's message as read at the network. eventID is the
+	// Event.ID, in which the network's own id can be read only where EventID left
+	// it readable.
 	ReadMarker interface {
 		MarkRead(ctx context.Context, to Address, eventID string) error
 	}
 	// Addresser gives the network's address back from a TrackingID alone, for
-	// conversations the journal does not know. ok is false for a foreign one.
+	// conversations the journal does not know. ok is false for a foreign one. The
+	// RemoteAddress is never empty; it need not be the Customer's.
 	Addresser interface {
 		Address(trackingID string) (addr Address, ok bool)
 	}
@@ -135,7 +145,8 @@ type (
 	// of its own and calls Open when somebody follows it, so that no address or
 	// credential of the network leaves the process.
 	AttachmentOpener interface {
-		// Open begins to read the file that File.ID names. byteRange is the value
+		// Open begins to read the file that File.ID names; with it come back Type,
+		// Name and Size, as the event told them. byteRange is the value
 		// of a Range header, empty = all; a network that cannot do ranges sends
 		// all. The caller closes Media.Body. The error is a *SendError:
 		// ReasonNotFound for a file that is gone, ReasonContent for one that the
@@ -154,7 +165,9 @@ type (
 )
 
 // Capabilities says what the network can show, with its limits. The engine
-// splits and downgrades by it; the connector never has to.
+// splits and downgrades by it; the connector never has to. Send refuses what is
+// beyond a limit all the same (Rejected, ReasonContent), where the network does
+// not, and cuts nothing.
 type Capabilities struct {
 	TextLimit   int      // longest text of one part, in TextUnit; 0 = no limit
 	TextUnit    TextUnit // how TextLimit and Caption count
@@ -211,8 +224,9 @@ type Part struct {
 	Buttons []Button // on the last part only
 	// File is sent with this part, Text beside it as its caption.
 	File *OutFile
-	// ReplyTo is the network's id of the message this part answers, empty = none;
-	// on the first part only. One that does not exist any more is left out.
+	// ReplyTo is the network's id of the message this part answers, as the agent
+	// gave it or as EventID left it readable in an event's ID; empty = none. On the
+	// first part only. One that does not exist, or is no id, is left out.
 	ReplyTo string
 }
 

@@ -37,16 +37,17 @@ type Event struct {
 	RefID      string    // the network's id of the message an edit, deletion, reaction or reply is about
 	Quote      string    // of a reply: the text it answers, or the part of it that was marked; empty = no reply
 	SentAt     time.Time // by the network's clock; zero when it does not say
-	// ReturnChatID is a ChatId found in a start parameter of the network.
+	// ReturnChatID is a ChatId found in a start parameter of the network: a UUID.
+	// Anything else is not one, and belongs into Text.
 	ReturnChatID string
 }
 
 // Customer is what the network says about who wrote.
 type Customer struct {
-	RemoteAddress string // <= 250 characters, else the event is dead (address)
-	PartyName     string
+	RemoteAddress string // never empty; <= 250 characters, else the event is dead (address)
+	PartyName     string // never empty: an id where the network tells no name
 	UserToken     string // <= 320 characters; whole members left out until it fits
-	Culture       string // ISO code; empty = the channel's
+	Culture       string // ISO 639-1, two letters; empty = the channel's
 }
 
 // File is a file that can be fetched.

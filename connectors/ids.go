@@ -17,6 +17,8 @@ const hexDigits = "0123456789abcdef"
 
 // EventID makes the ID of an event: account|kind|networkID, and |revision when
 // there is one. account and kind are the connector's own words and hold no '|';
+// account need not tell channels apart, which the journal does: the network's name
+// serves, or its id of the account.
 // networkID and revision are the network's (an edit's time, a file's state, ...),
 // so that an edit of a message is not taken for the message come again.
 //
@@ -58,7 +60,8 @@ func plain(s string) bool {
 // TrackingID names a conversation: its parts joined by '|', each with every byte
 // outside [0-9a-z:.|+@-] written as '_' and two hex digits. A '|' inside a part
 // stays, so at most one part may be free of form; the others are the connector's
-// own words or checked by it.
+// own words or checked by it. It need not name the channel: the core knows a
+// conversation by its Port as well.
 //
 // It may come out longer than MaxTrackingID: the engine then keeps the event as a
 // dead letter (reason address). It is never cut and never hashed.
