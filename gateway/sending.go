@@ -75,6 +75,7 @@ type delivery struct {
 // are stopped; the row stays pending then.
 func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 	d := &delivery{c: c, row: h}
+	h.turn()
 	var err error
 	if d.content, err = decodeContent(h.Content); err != nil {
 		g.finishOut(d, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})

@@ -80,15 +80,12 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 	}
 	for i, p := range row.Parts {
 		known := slices.ContainsFunc(held, func(r stepRecord) bool {
-			return r.part == partNumber(i) && (r.kind == stepSent || r.kind == stepFailed)
+			return r.part == partNumber(i) && (r.kind == stepSent || r.kind == stepFailed ||
+				r.kind == stepAttempt && p.State == journal.PartAttempting)
 		})
 		if p.State != 0 && !known {
 			list = append(list, Step{At: p.At, Kind: "part_" + partNames[p.State], Part: i + 1, Reason: p.Reason,
-				What: fmt.Sprintf("part %d of %d: %s%s", i+1, len(row.Parts), partNames[p.State], because(p.Reason, ""))})
-		}
-		if p.State == journal.PartSent && p.NetworkID != "" {
-			list = append(list, Step{At: p.At, Kind: "network_id", Part: i + 1,
-				What: fmt.Sprintf("part %d of %d is %s at the network", i+1, len(row.Parts), simprot.LogEventID(row.Lane.TrackingID, p.NetworkID))})
+				What: fmt.Sprintf("part %d of %d: %s%s%s", i+1, len(row.Parts), partNames[p.State], networkID(row, i), because(p.Reason, ""))})
 		}
 		if p.State == journal.PartUnknown && !known {
 			list = append(list, Step{At: p.At, Kind: "part_unknown", Part: i + 1,
@@ -101,8 +98,8 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 		}
 		return list
 	}
-	if row.Attempts > count(stepNoEcho, stepLinkLost) {
-		list = append(list, Step{Kind: "writes", What: fmt.Sprintf("written to the core without an echo: %d times", row.Attempts)})
+	if row.Attempts > count(stepWritten) {
+		list = append(list, Step{Kind: "writes", What: fmt.Sprintf("written to the core: %d times", row.Attempts)})
 	}
 	if row.Strikes > 0 {
 		list = append(list, Step{Kind: "strikes", What: fmt.Sprintf("connections to the core that broke before its echo: %d", row.Strikes)})
@@ -155,6 +152,12 @@ func told(r stepRecord, row *journal.Row, again bool) Step {
 		Code: string(bytes.TrimRight(r.code[:], "\x00")),
 	}
 	switch r.kind {
+	case stepPaused:
+		if r.reason == "" {
+			s.What = "waits: an operator has paused the channel"
+		}
+	case stepSent:
+		s.What += networkID(row, int(r.part)-1)
 	case stepReceived, stepFromCore, stepFromAnswer:
 		if again {
 			s.What += " again: a repeat"
@@ -180,6 +183,15 @@ func told(r stepRecord, row *journal.Row, again bool) Step {
 		s.Until = time.Unix(0, r.until)
 	}
 	return s
+}
+
+// networkID says what a sent part is called at the network, if that is known.
+// The name may hold the customer's address.
+func networkID(row *journal.Row, i int) string {
+	if i < 0 || i >= len(row.Parts) || row.Parts[i].State != journal.PartSent || row.Parts[i].NetworkID == "" {
+		return ""
+	}
+	return ", at the network " + simprot.LogEventID(row.Lane.TrackingID, row.Parts[i].NetworkID)
 }
 
 // because puts a reason and its hint behind a word.

@@ -222,8 +222,11 @@ func entered(row *journal.Row, n int) stepKind {
 	}
 }
 
-// turn notes that the row is the head of its lane, if it was not from the start.
-func (h *held) turn() { h.stepIf(h.lastStep().kind == stepBehind, stepTurn) }
+// turn notes that the row is worked on, if it had to wait for that.
+func (h *held) turn() {
+	last := h.lastStep()
+	h.stepIf(last.kind == stepBehind || time.Since(time.Unix(0, last.at)) > time.Millisecond, stepTurn)
+}
 
 // stepIf is step, if that is so.
 func (h *held) stepIf(so bool, kind stepKind) {

@@ -42,7 +42,7 @@ func (g *Gateway) waitsFor(row *journal.Row) Now {
 	case head != nil && head != me:
 		front := g.headWaits(c, head)
 		return Now{Kind: "behind", Behind: head.Seq, Hint: front.Hint, Until: front.Until,
-			Waits: fmt.Sprintf("is behind message %d of its conversation, which %s", head.Seq, front.Waits)}
+			Waits: fmt.Sprintf("is behind message %d of its lane, which %s", head.Seq, front.Waits)}
 	case me == nil && starved:
 		return Now{Kind: "on_disk", Waits: "waits on disk: the memory for the channel's messages is full, and others are before it"}
 	case me == nil:
@@ -78,7 +78,7 @@ func (g *Gateway) orderWaits(c *conversation, h *held) Now {
 	c.mu.Lock()
 	asked, missing := c.asked(c.ch.port.current()), slices.Clone(c.missing)
 	c.mu.Unlock()
-	n := Now{Kind: "wait_order", Since: time.Unix(0, h.lastStep().at)}
+	n := Now{Kind: "wait_order", Since: time.Unix(0, h.lastStep().at), Hint: "if it lasts, look at the core's log for the conversation"}
 	switch {
 	case c.ch.port.current() == nil:
 		return g.coreWaits(c.ch, n)
@@ -94,7 +94,7 @@ func (g *Gateway) orderWaits(c *conversation, h *held) Now {
 
 // coreWaits says why there is no link for a channel.
 func (g *Gateway) coreWaits(ch *channel, n Now) Now {
-	n.Kind, n.Waits = "wait_core", "waits for the core: there is no connection"
+	n.Kind, n.Waits, n.Hint = "wait_core", "waits for the core: there is no connection", ""
 	f := g.linkFault.Load()
 	switch {
 	case f != nil:
@@ -125,9 +125,11 @@ func (g *Gateway) headWaits(c *conversation, h *held) Now {
 		n.Waits = "waits: the core takes no chats now (" + string(c.ch.gate.closed()) + ")"
 		n.Hint = "it is asked again every " + probeEvery.String() + "; when do agents begin?"
 	case stepDoubt, stepRequest, stepStart:
-		n.Waits = "waits for the core's answer: " + stepWords[last.kind][1]
+		n.Waits = "waits for an answer: " + stepWords[last.kind][1]
+		n.Hint = "if none comes the core is asked again; look at its log for the conversation"
 	case stepWritten:
 		n.Waits = "is written to the core, whose echo it waits for"
+		n.Hint = "the core has " + echoTimeout.String() + "; then it is asked (STATUS)"
 	case stepWindow:
 		n.Waits = "waits for a place among the sentences that the core has not echoed"
 		n.Hint = "the core is slow, or core.window is small"
@@ -152,10 +154,14 @@ func (g *Gateway) sendWaits(c *conversation, h *held, last stepRecord, n Now) No
 	case stepPaused, stepPatience, stepBucket:
 		return c.ch.limitWaits(g.pauses.since(h.Lane.Channel), last, n)
 	case stepBackOff:
+		if c.ch.limits.paused() {
+			return c.ch.limitWaits(g.pauses.since(h.Lane.Channel), last, n)
+		}
 		n.Waits = "waits before the next attempt, since the last one failed (" + string(last.reason) + ")"
 		n.Hint = sendHints(last.reason)
 	case stepAttempt:
 		n.Waits = "is with the network: its answer has not come"
+		n.Hint = "an attempt ends after " + sendTimeout.String() + ", one with a file after " + fileSendTimeout.String()
 	case stepEnding:
 		n.Waits = "is over; its end is being written to the journal"
 	default:
