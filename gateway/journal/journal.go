@@ -231,7 +231,8 @@ type DeadQuery struct {
 
 // TraceQuery selects rows among the newest Recent ones: those of one
 // conversation, or those that have ID as their own, their chat's or a part's
-// NetworkID.
+// NetworkID. Of an own one of members (account|kind|the network's id|revision)
+// those from the third on will do.
 type TraceQuery struct {
 	Channel    string // empty = all; not with TrackingID
 	TrackingID string // the conversation; empty = by ID

@@ -23,6 +23,7 @@ func testTrace(t *testing.T, d Driver) {
 		Conv:  &journal.ConvChange{Channel: "shop", TrackingID: "a", ChatID: "chat-1", Counter: 1},
 	})
 	h.acceptOne(entry(laneIn("a"), "5")) // in chat-1, by its base
+	h.acceptOne(entry(laneIn("c"), "12|text|5:77|ready"))
 	for _, c := range []struct {
 		q    journal.TraceQuery
 		want []string
@@ -33,11 +34,18 @@ func testTrace(t *testing.T, d Driver) {
 		{journal.TraceQuery{ID: `net"7`}, []string{"3"}},
 		{journal.TraceQuery{ID: "net8", Channel: "other"}, nil},
 		{journal.TraceQuery{ID: "net"}, nil},
+		{journal.TraceQuery{ID: "12|text|5:77|ready"}, []string{"12|text|5:77|ready"}},
+		{journal.TraceQuery{ID: "5:77"}, []string{"12|text|5:77|ready"}},
+		{journal.TraceQuery{ID: "5:77|ready"}, []string{"12|text|5:77|ready"}},
+		{journal.TraceQuery{ID: "text"}, nil},
+		{journal.TraceQuery{ID: "12"}, nil},
+		{journal.TraceQuery{ID: "5:7"}, nil},
+		{journal.TraceQuery{ID: ":77"}, nil},
 		{journal.TraceQuery{Channel: "shop", TrackingID: "a"}, []string{"1", "3", "5"}},
 		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Limit: 2}, []string{"3", "5"}},
-		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 3}, []string{"3", "5"}},
-		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 1}, []string{"5"}},
-		{journal.TraceQuery{ID: "1", Recent: 3}, []string{"1"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 4}, []string{"3", "5"}},
+		{journal.TraceQuery{Channel: "shop", TrackingID: "a", Recent: 2}, []string{"5"}},
+		{journal.TraceQuery{ID: "1", Recent: 4}, []string{"1"}},
 		{journal.TraceQuery{Channel: "shop", TrackingID: "nobody"}, nil},
 		{journal.TraceQuery{Channel: "nobody", TrackingID: "a"}, nil},
 	} {

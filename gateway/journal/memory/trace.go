@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"servicelink/gateway/journal"
 )
@@ -29,6 +30,12 @@ func traced(r *journal.Row, q journal.TraceQuery) bool {
 	if q.TrackingID != "" {
 		return r.Lane.Channel == q.Channel && r.Lane.TrackingID == q.TrackingID
 	}
-	return (q.Channel == "" || r.Lane.Channel == q.Channel) && (r.ID == q.ID || r.ChatID == q.ID || r.BaseChat == q.ID ||
+	return (q.Channel == "" || r.Lane.Channel == q.Channel) && (r.ID == q.ID || member(r.ID, q.ID) || r.ChatID == q.ID || r.BaseChat == q.ID ||
 		slices.ContainsFunc(r.Parts, func(p journal.Part) bool { return p.NetworkID == q.ID }))
+}
+
+// member tells whether id, of account|kind|the network's id|revision, has what is
+// sought from its third member on.
+func member(id, sought string) bool {
+	return strings.Index(id+"|", "|"+sought+"|") > strings.Index(id, "|")
 }

@@ -19,7 +19,7 @@ func (j *Journal) Trace(ctx context.Context, q journal.TraceQuery) ([]journal.Ro
 		rest += "AND m.lane >> 1 = ?3 "
 		args = append(args, conversation)
 	} else {
-		rest += `AND (?3 = '' OR c.channel = ?3) AND (m.id = ?4 OR m.chat_id = ?4 OR m.base_chat = ?4 OR
+		rest += `AND (?3 = '' OR c.channel = ?3) AND (m.id = ?4 OR instr(m.id || '|', '|' || ?4 || '|') > instr(m.id, '|') OR m.chat_id = ?4 OR m.base_chat = ?4 OR
 			EXISTS (SELECT 1 FROM json_each(m.parts) p WHERE p.value ->> 'id' = ?4)) `
 		args = append(args, q.Channel, q.ID)
 	}
