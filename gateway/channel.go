@@ -39,6 +39,8 @@ type channel struct {
 	deaf       atomic.Pointer[ailment] // nil = the network can be read, for all that is known
 	starting   atomic.Bool             // its Runner waits for its turn
 
+	reported reported // dead letters that may have arrived
+
 	// opening: the journal may hold rows of lanes that nobody has looked for yet.
 	opening atomic.Bool
 	// retired: another channel stands in its place, or none does.

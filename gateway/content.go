@@ -22,6 +22,8 @@ type content struct {
 	Payload      string // inbound: what a pressed button carried; kept for tracing
 	// ID is the core's own when it is over the limit and the row's is shortened.
 	ID string
+	// Confirm names, in a note, a sentence that has arrived after all.
+	Confirm string
 	// Auto marks a text of our own ("we are closed"): nobody awaits its
 	// confirmation, and its failure is no news for the agent.
 	Auto bool
@@ -40,13 +42,14 @@ const (
 	tagPayload  = 'p'
 	tagID       = 'i'
 	tagAuto     = 'a'
-	tagOverhead = 8 * (1 + binary.MaxVarintLen32)
+	tagConfirm  = 'c'
+	tagOverhead = 9 * (1 + binary.MaxVarintLen32)
 )
 
 var errContent = errors.New("gateway: the journal's content cannot be read")
 
 func (c *content) encode() []byte {
-	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID))
+	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID)+len(c.Confirm))
 	put := func(tag byte, value string) {
 		if value != "" {
 			b = append(b, tag)
@@ -63,6 +66,7 @@ func (c *content) encode() []byte {
 	put(tagReturn, c.ReturnChatID)
 	put(tagPayload, c.Payload)
 	put(tagID, c.ID)
+	put(tagConfirm, c.Confirm)
 	if c.Auto {
 		put(tagAuto, "1")
 	}
@@ -97,6 +101,8 @@ func decodeContent(b []byte) (c content, err error) {
 			c.Payload = value
 		case tagID:
 			c.ID = value
+		case tagConfirm:
+			c.Confirm = value
 		case tagAuto:
 			c.Auto = true
 		}

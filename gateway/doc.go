@@ -27,6 +27,7 @@
 //	outbound.go      out: SE_CHAT_SENTENCE -> journal; release in Counter order
 //	sending.go       out: parts, attempts, outcomes, retry
 //	confirm.go       out: the core is told what the customer has, until it has read it
+//	reconcile.go     out: what became of a send of unknown outcome is asked; notice.go: the network says so itself
 //	retry.go         out: how long to wait, by reason
 //	limits.go        out: account and recipient buckets (bucket.go), the network's wishes, credential pause
 //	notes.go         what the agent is told when something is not delivered

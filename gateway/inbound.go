@@ -179,6 +179,9 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 	case it.content.Kind == string(connectors.KindStop):
 		return g.stopChat(ctx, c, s, it)
 	case it.content.Kind == kindNote:
+		if it.content.Confirm != "" { // in front of the note, whether or not the chat is open
+			g.confirm(c, it.content.Confirm)
+		}
 		if open, err := g.openNow(ctx, c, s); err != nil || !open {
 			// A note never opens a chat; the failure it tells of stays in the
 			// dead letters.

@@ -19,6 +19,10 @@ import (
 // patience is how long events may hold up those behind them while a volatile
 // journal waits for their end and the core can be reached; 0 = until ctx ends.
 func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event, patience time.Duration) error {
+	events, err := g.takeNotices(ctx, ch, events)
+	if err != nil {
+		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
+	}
 	if len(events) == 0 {
 		return nil
 	}
@@ -199,10 +203,17 @@ const kindNote = "note"
 // note tells the agent something as a tech note. It is a journaled event like
 // any other; its ID is derived, so the same fact is told once.
 func (g *Gateway) note(ctx context.Context, c *conversation, about, text string) error {
+	return g.tell(ctx, c, about, text, "")
+}
+
+// tell is note with the sentence that is to be confirmed before it; empty = none.
+func (g *Gateway) tell(ctx context.Context, c *conversation, about, text, confirm string) error {
 	g.metrics.note(noteKind(about))
 	return g.acceptOwn(ctx, journal.Entry{
-		Lane:    journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
-		ID:      simprot.ShortenID("note:"+about, simprot.MaxID),
-		Content: (&content{Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.config().Core.Peer}).encode(),
+		Lane: journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
+		ID:   simprot.ShortenID("note:"+about, simprot.MaxID),
+		Content: (&content{
+			Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.config().Core.Peer, Confirm: confirm,
+		}).encode(),
 	})
 }

@@ -39,7 +39,7 @@ var (
 		string(simprot.BadUnknownCode), string(simprot.BadDecode), string(simprot.BadOversize), string(simprot.BadUnaskedAnswer),
 		string(simprot.BadLateAnswer), string(simprot.BadUnexpectedCode), other,
 	}
-	noteKinds      = []string{"failure", "unknown_outbound", "downgrade", other}
+	noteKinds      = []string{"failure", "unknown_outbound", "downgrade", "settled", other}
 	resyncOutcomes = []string{"done", "failed"}
 )
 

@@ -16,7 +16,7 @@ import (
 type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
-	idReused, resyncs                          *prometheus.CounterVec
+	idReused, resyncs, reconciled              *prometheus.CounterVec
 	files, fileBytes                           *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
@@ -45,6 +45,8 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 		idReused: c("core_id_reused_total", "Sentences of the core with an ID it had used for another text."),
 		resyncs:  c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
 
+		reconciled: c("reconciled_total", "Parts whose send had an unknown outcome, by what was found out: sent, not_sent, failed; unknown = nobody can tell, the channel's policy decides.", "fate"),
+
 		files:     c("media_total", "Files by what became of them: customers' by their links (in), agents' for the network (out). Links that cannot be read have channel \"-\".", "direction", "outcome"),
 		fileBytes: c("media_bytes_total", "Bytes of files given out (in), or read for the network (out).", "direction"),
 
@@ -62,7 +64,7 @@ func (v *channelVecs) remove(c metricChannel) {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	for _, vec := range []*prometheus.CounterVec{
 		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
-		v.files, v.fileBytes,
+		v.files, v.fileBytes, v.reconciled,
 	} {
 		vec.DeletePartialMatch(by)
 	}
@@ -87,6 +89,7 @@ func (v *channelVecs) resolve(c metricChannel, lazy bool) *channelMetrics {
 		ignoredBy: openCounter{vec: v.ignored.MustCurryWith(by)},
 		reused:    v.idReused.With(by),
 		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes, false),
+		fates:     newClosedCounter(v.reconciled.MustCurryWith(by), fateNames, false),
 		webhook:   v.webhook.With(by),
 	}
 	m.ignoredBy.child(other)
@@ -118,6 +121,11 @@ func (v *channelVecs) resolveDirection(by prometheus.Labels, lazy bool) directio
 	}
 }
 
+// fateNames is the closed list of servicelink_reconciled_total.
+var fateNames = []string{
+	connectors.FateSent.String(), connectors.FateNotSent.String(), connectors.FateFailed.String(), connectors.FateUnknown.String(),
+}
+
 // requestReasons is the closed list of servicelink_webhook_refused_total; bug
 // comes last, since a reason outside the list is one.
 var requestReasons = []string{
@@ -146,6 +154,7 @@ type channelMetrics struct {
 
 	reused  prometheus.Counter
 	resyncs *closedCounter
+	fates   *closedCounter // of sends of unknown outcome
 }
 
 type directionMetrics struct {
@@ -162,7 +171,7 @@ func (m *channelMetrics) close() {
 	for _, c := range m.attempts {
 		c.close()
 	}
-	for _, c := range []*closedCounter{m.refused, m.resyncs, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
+	for _, c := range []*closedCounter{m.refused, m.resyncs, m.fates, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
 		c.close()
 	}
 }
@@ -228,6 +237,7 @@ func (m *channelMetrics) webhookSeconds(took time.Duration)   { m.webhook.Observ
 func (m *channelMetrics) ignored(reason string, n int)        { m.ignoredBy.child(reason).Add(float64(n)) }
 func (m *channelMetrics) reusedID()                           { m.reused.Inc() }
 func (m *channelMetrics) resync(outcome string)               { m.resyncs.inc(outcome) }
+func (m *channelMetrics) reconciled(f connectors.Fate)        { m.fates.inc(f.String()) }
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {
 	m.dir(d).behind.Add(float64(delta))

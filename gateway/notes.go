@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"servicelink/connectors"
-	"servicelink/gateway/journal"
 )
 
 // What agents read when something is not delivered: one sentence that says
@@ -18,6 +18,8 @@ func noteKind(about string) string {
 		return "unknown_outbound"
 	case strings.HasPrefix(about, "shown:"):
 		return "downgrade"
+	case strings.HasPrefix(about, "settled:"):
+		return "settled"
 	}
 	return "failure"
 }
@@ -58,14 +60,16 @@ func failureNote(id string, r connectors.Reason) string {
 
 // outboundNote tells why a sentence did not reach the customer.
 func outboundNote(d *delivery, v verdict) string {
-	sent := 0
-	for _, s := range d.states {
-		if s.State == journal.PartSent {
-			sent++
-		}
-	}
-	if sent == 0 {
+	sent := sentParts(d.states)
+	doubt := v.reason != connectors.ReasonUnknown && slices.ContainsFunc(d.states, inDoubt)
+	switch {
+	case sent == 0 && doubt: // an attempt may have arrived, those after it failed
+		return fmt.Sprintf("It is not known whether message %s reached the customer. It could not be sent again: %s.", d.row.ID, reasonText(v.reason))
+	case sent == 0:
 		return failureNote(d.row.ID, v.reason)
+	case doubt:
+		return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts). It is not known whether the customer got the next one; it could not be sent again: %s.",
+			d.row.ID, sent, len(d.parts), reasonText(v.reason))
 	}
 	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
 }

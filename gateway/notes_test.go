@@ -10,7 +10,7 @@ import (
 
 func TestNoteKind(t *testing.T) {
 	for about, want := range map[string]string{
-		"lost:chat": "unknown_outbound", "shown:7": "downgrade", "7": "failure", "": "failure", "7:lost:": "failure",
+		"lost:chat": "unknown_outbound", "shown:7": "downgrade", "settled:7": "settled", "7": "failure", "": "failure", "7:lost:": "failure",
 	} {
 		if got := noteKind(about); got != want {
 			t.Errorf("noteKind(%q) = %q, want %q", about, got, want)
@@ -52,8 +52,16 @@ func TestOutboundNote(t *testing.T) {
 			"Message 7 was not delivered: the customer cannot be reached any more.",
 		},
 		"some parts": {
-			[]journal.Part{part(journal.PartSent), part(journal.PartSent), part(journal.PartUnknown)},
+			[]journal.Part{part(journal.PartSent), part(journal.PartSent), part(journal.PartRejected)},
 			"Message 7 was delivered only in part (2 of 3 parts): the customer cannot be reached any more.",
+		},
+		"an attempt before may have arrived": {
+			[]journal.Part{part(journal.PartUnknown)},
+			"It is not known whether message 7 reached the customer. It could not be sent again: the customer cannot be reached any more.",
+		},
+		"an attempt for the rest may have arrived": {
+			[]journal.Part{part(journal.PartSent), part(journal.PartUnknown)},
+			"Message 7 was delivered only in part (1 of 2 parts). It is not known whether the customer got the next one; it could not be sent again: the customer cannot be reached any more.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

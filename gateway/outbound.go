@@ -30,6 +30,10 @@ type outLane struct {
 	askedGen  uint64
 	askedTick uint64
 	asking    bool // a goroutine asks STATUS for waiting rows
+
+	now     *delivery           // what is being sent
+	sentIDs []string            // the latest messages, by the network's ids
+	notices []connectors.Notice // for a row that is still to be read
 }
 
 type arrival struct {

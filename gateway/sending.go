@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"servicelink/config"
@@ -67,8 +68,18 @@ type delivery struct {
 	row     *held
 	content content
 	parts   []connectors.Part
-	states  []journal.Part
-	tries   int // attempts in this process, for the back-off
+	tries   int       // attempts in this process, for the back-off
+	began   time.Time // the latest attempt
+	doubts  []doubt   // by part: attempts of unknown fate
+	// news holds a token after a notice of the network; over is closed when the
+	// row has ended.
+	news, over chan struct{}
+
+	// mu is held over the commits of states, since notices change them as well.
+	mu     sync.Mutex
+	states []journal.Part
+	fact   connectors.Finding // the latest notice
+	ended  bool               // its end is decided
 }
 
 // sendOut brings one sentence to its end. It returns early only when the lanes
@@ -96,17 +107,18 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 	}
 	d.rebase(g.config().Limits.Deadline)
 	g.split(ctx, d)
+	g.begin(ctx, d)
+	defer d.end()
 	for i := range d.parts {
-		if d.states[i].State == journal.PartSent {
-			continue
-		}
-		v, err := g.sendPart(ctx, d, i)
-		if err != nil {
-			return // stopped
-		}
-		if v != notYet {
-			g.finishOut(d, v)
-			return
+		for d.state(i).State != journal.PartSent {
+			v, err := g.sendPart(ctx, d, i)
+			if err != nil {
+				return // stopped
+			}
+			if v != notYet && d.concludes(i) {
+				g.finishOut(d, v)
+				return
+			}
 		}
 	}
 	g.finishOut(d, verdict{state: journal.Done})
@@ -151,22 +163,26 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 // sendPart tries one part until it is sent or cannot be. An error means that
 // the lanes are stopped.
 func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, error) {
-	if d.states[i].State == journal.PartRejected { // the note may have been told already
-		return verdict{journal.Dead, connectors.Reason(d.states[i].Reason), d.row.Hint}, nil
+	s := d.state(i)
+	if s.State == journal.PartRejected { // the note may have been told already
+		return verdict{journal.Dead, connectors.Reason(s.Reason), d.row.Hint}, nil
 	}
 	// A part that was on its way when an earlier process died is known to be
 	// unknown.
-	if s := d.states[i].State; s == journal.PartAttempting || s == journal.PartUnknown {
-		if v := g.unknownFate(d, i, &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonUnknown}); v != notYet {
+	if inDoubt(s) && !d.doubts[i].is() {
+		d.doubts[i] = earlierDoubt(s, d.patience(i))
+		if v := g.unknownFate(ctx, d, i, &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonUnknown}); v != notYet {
 			return v, nil
 		}
 	}
-	for {
+	for d.state(i).State != journal.PartSent { // a notice may say so at any time
 		if v, err := g.mayAttempt(ctx, d, i); v != notYet || err != nil {
 			return v, err
 		}
 		receipt, err := g.attempt(d.c.ch.life.hard, d, i) //nolint:contextcheck // what has begun is waited for
 		if err == nil {
+			d.c.sent(receipt.NetworkID)
+			d.doubts[i] = doubt{}
 			g.record(d, i, journal.Part{State: journal.PartSent, NetworkID: receipt.NetworkID})
 			d.c.ch.limits.worked()
 			d.tries = 0
@@ -179,6 +195,7 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 			return v, nil
 		}
 	}
+	return notYet, nil
 }
 
 // mayAttempt waits for the limits and gives up at the deadline.
@@ -217,31 +234,13 @@ func (d *delivery) expired(now time.Time) bool {
 // attempt makes one attempt: that it begins is durable before the request
 // leaves.
 func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.Receipt, error) {
-	d.row.Attempts++
-	d.tries++
-	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now()}
-	d.c.mu.Lock()
-	mark := d.c.mark()
-	d.c.mu.Unlock()
-	err := g.journal.Commit(ctx, journal.Change{
-		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering,
-		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Conv: mark,
-	})
-	if err != nil {
-		d.states[i] = journal.Part{}
-		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonCanceled, Err: err}
-	}
-	if d.expired(time.Now()) { // the journal was away for long
-		d.states[i] = journal.Part{}
-		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonDeadline}
-	}
-	limit := sendTimeout
-	if d.parts[i].File != nil {
-		limit = fileSendTimeout
+	if s, err := g.attempting(ctx, d, i); err != nil || s.State == journal.PartSent {
+		return connectors.Receipt{NetworkID: s.NetworkID}, err
 	}
 	d.row.attempts(i)
-	sendCtx, cancel := context.WithTimeout(ctx, limit)
+	sendCtx, cancel := context.WithTimeout(ctx, d.patience(i))
 	defer cancel()
+	d.began = time.Now()
 	receipt, err := sendSafely(sendCtx, d.c.ch.conn, d.parts[i])
 	outcome, reason := "sent", ""
 	d.row.outcome(i, err)
@@ -251,6 +250,52 @@ func (g *Gateway) attempt(ctx context.Context, d *delivery, i int) (connectors.R
 	}
 	d.c.ch.metrics.attempt(outcome, reason)
 	return receipt, err
+}
+
+// attempting commits that an attempt begins and gives the part's record: sent,
+// when a notice has said so meanwhile.
+func (g *Gateway) attempting(ctx context.Context, d *delivery, i int) (journal.Part, error) {
+	d.c.mu.Lock()
+	mark := d.c.mark()
+	d.c.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.states[i]; s.State == journal.PartSent {
+		return s, nil
+	}
+	d.row.Attempts++
+	d.tries++
+	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now()}
+	err := g.journal.Commit(ctx, journal.Change{
+		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering,
+		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Conv: mark,
+	})
+	if err != nil {
+		d.states[i] = d.notSent(i, connectors.ReasonCanceled)
+		return d.states[i], &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonCanceled, Err: err}
+	}
+	if d.expired(time.Now()) { // the journal was away for long
+		d.states[i] = d.notSent(i, connectors.ReasonDeadline)
+		return d.states[i], &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonDeadline}
+	}
+	return d.states[i], nil
+}
+
+// notSent is a part's record after an attempt that certainly failed: an earlier
+// one may still have arrived.
+func (d *delivery) notSent(i int, r connectors.Reason) journal.Part {
+	if d.doubts[i].is() {
+		return journal.Part{State: journal.PartUnknown, Reason: string(r), At: time.Now()}
+	}
+	return journal.Part{Reason: string(r)}
+}
+
+// patience is how long an attempt may take.
+func (d *delivery) patience(i int) time.Duration {
+	if d.parts[i].File != nil {
+		return fileSendTimeout
+	}
+	return sendTimeout
 }
 
 // These end an attempt whose connector does not. A file may have to be fetched
@@ -273,6 +318,11 @@ func sendSafely(ctx context.Context, conn connectors.Connector, part connectors.
 // record journals a part's outcome; the next attempt or the end carries it to
 // the disk.
 func (g *Gateway) record(d *delivery, i int, p journal.Part) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.states[i].State == journal.PartSent && p.State != journal.PartSent {
+		return // the network has said that it arrived
+	}
 	p.At = time.Now()
 	d.states[i] = p
 	g.journal.Apply(journal.Change{
@@ -289,15 +339,20 @@ func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors
 		"outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
 	switch se.Outcome {
 	case connectors.Rejected:
-		g.record(d, i, journal.Part{State: journal.PartRejected, Reason: string(se.Reason)})
+		p := journal.Part{State: journal.PartRejected, Reason: string(se.Reason)}
+		if d.doubts[i].is() {
+			p.State = journal.PartUnknown // an earlier attempt may have arrived
+		}
+		g.record(d, i, p)
 		return verdict{journal.Dead, se.Reason, hintOf(se)}
 	case connectors.Unknown:
+		d.doubts[i] = d.doubts[i].with(d.began, time.Now())
 		g.record(d, i, journal.Part{State: journal.PartUnknown, Reason: string(se.Reason)})
-		if v := g.unknownFate(d, i, se); v != notYet {
+		if v := g.unknownFate(ctx, d, i, se); v != notYet || ctx.Err() != nil || d.state(i).State == journal.PartSent {
 			return v
 		}
 	default:
-		g.record(d, i, journal.Part{Reason: string(se.Reason)})
+		g.record(d, i, d.notSent(i, se.Reason))
 	}
 	ch.limits.learn(d.parts[i].To, se)
 	wait := backOff(se, d.tries)
@@ -307,15 +362,6 @@ func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors
 	d.row.waits(stepBackOff, wait, se.Reason)
 	sleep(ctx, wait)
 	return notYet
-}
-
-// unknownFate applies the channel's policy to a part that may have been sent.
-func (g *Gateway) unknownFate(d *delivery, i int, se *connectors.SendError) verdict {
-	if d.c.ch.unknown == config.Resend {
-		return notYet
-	}
-	d.states[i].State = journal.PartUnknown
-	return verdict{journal.Dead, connectors.ReasonUnknown, hintOf(se)}
 }
 
 func hintOf(se *connectors.SendError) string {
@@ -329,6 +375,10 @@ func hintOf(se *connectors.SendError) string {
 // core's confirmation.
 func (g *Gateway) finishOut(d *delivery, v verdict) {
 	ctx, c := d.c.ch.life.hard, d.c
+	d.mu.Lock()
+	d.ended = true
+	parts := slices.Clone(d.states)
+	d.mu.Unlock()
 	if v.state == journal.Dead && !d.content.Auto {
 		if err := g.note(ctx, c, d.row.ID, outboundNote(d, v)); err != nil {
 			return // stopped: the row stays pending
@@ -340,7 +390,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	d.row.step(stepEnding)
 	err := g.journal.Commit(ctx, journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: v.state, Reason: string(v.reason), Hint: v.hint,
-		Attempts: d.row.Attempts, Parts: d.states, Conv: mark,
+		Attempts: d.row.Attempts, Parts: parts, Conv: mark,
 	})
 	if err != nil && ctx.Err() != nil {
 		return // queued all the same; confirmed after the next start
@@ -351,6 +401,9 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	c.lastUsed = time.Now()
 	c.mu.Unlock()
 	c.ch.finished(d.row.Row, v.state, string(v.reason))
+	if v.state == journal.Dead && !d.content.Auto && slices.ContainsFunc(parts, inDoubt) {
+		c.ch.reported.add(d.row.Row)
+	}
 	if v.state == journal.Done && !d.content.Auto {
 		d.row.confirms(c)
 		g.confirm(c, cmp.Or(d.content.ID, d.row.ID))

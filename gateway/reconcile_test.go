@@ -1,0 +1,559 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"servicelink/config"
+	"servicelink/connectors"
+	"servicelink/gateway/journal"
+)
+
+// asked is the fake network as one that can be asked what became of a send.
+type asked struct {
+	*fakeNetwork
+	mu   sync.Mutex
+	with []connectors.Attempt
+	find func(n int, a connectors.Attempt) (connectors.Finding, error)
+}
+
+var _ connectors.Reconciler = (*asked)(nil)
+
+func (a *asked) Reconcile(_ context.Context, at connectors.Attempt) (connectors.Finding, error) {
+	a.mu.Lock()
+	a.with = append(a.with, at)
+	n := len(a.with)
+	a.mu.Unlock()
+	return a.find(n, at)
+}
+
+func (a *asked) questions() []connectors.Attempt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.with)
+}
+
+// answers makes the house's network one that answers like this.
+func (h *house) answers(find func(n int, a connectors.Attempt) (connectors.Finding, error)) *asked {
+	a := &asked{fakeNetwork: h.net, find: find}
+	h.build = func(config.Channel) (connectors.Connector, error) { return a, nil }
+	h.stop()
+	h.start()
+	h.waits(5 * time.Second)
+	return a
+}
+
+// finds always finds the same.
+func finds(f connectors.Finding) func(int, connectors.Attempt) (connectors.Finding, error) {
+	return func(int, connectors.Attempt) (connectors.Finding, error) { return f, nil }
+}
+
+var (
+	lostSend  = sendErr(connectors.Unknown, connectors.ReasonCut)
+	foundSent = connectors.Finding{Fate: connectors.FateSent, NetworkID: "found-1"}
+)
+
+// parts are the records of the outbound row with this text.
+func (h *house) partsOf(id string) []journal.Part {
+	h.Helper()
+	rows, err := h.disk.mem.Trace(h.Context(), journal.TraceQuery{Channel: testChannel, ID: id, Recent: 1000, Limit: 10})
+	if err != nil || len(rows) != 1 {
+		h.Fatalf("rows of %s: %v, %v", id, rows, err)
+	}
+	return rows[0].Parts
+}
+
+func (h *house) wantNotes(want ...string) {
+	h.Helper()
+	_, notes := h.shown("anna")
+	for i := range want {
+		if i >= len(notes) || !strings.Contains(notes[i], want[i]) {
+			h.Errorf("notes %q, want %q", notes, want)
+			return
+		}
+	}
+	if len(notes) != len(want) {
+		h.Errorf("notes %q, want %q", notes, want)
+	}
+}
+
+// TestUnknownFateIsAskedFirst: what the network can tell decides, whatever the
+// policy; what it cannot tell is the policy's.
+func TestUnknownFateIsAskedFirst(t *testing.T) {
+	const text = "an answer"
+	window := sendErr(connectors.Rejected, connectors.ReasonWindow)
+	cannot := func(int, connectors.Attempt) (connectors.Finding, error) {
+		return connectors.Finding{}, sendErr(connectors.NotSent, connectors.ReasonConnect) // of the question
+	}
+	for name, tt := range map[string]struct {
+		find      func(int, connectors.Attempt) (connectors.Finding, error)
+		questions int                 // at most
+		got       map[string][]string // by policy: what was sent again
+		confirmed map[string]bool
+		dead      map[string][]string
+		note      map[string]string
+	}{
+		"sent": {
+			find: finds(foundSent), questions: 1, confirmed: map[string]bool{"resend": true, "report": true},
+		},
+		"not sent": {
+			find: finds(connectors.Finding{Fate: connectors.FateNotSent}), questions: 1,
+			got:       map[string][]string{"resend": {text}, "report": {text}},
+			confirmed: map[string]bool{"resend": true, "report": true},
+		},
+		"failed": {
+			find: finds(connectors.Finding{Fate: connectors.FateFailed, Failure: window}), questions: 1,
+			dead: map[string][]string{"resend": {"window"}, "report": {"window"}},
+			note: map[string]string{"resend": "reply window is closed", "report": "reply window is closed"},
+		},
+		"known later": {
+			find: func(n int, _ connectors.Attempt) (connectors.Finding, error) {
+				if n < 4 {
+					return connectors.Finding{AskAgain: 40 * time.Second}, nil
+				}
+				return foundSent, nil
+			},
+			questions: 4, confirmed: map[string]bool{"resend": true, "report": true},
+		},
+		"never": {
+			find: finds(connectors.Finding{AskAgain: -1}), questions: 1,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+		"always later": {
+			find: finds(connectors.Finding{}), questions: mostAsks,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+		"cannot be asked": {
+			find: cannot, questions: mostAsks,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+		"panics": {
+			find: func(int, connectors.Attempt) (connectors.Finding, error) { panic("a connector") }, questions: mostAsks,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+	} {
+		for _, policy := range []config.UnknownPolicy{config.Resend, config.Report} {
+			t.Run(name+"/"+string(policy), func(t *testing.T) {
+				inHouse(t, func(h *house) {
+					h.cfg.Channels[0].Unknown = policy
+					a := h.answers(tt.find)
+					h.opened()
+					h.net.fail = failing(lostSend)
+					h.says("anna", text)
+					h.waits(12 * time.Minute)
+					p := string(policy)
+					h.wantGot(tt.got[p]...)
+					if got := h.dead(); !slices.Equal(got, tt.dead[p]) {
+						t.Errorf("dead letters %v, want %v", got, tt.dead[p])
+					}
+					if note := tt.note[p]; note != "" {
+						h.wantNotes(note)
+					} else {
+						h.wantNotes()
+					}
+					if got := len(h.confirmed("anna")) == 1; got != tt.confirmed[p] {
+						t.Errorf("confirmed: %v", got)
+					}
+					if n := len(a.questions()); n == 0 || n > tt.questions {
+						t.Errorf("%d questions, want at most %d", n, tt.questions)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestWhatIsAsked: the question names the part, when it left, and what the
+// network's other messages are.
+func TestWhatIsAsked(t *testing.T) {
+	inHouse(t, func(h *house) {
+		var left time.Time
+		a := h.answers(finds(connectors.Finding{Fate: connectors.FateSent, NetworkID: "found-1"}))
+		h.opened()
+		h.says("anna", "first")
+		h.waits(time.Minute)
+		h.net.fail = func(_ int, p connectors.Part) error {
+			left = time.Now()
+			if p.Text == "second" {
+				return lostSend
+			}
+			return nil
+		}
+		id := h.says("anna", "second")
+		h.waits(time.Minute)
+		got := a.questions()
+		if len(got) != 1 || got[0].Part.ID != id || got[0].Part.Text != "second" ||
+			got[0].Began.After(left) || got[0].Ended.Before(left) || left.Sub(got[0].Began) > time.Second ||
+			!slices.Equal(got[0].Taken, []string{"net-1"}) {
+			t.Errorf("asked %+v, it left %v", got, left)
+		}
+		if p := h.partsOf(id); len(p) != 1 || p[0].State != journal.PartSent || p[0].NetworkID != "found-1" {
+			t.Errorf("journaled %+v", p)
+		}
+	})
+}
+
+// TestFoundTheWrongOne: a message that is known to be another one's is not
+// believed to be this one, also after a restart.
+func TestFoundTheWrongOne(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				wrong := finds(connectors.Finding{Fate: connectors.FateSent, NetworkID: "net-1"})
+				a := h.answers(wrong)
+				h.opened()
+				h.says("anna", "the same")
+				h.waits(time.Minute)
+				if restart {
+					h.net.block = make(chan struct{})
+				} else {
+					h.net.fail = failing(nil, lostSend)
+				}
+				h.says("anna", "the same ") // another sentence
+				h.waits(time.Second)
+				if restart {
+					h.crash()
+					h.net.block = nil
+					h.start()
+				}
+				h.waits(12 * time.Minute)
+				h.wantGot("the same")
+				if got := h.dead(); !slices.Equal(got, []string{"unknown"}) {
+					t.Errorf("dead letters %v", got)
+				}
+				if n := len(a.questions()); n < 3 {
+					t.Errorf("%d questions", n)
+				}
+			}, reportUnknown)
+		})
+	}
+}
+
+// TestAskedAfterACrash: the process dies in the attempt, or while it asks; the
+// next one asks before anything else.
+func TestAskedAfterACrash(t *testing.T) {
+	for _, inQuestion := range []bool{false, true} {
+		t.Run(fmt.Sprint("in the question ", inQuestion), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				known := false
+				a := h.answers(func(int, connectors.Attempt) (connectors.Finding, error) {
+					if !known {
+						return connectors.Finding{AskAgain: time.Minute}, nil
+					}
+					return foundSent, nil
+				})
+				h.opened()
+				if inQuestion {
+					h.net.fail = failing(lostSend)
+				} else {
+					h.net.block = make(chan struct{})
+				}
+				left := time.Now()
+				id := h.says("anna", "an answer")
+				h.waits(30 * time.Second)
+				h.crash()
+				h.net.block, known = nil, true
+				h.start()
+				h.waits(5 * time.Minute)
+				h.wantGot()
+				h.wantNotes()
+				if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {
+					t.Errorf("confirmed %v", got)
+				}
+				last := a.questions()[len(a.questions())-1]
+				if last.Began.After(left.Add(time.Second)) || last.Ended.Before(left) {
+					t.Errorf("asked about %v to %v, it left %v", last.Began, last.Ended, left)
+				}
+			}, reportUnknown)
+		})
+	}
+}
+
+// TestStopWhileAsking: a stop does not wait for the network's word, and decides
+// nothing.
+func TestStopWhileAsking(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.answers(finds(connectors.Finding{AskAgain: 5 * time.Minute}))
+		h.opened()
+		h.net.fail = failing(lostSend)
+		h.says("anna", "an answer")
+		h.waits(time.Minute)
+		began := time.Now()
+		h.stop()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the stop took %v", took)
+		}
+		if n := h.pending(journal.Out); n != 1 || len(h.dead()) != 0 {
+			t.Errorf("%d pending, dead %v", n, h.dead())
+		}
+		h.start()
+		h.waits(12 * time.Minute)
+		h.wantNotes("not known whether")
+	}, reportUnknown)
+}
+
+// TestFailureAfterAnUnknownFate: what was sent again and failed is not called
+// undelivered.
+func TestFailureAfterAnUnknownFate(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.fail = failing(lostSend, sendErr(connectors.NotSent, connectors.ReasonServer), sendErr(connectors.Rejected, connectors.ReasonBlocked))
+		id := h.says("anna", "an answer")
+		h.waits(10 * time.Minute)
+		h.wantGot()
+		h.wantNotes("It is not known whether message " + id + " reached the customer. It could not be sent again: the customer cannot be reached any more.")
+		if got := h.dead(); !slices.Equal(got, []string{"blocked"}) {
+			t.Errorf("dead letters %v", got)
+		}
+		if err := h.notice(id, foundSent); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantNotes("It is not known", "Message "+id+" did reach the customer.")
+	})
+}
+
+// notice has the network say what became of a part of anna's.
+func (h *house) notice(part string, f connectors.Finding) error {
+	h.Helper()
+	return inbox{h.gw, h.gw.channel(testChannel)}.Deliver(h.Context(), []connectors.Event{{
+		ID: "notice-" + part, Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{PartID: part, Finding: f},
+	}})
+}
+
+// TestNoticeBeforeTheAnswer: the echo comes while the request is under way, and
+// its answer is lost.
+func TestNoticeBeforeTheAnswer(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		t.Run(fmt.Sprint("crash ", crash), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.opened()
+				h.net.block = make(chan struct{})
+				h.net.fail = failing(lostSend)
+				id := h.says("anna", "an answer")
+				h.waits(time.Second)
+				if err := h.notice(id, foundSent); err != nil {
+					t.Fatal(err)
+				}
+				if crash {
+					h.crash()
+					h.net.block, h.net.fail = nil, nil
+					h.start()
+				} else {
+					close(h.net.block)
+				}
+				h.waits(5 * time.Minute)
+				h.wantGot()
+				h.wantNotes()
+				if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {
+					t.Errorf("confirmed %v, dead %v", got, h.dead())
+				}
+			}, reportUnknown)
+		})
+	}
+}
+
+// TestNoticeWhileAsking: it is not asked any further, and the lane goes on at
+// once.
+func TestNoticeWhileAsking(t *testing.T) {
+	for fate, want := range map[connectors.Fate]struct {
+		got, dead []string
+	}{
+		connectors.FateSent:    {got: []string{"next"}},
+		connectors.FateNotSent: {got: []string{"an answer", "next"}},
+		connectors.FateFailed:  {got: []string{"next"}, dead: []string{"blocked"}},
+	} {
+		t.Run(fate.String(), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				a := h.answers(finds(connectors.Finding{AskAgain: 4 * time.Minute}))
+				h.opened()
+				h.net.fail = failing(lostSend)
+				id := h.says("anna", "an answer")
+				h.says("anna", "next")
+				h.waits(time.Minute)
+				h.wantGot()
+				f := connectors.Finding{Fate: fate, NetworkID: "found-1", Failure: sendErr(connectors.Rejected, connectors.ReasonBlocked)}
+				if err := h.notice(id, f); err != nil {
+					t.Fatal(err)
+				}
+				h.waits(5 * time.Second)
+				h.wantGot(want.got...)
+				if got := h.dead(); !slices.Equal(got, want.dead) || len(a.questions()) != 1 {
+					t.Errorf("dead letters %v, %d questions", got, len(a.questions()))
+				}
+			}, reportUnknown)
+		})
+	}
+}
+
+// TestNoticeBeforeTheRowIsRead: after a start the network may speak before the
+// journal has given the row back.
+func TestNoticeBeforeTheRowIsRead(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.block = make(chan struct{})
+		id := h.says("anna", "an answer")
+		h.waits(time.Second)
+		h.crash()
+		h.net.block = nil
+		h.start()
+		c := h.gw.convs.get(h.gw.channel(testChannel), "anna|fake")
+		c.mu.Lock()
+		if c.out.idle() || c.out.now != nil {
+			t.Fatal("the row was read already") // the lane cannot have come so far: nobody has waited yet
+		}
+		c.mu.Unlock()
+		if err := h.notice(id, foundSent); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantNotes()
+		if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {
+			t.Errorf("confirmed %v, dead %v", got, h.dead())
+		}
+	}, reportUnknown)
+}
+
+// TestLateTruth: what was reported as unknown, and is learned later, is told
+// once, whatever is repeated and restarted.
+func TestLateTruth(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("word ", 50)) // three parts
+	for name, tt := range map[string]struct {
+		text      string
+		part      int // the one in doubt
+		f         connectors.Finding
+		note      string
+		confirmed bool
+	}{
+		"arrived":         {text: "an answer", part: 1, f: foundSent, note: "did reach the customer", confirmed: true},
+		"did not":         {text: "an answer", part: 1, f: connectors.Finding{Fate: connectors.FateNotSent}, note: "did not reach the customer"},
+		"failed":          {text: "an answer", part: 1, f: connectors.Finding{Fate: connectors.FateFailed, Failure: sendErr(connectors.Rejected, connectors.ReasonBlocked)}, note: "cannot be reached any more"},
+		"a part arrived":  {text: long, part: 2, f: foundSent, note: "has 2 of 3 parts"},
+		"the last one":    {text: long, part: 3, f: foundSent, note: "did reach the customer", confirmed: true},
+		"a part did not":  {text: long, part: 2, f: connectors.Finding{Fate: connectors.FateNotSent}, note: "has 1 of 3 parts"},
+		"forgot its why?": {text: "an answer", part: 1, f: connectors.Finding{Fate: connectors.FateFailed}, note: "was not delivered: bug"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.opened()
+				h.net.fail = func(n int, _ connectors.Part) error {
+					if n == tt.part {
+						return lostSend
+					}
+					return nil
+				}
+				id := h.says("anna", tt.text)
+				h.waits(time.Minute)
+				unknown := "not known whether"
+				h.wantNotes(unknown)
+				for range 2 {
+					for range 2 {
+						if err := h.notice(partID(id, tt.part-1), tt.f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					h.waits(time.Minute)
+					h.wantNotes(unknown, tt.note)
+					if got := len(h.confirmed("anna")) == 1; got != tt.confirmed {
+						t.Errorf("confirmed: %v", got)
+					}
+					h.crash()
+					h.start()
+				}
+				if off := h.core.Offences(); len(off.Total) != 0 {
+					t.Errorf("offences: %+v", off)
+				}
+			}, reportUnknown)
+		})
+	}
+}
+
+// TestLateTruthWhileTheCoreIsAway: the truth is journaled, and told when the
+// core is back, in a later process.
+func TestLateTruthWhileTheCoreIsAway(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.fail = failing(lostSend)
+		id := h.says("anna", "an answer")
+		h.waits(time.Minute)
+		h.door.away.Store(true)
+		h.door.breakAll()
+		if err := h.notice(id, foundSent); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.crash()
+		h.door.away.Store(false)
+		h.start()
+		h.waits(2 * time.Minute)
+		h.wantNotes("not known whether", "did reach the customer")
+		if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {
+			t.Errorf("confirmed %v", got)
+		}
+	}, reportUnknown)
+}
+
+// TestNoticeOfWhatIsKnown: it changes nothing, and no event of a customer beside
+// it is held up.
+func TestNoticeOfWhatIsKnown(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		id := h.says("anna", "an answer")
+		h.waits(time.Minute)
+		before := h.partsOf(id)
+		events := []connectors.Event{textEvent("anna", 2)}
+		for _, n := range []*connectors.Notice{
+			{PartID: id, Finding: connectors.Finding{Fate: connectors.FateFailed}},
+			{PartID: id, Finding: foundSent},
+			{PartID: "another", Finding: foundSent},
+			{PartID: id + "#2", Finding: foundSent},
+			{PartID: id}, {Finding: foundSent}, nil,
+		} {
+			events = append(events, connectors.Event{ID: "n", Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: n})
+		}
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantShown("anna", 2)
+		h.wantNotes()
+		if after := h.partsOf(id); !slices.Equal(before, after) {
+			t.Errorf("parts %+v, then %+v", before, after)
+		}
+	})
+}
+
+// TestNoticeThatCannotBeKept: the network is asked to say it again.
+func TestNoticeThatCannotBeKept(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.fail = failing(lostSend)
+		id := h.says("anna", "an answer")
+		h.waits(time.Minute)
+		h.cut.away.Store(true)
+		ctx, cancel := context.WithTimeout(h.Context(), 10*time.Second)
+		defer cancel()
+		err := inbox{h.gw, h.gw.channel(testChannel)}.Deliver(ctx, []connectors.Event{{
+			Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{PartID: id, Finding: foundSent},
+		}})
+		if !errors.Is(err, connectors.ErrUnavailable) {
+			t.Errorf("deliver: %v", err)
+		}
+		h.cut.away.Store(false)
+		if err := h.notice(id, foundSent); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantNotes("not known whether", "did reach the customer")
+	}, reportUnknown)
+}
