@@ -42,7 +42,7 @@ func (g *Gateway) trace(ctx context.Context, q traceQuery) (Trace, error) {
 // traced finds conversations and rows in one way.
 func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []journal.Conversation, rows []journal.Row, err error) {
 	if by == byID {
-		if rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, ID: q.text, Recent: traceRecent, Limit: traceLimit}); err != nil {
+		if rows, err = g.tracedByID(ctx, q); err != nil {
 			return nil, nil, err
 		}
 		known := make(map[[2]string]bool)
@@ -56,6 +56,7 @@ func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []
 			if err != nil {
 				return nil, nil, err
 			}
+			c.Channel, c.TrackingID = row.Lane.Channel, row.Lane.TrackingID // it may be none of the journal's
 			convs = append(convs, c)
 		}
 		return convs, rows, nil
@@ -74,6 +75,18 @@ func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []
 	return convs, rows[max(0, len(rows)-traceLimit):], nil
 }
 
+// tracedByID finds rows by a message's name, or by what the journal keeps of one
+// of the core's that is too long.
+func (g *Gateway) tracedByID(ctx context.Context, q traceQuery) (rows []journal.Row, err error) {
+	for _, id := range slices.Compact([]string{q.text, simprot.ShortenID(q.text, simprot.MaxID)}) {
+		rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, ID: id, Recent: traceRecent, Limit: traceLimit})
+		if len(rows) > 0 || err != nil {
+			break
+		}
+	}
+	return rows, err
+}
+
 // tracedConversations finds conversations by who is in them, in every channel
 // that has ever had a message.
 func (g *Gateway) tracedConversations(ctx context.Context, q traceQuery, by string) (found []journal.Conversation, err error) {
@@ -88,7 +101,7 @@ func (g *Gateway) tracedConversations(ctx context.Context, q traceQuery, by stri
 		}
 		done[k.Channel] = true
 		if by == byTracking {
-			c, ok, err := g.journal.Conversation(ctx, k.Channel, q.text)
+			c, ok, err := g.journal.Conversation(ctx, k.Channel, simprot.ShortenID(q.text, simprot.MaxTrackingID))
 			if err != nil {
 				return nil, err
 			}
@@ -103,10 +116,19 @@ func (g *Gateway) tracedConversations(ctx context.Context, q traceQuery, by stri
 			return nil, err
 		}
 		for _, c := range all {
-			if by == byHash && simprot.LogID(c.TrackingID) == q.text || by == byAddress && c.RemoteAddress == q.text {
+			if by == byHash && simprot.LogID(c.TrackingID) == q.text || by == byAddress && g.addressOf(c) == q.text {
 				found = append(found, c)
 			}
 		}
 	}
 	return found, nil
+}
+
+// addressOf is a conversation's address: the journal's, or what the TrackingId
+// says where the agent began and the customer never wrote.
+func (g *Gateway) addressOf(c journal.Conversation) string {
+	if ch := g.channel(c.Channel); ch != nil {
+		return ch.address(c.TrackingID, c.RemoteAddress).RemoteAddress
+	}
+	return c.RemoteAddress
 }

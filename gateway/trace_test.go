@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
 
@@ -79,6 +80,66 @@ func TestTraceContentIsAudited(t *testing.T) {
 			t.Errorf("%d lines of who has read content, want 1", h.logged(line...))
 		}
 	})
+}
+
+// TestTraceNames: both directions are found by every name they have: those a
+// network gives to an event and to each part of a send, the core's, however long,
+// and the address of one who never wrote.
+func TestTraceNames(t *testing.T) {
+	t.Parallel()
+	inHouse(t, func(h *house) {
+		ev := textEvent("ann", 1)
+		ev.ID = connectors.EventID("77", "text", "-5:12", "")
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(5 * time.Second)
+		long := strings.Repeat("Core-", 20)
+		for id, customer := range map[string]string{long: "ann", "to-eve": "eve"} {
+			h.gw.fromCore(&simprot.ChatSentenceInfo{
+				Port: testChannel, TrackingId: customer + "|fake", ID: id, IsOutbound: true,
+				Text: strings.Repeat("planted ", 20), Model: simprot.ModelSentence,
+			})
+			h.waits(time.Second)
+		}
+		for _, c := range []struct{ q, by, id string }{
+			{"-5:12", byID, ev.ID},
+			{ev.ID, byID, ev.ID},
+			{long, byID, simprot.ShortenID(long, simprot.MaxID)},
+			{h.partName("ann|fake", 0), byID, simprot.ShortenID(long, simprot.MaxID)},
+			{h.partName("ann|fake", 1), byID, simprot.ShortenID(long, simprot.MaxID)},
+			{h.partName("eve|fake", 1), byID, "to-eve"},
+			{"to-eve", byID, "to-eve"},
+			{"eve", byAddress, "to-eve"},
+			{"eve|fake", byTracking, "to-eve"},
+			{simprot.LogID("eve|fake"), byHash, "to-eve"},
+		} {
+			var answer Trace
+			h.asks(http.MethodGet, "/api/v1/trace?"+url.Values{"q": {c.q}}.Encode(), http.StatusOK, &answer)
+			if answer.By != c.by || len(answer.Messages) != 1 || answer.Messages[0].ID != c.id || len(answer.Conversations) != 1 {
+				t.Errorf("%s: by %s %+v", c.q, answer.By, answer.Messages)
+			}
+		}
+		for _, none := range []string{"77", "text", "5:12", "-5:1"} {
+			h.asks(http.MethodGet, "/api/v1/trace?"+url.Values{"q": {none}}.Encode(), http.StatusNotFound, nil)
+		}
+	})
+}
+
+// partName is what the network called a part of the customer's first sentence.
+func (h *house) partName(tracking string, part int) string {
+	h.Helper()
+	rows, err := h.disk.mem.Trace(h.Context(), journal.TraceQuery{Channel: testChannel, TrackingID: tracking, Recent: 100, Limit: 100})
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, row := range rows {
+		if row.Lane.Direction == journal.Out && len(row.Parts) > part && row.Parts[part].NetworkID != "" {
+			return row.Parts[part].NetworkID
+		}
+	}
+	h.Fatalf("no part %d was sent to %s: %+v", part, tracking, rows)
+	return ""
 }
 
 // TestTraceUnknown: an unknown outcome is told as such.
