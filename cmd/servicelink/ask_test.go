@@ -69,7 +69,10 @@ gateway: lanes_parked: later
 `
 	traceAnswer = `{"by":"id","conversations":[{"channel":"shop","conversation":"749d7cab","chat_id":"c1","counter":3,"started":"2026-01-02T01:00:00Z"}],
 "messages":[{"seq":12,"channel":"shop","direction":"out","conversation":"749d7cab","id":"s1","chat_id":"c1","counter":3,"state":"done","bytes":12,"text":"hi\u001b[2J",
-"steps":[{"at":"2026-01-02T01:00:00Z","what":"accepted into the journal"},{"what":"attempts to send: 1"},{"at":"2026-01-02T01:00:01Z","what":"part 1 of 1: sent"}]}],
+"steps":[{"at":"2026-01-02T01:00:00Z","what":"accepted into the journal"},{"what":"attempts to send: 1"},{"at":"2026-01-02T01:00:01Z","what":"part 1 of 1: sent"}]},
+{"seq":13,"channel":"shop","direction":"out","conversation":"749d7cab","id":"s2","state":"delivering","bytes":9,
+"now":{"waits":"waits: the network asks for patience","kind":"wait_network","hint":"write less\u001b[2J","since":"2026-01-02T01:00:00Z","seconds":72.5,"until":"2026-01-02T01:05:00Z"},
+"steps":[{"at":"2026-01-02T01:00:02Z","what":"waits: the network asks for patience","until":"2026-01-02T01:05:00Z"}]}],
 "notes":["not recorded: much"]}`
 	traceScreen = `conversation 749d7cab in shop, chat c1, counter 3, since 2026-01-02 01:00:00.000
 
@@ -78,6 +81,11 @@ gateway: lanes_parked: later
   2026-01-02 01:00:00.000  accepted into the journal
   -                        attempts to send: 1
   2026-01-02 01:00:01.000  part 1 of 1: sent
+
+13 out shop/749d7cab, id s2, 9 bytes: delivering
+  NOW it waits: the network asks for patience, until 2026-01-02 01:05:00.000, for 1m12s
+      write less�[2J
+  2026-01-02 01:00:02.000  waits: the network asks for patience, until 2026-01-02 01:05:00.000
 
 (not recorded: much)
 `

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,10 @@ func newTrace() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "trace QUERY --config FILE",
 		Short: "Show what happened to a message or a conversation",
-		Long: "Show every step that is kept of one message, or of one conversation's messages.\n\n" +
+		Long: "Show every step that is kept of one message, or of one conversation's messages, and\n" +
+			"of one that is not delivered yet where it is now and what it waits for. The journal\n" +
+			"keeps when a message was taken, what its parts came to and how it ended; the steps in\n" +
+			"between are held in memory, the newest 65536 of this process.\n\n" +
 			"QUERY is a message's id at its network, the core's sentence ID or ChatId, a\n" +
 			"TrackingId, its hash from a log line, or a customer's address. What it is, is found\n" +
 			"out in this order unless --by says it: tracking, id, hash, address.\n\n" +
@@ -69,9 +73,12 @@ func printTrace(w io.Writer, t *gateway.Trace) error {
 		if m.Text != "" {
 			fmt.Fprintf(w, "  text: %s\n", shown(m.Text))
 		}
+		if m.Now != nil {
+			printNow(w, m.Now)
+		}
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, s := range m.Steps {
-			fmt.Fprintf(table, "  %s\t%s\n", shownTime(s.At), shown(s.What))
+			fmt.Fprintf(table, "  %s\t%s%s\n", shownTime(s.At), shown(s.What), until(s.Until))
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -84,4 +91,20 @@ func printTrace(w io.Writer, t *gateway.Trace) error {
 		}
 	}
 	return nil
+}
+
+// printNow prints where a message is that is not delivered yet.
+func printNow(w io.Writer, n *gateway.Now) {
+	fmt.Fprintf(w, "  NOW it %s%s, for %s\n", shown(n.Waits), until(n.Until), wholeSeconds(time.Duration(n.Seconds*float64(time.Second))))
+	if n.Hint != "" {
+		fmt.Fprintf(w, "      %s\n", shown(n.Hint))
+	}
+}
+
+// until is for the end of a line that tells of a wait.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", until " + shownTime(t)
 }
