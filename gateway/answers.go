@@ -109,6 +109,7 @@ func (g *Gateway) takeIn(ctx context.Context, c *conversation, a *answer, st *si
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = a
+	c.told = c.told || a.chatID != "" || !a.open && len(st.Sentences) == 0
 	c.open, c.openGen = a.open, a.gen
 	if g.young() {
 		c.remember(a)
@@ -137,10 +138,10 @@ func (c *conversation) enter(a *answer) (before chatMark, changed bool) {
 	changed = a.chatID != "" && a.chatID != c.chatID
 	if changed {
 		c.chatID, c.counter, c.released, c.missing = a.chatID, 0, 0, nil
-		c.strange, a.seen = true, 0
+		c.strange, c.younger, a.seen = true, c.told, 0
 	}
 	return chatMark{
-		known:    a.chatID != "" && !c.strange,
+		known:    a.chatID != "" && (!c.strange || c.younger),
 		strange:  c.strange,
 		released: c.released,
 	}, changed
@@ -216,7 +217,7 @@ func (c *conversation) remember(a *answer) {
 
 // chatMark is what was known of the chat before an answer came.
 type chatMark struct {
-	known    bool  // the journal knew this very chat
+	known    bool  // the journal knew this very chat, or the time before it
 	strange  bool  // it did not, and what the chat showed is still to be judged
 	released int32 // highest outbound Counter handed to the lane
 }

@@ -29,8 +29,13 @@ type conversation struct {
 	// markedChat and marked are what the journal was last told.
 	markedChat string
 	marked     int32
+	// told: since this journal was made, the core has told which chat is the
+	// latest, or that there is none. One that it tells of later began later.
+	told bool
 	// strange: chatID is new, and what its first answer showed is not judged yet.
-	strange    bool
+	strange bool
+	// younger: chatID began when told was true already.
+	younger    bool
 	counter    int32 // highest Counter seen, either direction
 	missing    []gap // Counters below it that have not come, ascending
 	released   int32 // highest outbound Counter handed to the out lane
@@ -209,6 +214,7 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 	}
 	c.loaded = true
 	if ok {
+		c.told = c.told || rec.ChatID != ""
 		c.party = rec.Party
 		c.closedText = rec.ClosedText
 		if now := time.Now(); c.closedText.After(now) {
