@@ -140,15 +140,23 @@ func (w *world) excuseUnknown(s *said) bool {
 	if s.ended.AcceptedAt.Sub(s.sn.at) >= w.plan.Settings.Deadline {
 		return w.excuse(tooOld)
 	}
-	first := slices.IndexFunc(s.handed, func(h handing) bool { return h.life.gen == s.gen })
-	if known := s.sn.chat.known[s.gen]; first >= 0 && !known.IsZero() && known.Before(s.handed[first].at) {
-		return false // the journal knew the chat before it heard of the sentence
+	if first := slices.IndexFunc(s.handed, func(h handing) bool { return h.life.gen == s.gen }); first >= 0 && w.knew(s, s.handed[first].at) {
+		return false
 	}
 	born := w.life.journal.Born()
 	if s.sn.at.Sub(born) <= knownBefore || s.sn.chat.epoch != w.core.epoch {
 		return w.excuse(reportedOnly)
 	}
 	return false
+}
+
+// knew: before it heard of the sentence, the journal knew its chat, or an earlier
+// one of the conversation, so that this one is younger than the journal.
+func (w *world) knew(s *said, heard time.Time) bool {
+	return slices.ContainsFunc(w.core.chats[:s.sn.chat.n], func(ch *chat) bool {
+		known := ch.known[s.gen]
+		return ch.conv == s.conv && !known.IsZero() && known.Before(heard)
+	})
 }
 
 // excuseSentAgain: another journal's process sent it, and the operator wants

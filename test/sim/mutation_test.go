@@ -46,7 +46,7 @@ func TestMutants(t *testing.T) {
 
 // leastMutants is how many there are at least: a glob that finds nothing is no
 // success.
-const leastMutants = 32
+const leastMutants = 34
 
 // mutation is one rule switched off.
 type mutation struct {
