@@ -14,12 +14,12 @@ import (
 func simChecks(h Harness) []check {
 	list := slices.Concat(sendSimChecks, reconcileChecks)
 	if slices.Contains(h.Simulation.Kinds, connectors.KindNotice) {
-		list = append(list, check{"reconcile/notice", checkNotice, h.Webhook == nil})
+		list = append(list, check{"reconcile/notice", checkNotice, inBubble})
 	}
 	if h.Webhook == nil {
-		return slices.Concat(list, scenarioChecks(h, inBubble), runChecks)
+		return slices.Concat(list, scenarioChecks(h), runChecks)
 	}
-	return slices.Concat(list, scenarioChecks(h, onSockets), []check{{"inbound/brought", checkBrought, onSockets}})
+	return slices.Concat(list, scenarioChecks(h), []check{{"inbound/brought", checkBrought, inBubble}})
 }
 
 var sendSimChecks = []check{
@@ -204,7 +204,7 @@ func (w *world) offer(c connectors.Connector, part connectors.Part, what string)
 // checkReplyClaim: a part may name the message it answers, by the network's id or
 // as the engine finds it in an event's ID; one that is gone is left out.
 func checkReplyClaim(p *probe) {
-	if p.h.Webhook != nil || !p.connector(nowhere).Capabilities().Replies {
+	if !p.connector(nowhere).Capabilities().Replies {
 		return
 	}
 	s := p.stage()

@@ -5,7 +5,7 @@
 // a check needs and no real network would. The second is a Simulator, written by
 // somebody else to the network's documentation. It runs in memory and in a bubble
 // of testing/synctest, so that hours of waiting cost nothing and each run is the
-// same; only a simulator that calls webhooks does so on loopback.
+// same; one that calls webhooks is given the way to the connector's.
 //
 // The kit stands where the engine will: it mounts the webhooks, calls Verify
 // before Parse, makes one attempt per Send, runs a Runner again after a back-off
@@ -42,7 +42,7 @@ import (
 // Harness describes a connector and its network.
 type Harness struct {
 	New func(config.Channel, connectors.Dependencies) (connectors.Connector, error)
-	// Settings is the channel's YAML for a network whose address is base, a
+	// Settings is the YAML of the channel "kit" for a network whose address is base, a
 	// http://127.0.0.1 URL.
 	Settings func(base string) string
 	// Secrets are all secrets in Settings. They must not be guessable words:

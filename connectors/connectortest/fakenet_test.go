@@ -83,7 +83,7 @@ type fakeAnswer struct {
 	List    []fakeListed `json:",omitempty"`
 }
 
-func newFakeNet(string) Simulator {
+func newFakeNet(*Gateway) Simulator {
 	return &fakeNet{changed: make(chan struct{}), closed: make(chan struct{}), files: map[string]string{}}
 }
 

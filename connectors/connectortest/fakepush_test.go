@@ -17,15 +17,15 @@ import (
 // each until it is taken. It takes whatever is sent.
 type fakePusher struct {
 	*fakeNet
-	gateway string
+	gateway *Gateway
 	work    sync.WaitGroup
 	queue   chan fakeMessage
 }
 
-func newFakePusher(gateway string) Simulator {
-	n := &fakePusher{fakeNet: newFakeNet("").(*fakeNet), gateway: gateway, queue: make(chan fakeMessage, 100)}
+func newFakePusher(gateway *Gateway) Simulator {
+	n := &fakePusher{fakeNet: newFakeNet(nil).(*fakeNet), gateway: gateway, queue: make(chan fakeMessage, 100)}
 	n.free = true
-	if gateway != "" {
+	if gateway != nil {
 		n.work.Go(n.push)
 	}
 	return n
@@ -84,9 +84,9 @@ func (n *fakePusher) post(m fakeMessage) {
 	if err != nil {
 		panic(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: n.gateway.Transport}
 	for range 100 {
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, n.gateway+"/fake/"+fakeToken, bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, n.gateway.URL+"/fake/"+fakeToken, bytes.NewReader(body))
 		if err != nil {
 			panic(err)
 		}

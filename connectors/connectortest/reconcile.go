@@ -228,7 +228,7 @@ func (d doubtful) asksDuring(f Fault) {
 	if got.Fate != connectors.FateUnknown {
 		d.p.errorf("fault %s: Reconcile says %s, and the network could not be asked", f.Kind, got.Fate)
 	}
-	if f.RetryAfter > 0 {
+	if f.RetryAfter > 0 && !d.p.h.Simulation.NoWait {
 		wish := got.AskAgain
 		if err != nil {
 			wish = connectors.AsSendError(err).RetryAfter

@@ -47,13 +47,13 @@ type outcome struct {
 
 // scenarioChecks are one for each scenario, as each needs a clock that begins
 // anew, and one for what they leave out.
-func scenarioChecks(h Harness, bubble bool) []check {
+func scenarioChecks(h Harness) []check {
 	var list []check
 	for _, file := range scenarioFiles(h) {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		list = append(list, check{"scenarios/" + name, func(p *probe) {
 			p.golden(goldenOf(file), p.play(file, readScenario(file)))
-		}, bubble})
+		}, inBubble})
 	}
 	return append(list, check{"scenarios", checkScenarios, onSockets})
 }

@@ -81,8 +81,8 @@ type Shown struct {
 // Simulation is how the kit plays with a simulator.
 type Simulation struct {
 	// Start makes a fresh one. gateway is where a network that calls webhooks finds
-	// the connector's, empty without them.
-	Start func(gateway string) Simulator
+	// the connector's; nil without them, and where nothing is to be brought.
+	Start func(gateway *Gateway) Simulator
 	// Kinds are the kinds of events that this network has: the scenarios together
 	// must bring each.
 	Kinds []connectors.Kind
@@ -95,11 +95,22 @@ type Simulation struct {
 	Background []string
 	// Without are the faults that this network does not have.
 	Without []string
+	// NoWait says that the network, when it is asked too much, does not tell how long
+	// to wait.
+	NoWait bool
 	// Bare says that the body of a success is empty or means nothing, so that its
 	// loss loses nothing.
 	Bare bool
 	// Rows are the network's documented errors, each with what is to be made of it.
 	Rows []Row
+}
+
+// Gateway is where a network that calls webhooks finds the connector's.
+type Gateway struct {
+	URL string
+	// Transport leads there, whatever the address, and not through sockets: so
+	// repetition and receipts that a network sends by itself cost no time.
+	Transport http.RoundTripper
 }
 
 // Row is a refusal in the network's own words.

@@ -2,8 +2,8 @@ package connectortest
 
 import (
 	"context"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -27,29 +27,32 @@ func (p *probe) stage() *stage {
 	s := &stage{world: p.world(), journal: p.journal()}
 	e := s.run(s.journal, 0)
 	s.c = s.journal.c
-	// Longer than a network keeps an event back, so that the order is that of the
-	// steps.
-	s.rest = func() { <-time.After(5 * time.Second) }
+	s.rest = rest
 	s.leave = func() { e.join("after a scenario") }
 	return s
 }
 
-// gateway is where a simulator that calls webhooks finds the connector's, on
-// loopback: it posts through sockets, so there is no bubble around it.
+// rest is longer than a network keeps an event back, so that the order is that of
+// the steps.
+func rest() { <-time.After(5 * time.Second) }
+
+// gateway passes the calls of a simulator that calls webhooks on to the connector.
 type gateway struct {
 	*stage
 	m      *mounted
-	calls  chan struct{}
 	refuse atomic.Int64 // so many calls are told to come again
 }
 
 // hooked is the stage of a connector with webhooks.
 func (p *probe) hooked() *gateway {
-	g := &gateway{calls: make(chan struct{}, 1000)}
-	server := httptest.NewServer(g)
-	p.undo = append(p.undo, server.Close)
-	g.stage = &stage{world: p.worldFor(server.URL), journal: p.journal(), leave: func() {}}
-	g.rest = func() { p.await(g.calls, "the call of the webhook") }
+	g := &gateway{}
+	inward := newMemory(g)
+	p.undo = append(p.undo, inward.end)
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return inward.dial(ctx)
+	}}
+	w := p.worldFor(&Gateway{URL: "http://gateway.example.com", Transport: transport})
+	g.stage = &stage{world: w, journal: p.journal(), rest: rest, leave: func() {}}
 	g.m = p.mountAt(memoryAddress)
 	g.c, g.journal.c = g.m.c, g.m.c
 	return g
@@ -63,7 +66,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(reply.Status)
 	_, _ = w.Write([]byte(reply.Body))
-	g.calls <- struct{}{}
 }
 
 func (g *gateway) answer(r *http.Request) connectors.Reply {
@@ -103,7 +105,7 @@ func checkBrought(p *probe) {
 			g.fault(f)
 		}
 		g.say(said...)
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), runPatience)
 		g.journal.await(ctx, len(said))
 		cancel()
 		want := said

@@ -24,11 +24,10 @@ type world struct {
 }
 
 // world makes a fresh one.
-func (p *probe) world() *world { return p.worldFor("") }
+func (p *probe) world() *world { return p.worldFor(nil) }
 
-// worldFor is world with the address at which the network finds the connector's
-// webhooks.
-func (p *probe) worldFor(gateway string) *world {
+// worldFor is world with the way by which the network finds the connector's webhooks.
+func (p *probe) worldFor(gateway *Gateway) *world {
 	w := &world{p: p, sim: p.h.Simulation.Start(gateway)}
 	w.wire = &wire{next: w.sim}
 	w.lives = &lives{next: w.wire}

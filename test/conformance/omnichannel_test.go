@@ -65,12 +65,12 @@ func omnichannelHarness() connectortest.Harness {
 	}
 }
 
-func startOmnichannel(gateway string) connectortest.Simulator {
-	account, retry := sim.Account{Account: omniAccount, Token: omniOutToken}, time.Hour // there is nobody to post to
-	if gateway != "" {
-		account.Webhook, retry = gateway+omniPath, time.Millisecond
+func startOmnichannel(gateway *connectortest.Gateway) connectortest.Simulator {
+	account, options := sim.Account{Account: omniAccount, Token: omniOutToken}, sim.Options{Seed: 1}
+	if gateway != nil {
+		account.Webhook, options.Transport = gateway.URL+omniPath, gateway.Transport
 	}
-	n := sim.New(sim.Options{Seed: 1, Retry: retry})
+	n := sim.New(options)
 	if err := n.AddAccount(account); err != nil {
 		panic(err)
 	}

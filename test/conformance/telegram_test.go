@@ -62,7 +62,7 @@ func telegramHarness() connectortest.Harness {
 	}
 }
 
-func startTelegram(string) connectortest.Simulator {
+func startTelegram(*connectortest.Gateway) connectortest.Simulator {
 	n := sim.New(sim.Options{Seed: 1})
 	if err := n.AddAccount(sim.Account{Token: telegramToken, Username: "kit_bot", Name: "Kit"}); err != nil {
 		panic(err)

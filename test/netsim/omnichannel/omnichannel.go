@@ -38,6 +38,8 @@ type Options struct {
 	// Retry is the first wait before a webhook call is repeated; it doubles up to
 	// ten times as much. 0 = 1 s.
 	Retry time.Duration
+	// Transport leads to the webhooks; nil = TCP.
+	Transport http.RoundTripper
 }
 
 // Settings are what can be changed while it runs.
@@ -86,10 +88,13 @@ func New(o Options) *Network {
 	if o.Retry <= 0 {
 		o.Retry = time.Second
 	}
+	if o.Transport == nil {
+		o.Transport = &http.Transport{MaxIdleConnsPerHost: 16}
+	}
 	life, end := context.WithCancel(context.Background())
 	return &Network{
 		Board: control.NewBoard(o.Seed), base: o.BaseURL, life: life, end: end, retry: o.Retry,
-		http:     &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
+		http:     &http.Client{Timeout: 30 * time.Second, Transport: o.Transport},
 		accounts: map[string]Account{}, lines: map[lineKey]*line{},
 	}
 }
