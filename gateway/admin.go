@@ -108,51 +108,51 @@ func actOn(name string, log *slog.Logger, do func(context.Context, int64) error)
 	})
 }
 
-// failAdmin answers a failed call: short, fixed, telling what to do next.
+// refusals are the errors that callers can do something about: short, fixed,
+// telling what. The first that fits.
+var refusals = []struct {
+	err    error
+	status int
+	text   string
+}{
+	{journal.ErrNotFound, http.StatusNotFound, "no such row"},
+	{errNoChannel, http.StatusNotFound, "no such channel"},
+	{errUnknownCustomer, http.StatusNotFound, errUnknownCustomer.Error()},
+	{journal.ErrNotDead, http.StatusConflict, "not a dead letter"},
+	{errNotServed, http.StatusConflict, "its channel is not configured"},
+	{errServed, http.StatusConflict, "its channel is served"},
+	{errNotWaits, http.StatusConflict, "not pending"},
+	{errPaused, http.StatusConflict, "paused already"},
+	{errNotPaused, http.StatusConflict, "not paused"},
+	{errReloading, http.StatusConflict, "the configuration is being read, or another such call is under way: try again"},
+	{journal.ErrPending, http.StatusConflict, "messages are pending: wait until they are done, or give them up with --pending"},
+	{journal.ErrFull, http.StatusServiceUnavailable, "journal is full"},
+	{journal.ErrAway, http.StatusServiceUnavailable, "journal is not available"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "journal is not available"},
+}
+
+// failAdmin answers a failed call.
 func failAdmin(w http.ResponseWriter, log *slog.Logger, err error) {
-	switch {
-	case errors.Is(err, journal.ErrNotFound), errors.Is(err, errNoChannel):
-		writeError(w, http.StatusNotFound, actionResult(err))
-	case errors.Is(err, journal.ErrNotDead), errors.Is(err, errNotServed), errors.Is(err, errServed),
-		errors.Is(err, errNotWaits), errors.Is(err, errReloading), errors.Is(err, errPaused), errors.Is(err, errNotPaused):
-		writeError(w, http.StatusConflict, actionResult(err))
-	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
-		writeError(w, http.StatusServiceUnavailable, actionResult(err))
-	default:
-		log.Error("admin call failed", slog.Any("error", err))
-		writeError(w, http.StatusInternalServerError, actionResult(err))
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			writeError(w, r.status, r.text)
+			return
+		}
 	}
+	log.Error("admin call failed", slog.Any("error", err))
+	writeError(w, http.StatusInternalServerError, actionResult(err))
 }
 
 func actionResult(err error) string {
-	switch {
-	case err == nil:
+	if err == nil {
 		return "done"
-	case errors.Is(err, journal.ErrNotFound):
-		return "no such row"
-	case errors.Is(err, journal.ErrNotDead):
-		return "not a dead letter"
-	case errors.Is(err, errNotServed):
-		return "its channel is not configured"
-	case errors.Is(err, errServed):
-		return "its channel is served"
-	case errors.Is(err, errNotWaits):
-		return "not pending"
-	case errors.Is(err, errPaused):
-		return "paused already"
-	case errors.Is(err, errNotPaused):
-		return "not paused"
-	case errors.Is(err, errNoChannel):
-		return "no such channel"
-	case errors.Is(err, errReloading):
-		return "the configuration is being read, try again"
-	case errors.Is(err, journal.ErrFull):
-		return "journal is full"
-	case errors.Is(err, journal.ErrAway), errors.Is(err, context.DeadlineExceeded):
-		return "journal is not available"
-	default:
-		return "failed"
 	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return r.text
+		}
+	}
+	return "failed"
 }
 
 // partNames says how far a part of a send got; no name = not tried.

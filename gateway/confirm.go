@@ -108,7 +108,9 @@ func (o *owed) swap(unlisted bool) bool {
 // there was none.
 func (p *port) confirmAgain(end int, s *simprot.Session) {
 	for _, c := range p.owed.read(end, s.Generation()) {
-		p.confirm(c.tracking, c.id)
+		if c.tracking != "" { // else its customer is forgotten
+			p.confirm(c.tracking, c.id)
+		}
 	}
 }
 

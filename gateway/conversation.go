@@ -330,7 +330,7 @@ func (c *conversation) markSometimes() *journal.ConvChange {
 
 // mark is what the journal shall keep of the chat. c.mu is held.
 func (c *conversation) mark() *journal.ConvChange {
-	if c.strange {
+	if c.strange || c.gone { // a conversation that is forgotten is not made known again
 		return nil
 	}
 	c.markedChat, c.marked = c.chatID, c.counter

@@ -28,8 +28,7 @@ const (
 func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 	e := journal.Entry{
 		Lane: journal.Lane{
-			Channel: unknownChannel, Direction: journal.Out,
-			TrackingID: simprot.ShortenID(sn.Port+"|"+sn.TrackingId, simprot.MaxTrackingID),
+			Channel: unknownChannel, Direction: journal.Out, TrackingID: foreignID(sn.Port, sn.TrackingId),
 		},
 		ID: outID(sn), TextHash: textHash(sn.Text), Counter: sn.Counter,
 		Content:    (&content{Text: sn.Text, Model: sn.Model}).encode(),
@@ -48,6 +47,11 @@ func (g *Gateway) foreign(sn *simprot.ChatSentenceInfo) {
 			g.foreigners.Add(-1)
 		}
 	})
+}
+
+// foreignID tells the conversations of unserved Ports apart.
+func foreignID(port, tracking string) string {
+	return simprot.ShortenID(port+"|"+tracking, simprot.MaxTrackingID)
 }
 
 // errNotServed: nobody here would deliver the row.

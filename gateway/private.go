@@ -176,7 +176,11 @@ var errQuery = errors.New("unknown or repeated parameter")
 // readQuery reads a query that may hold only the named parameters, each once:
 // a mistyped filter must not list everything.
 func readQuery(r *http.Request, names ...string) (map[string]string, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+	return readPairs(r.URL.RawQuery, names...)
+}
+
+func readPairs(text string, names ...string) (map[string]string, error) {
+	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, errQuery
 	}

@@ -116,7 +116,10 @@ func yamlName(f reflect.StructField) string {
 
 // step is one change: some channels go, others take their places. Nearly always
 // it is one of each, or one alone.
-type step struct{ out, in []*channel }
+type step struct {
+	out, in []*channel
+	between func() // what is to be done while none of them runs; may be nil
+}
 
 // plan orders the changes: what goes makes room, then what changes, then what
 // comes. The steps of one phase do not concern each other.
@@ -217,6 +220,9 @@ func (g *Gateway) change(cfg *config.Config, s step) error {
 		if !ch.life.drain(budget) {
 			ch.log.Warn("stopped before everything in flight had ended; it is in doubt")
 		}
+	}
+	if s.between != nil {
+		s.between()
 	}
 	g.swap(cfg, s)
 	for _, ch := range s.out {

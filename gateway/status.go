@@ -171,6 +171,7 @@ func (g *Gateway) apiCalls() []apiCall {
 	return []apiCall{
 		{http.MethodGet, "/api/v1/status", g.serveStatus},
 		{http.MethodGet, "/api/v1/trace", g.serveTrace},
+		{http.MethodPost, "/api/v1/forget", g.serveForget},
 		{http.MethodPost, "/api/v1/channels/{channel}/pause", g.servePause("pause", true)},
 		{http.MethodPost, "/api/v1/channels/{channel}/resume", g.servePause("resume", false)},
 	}

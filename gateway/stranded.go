@@ -101,7 +101,7 @@ func (s stranded) Discard(ctx context.Context, seq int64) error {
 	case !row.State.Pending():
 		return errNotWaits
 	}
-	n, err := s.discard(ctx, row)
+	n, err := s.discard(ctx, unservedHint, row)
 	if err == nil && n == 0 {
 		err = errNotWaits
 	}
@@ -120,6 +120,8 @@ func (s stranded) hold() bool {
 
 func (s stranded) release() { <-s.g.reloading }
 
+const unservedHint = "given up while its channel was not served"
+
 // discardAtOnce is how many rows one transaction gives up.
 const discardAtOnce = 500
 
@@ -133,7 +135,7 @@ func (s stranded) DiscardAll(ctx context.Context, channel string) (n int, err er
 		if err != nil || len(rows) == 0 {
 			return n, err
 		}
-		done, err := s.discard(ctx, rows...)
+		done, err := s.discard(ctx, unservedHint, rows...)
 		n += done
 		if err != nil {
 			return n, err
@@ -144,12 +146,12 @@ func (s stranded) DiscardAll(ctx context.Context, channel string) (n int, err er
 // discard makes pending rows dead letters, takes them off that list and counts
 // them: a crash in between leaves them on it. A row that ended meanwhile, by
 // what was in flight when its channel stopped, stays as it is.
-func (s stranded) discard(ctx context.Context, rows ...journal.Row) (int, error) {
+func (s stranded) discard(ctx context.Context, hint string, rows ...journal.Row) (int, error) {
 	changes := make([]journal.Change, len(rows))
 	for i, row := range rows {
 		changes[i] = journal.Change{
 			Seq: row.Seq, Epoch: row.Epoch, State: journal.Dead, Reason: string(connectors.ReasonNoChannel),
-			Hint: "given up while its channel was not served", Attempts: row.Attempts,
+			Hint: hint, Attempts: row.Attempts,
 		}
 	}
 	if err := s.g.journal.Commit(ctx, changes...); err != nil {
