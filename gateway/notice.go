@@ -263,6 +263,7 @@ func (g *Gateway) tellLate(ctx context.Context, c *conversation, row journal.Row
 		confirm = cmp.Or(content.ID, row.ID)
 	}
 	c.ch.metrics.reconciled(f.Fate)
+	g.steps.tell(stepNobodyKnows+stepKind(f.Fate), row.Entry)
 	c.ch.log.Info("learned what became of a send that was reported as unknown",
 		"id", simprot.LogEventID(c.tracking, row.ID), "conversation", simprot.LogID(c.tracking), "part", i+1, "fate", f.Fate.String())
 	return g.tell(ctx, c, "settled:"+partID(row.ID, i), text, confirm)

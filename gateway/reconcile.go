@@ -69,6 +69,7 @@ func (g *Gateway) unknownFate(ctx context.Context, d *delivery, i int, se *conne
 	if err != nil {
 		return notYet
 	}
+	d.row.fate(i, f)
 	d.c.ch.metrics.reconciled(f.Fate)
 	if f.Fate != connectors.FateUnknown {
 		d.c.ch.log.Info("found out what became of a send", "id", simprot.LogEventID(d.c.tracking, d.row.ID),
@@ -117,6 +118,7 @@ func (g *Gateway) findOut(ctx context.Context, d *delivery, i int) (f connectors
 		f, _ = d.told(i)
 		return f, nil
 	}
+	d.row.asksFate(i)
 	until := d.doubts[i].ended.Add(askPatience)
 	if least := time.Now().Add(askAgain); until.Before(least) {
 		until = least

@@ -93,7 +93,8 @@ func golden(t *testing.T, name string, test func(*timelines), options ...houseOp
 	}
 }
 
-func first(customer string) string { return textEvent(customer, 1).ID }
+// firstOfAnn is her first message.
+const firstOfAnn = "in-ann-0001"
 
 // TestTimelineIn: an event's way to the core, step by step.
 func TestTimelineIn(t *testing.T) {
@@ -105,7 +106,7 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(3 * time.Second)
 			h.writes("ann", 1)
 			h.waits(time.Second)
-			h.trace("received twice", first("ann"))
+			h.trace("received twice", firstOfAnn)
 		},
 		"core-away": func(h *timelines) {
 			h.door.away.Store(true)
@@ -113,11 +114,11 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(10 * time.Second)
 			h.writes("ann", 1)
 			h.waits(10 * time.Second)
-			h.trace("while the core is away", first("ann"))
+			h.trace("while the core is away", firstOfAnn)
 			h.door.away.Store(false)
 			h.waits(time.Minute)
 			h.timeless = true
-			h.trace("when it is back", first("ann"))
+			h.trace("when it is back", firstOfAnn)
 		},
 		"core-closed": func(h *timelines) {
 			h.waits(5 * time.Second)
@@ -126,11 +127,11 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(5 * time.Second)
 			h.writes("ann", 2)
 			h.waits(5 * time.Minute)
-			h.trace("the first, while it is closed", first("ann"))
+			h.trace("the first, while it is closed", firstOfAnn)
 			h.trace("the second, while it is closed", "in-ann-0002")
 			h.core.SetSignal("", simprot.SignalFree)
 			h.waits(time.Minute)
-			h.trace("the first, when it opened", first("ann"))
+			h.trace("the first, when it opened", firstOfAnn)
 			h.trace("the second, when it opened", "in-ann-0002")
 		},
 		"many": func(h *timelines) {
@@ -160,18 +161,18 @@ func TestTimelineIn(t *testing.T) {
 			h.fault(refcore.FaultNever, simprot.CodeChatSentenceIn, 1)
 			h.writes("ann", 1)
 			h.waits(10 * time.Second)
-			h.trace("while the echo is awaited", first("ann"))
+			h.trace("while the echo is awaited", firstOfAnn)
 			h.waits(time.Minute)
-			h.trace("later", first("ann"))
+			h.trace("later", firstOfAnn)
 		},
 		"no-answer": func(h *timelines) {
 			h.waits(5 * time.Second)
 			h.fault(refcore.FaultLose, simprot.CodeChatStart, -1)
 			h.writes("ann", 1)
 			h.waits(15 * time.Second)
-			h.trace("while START is not answered", first("ann"))
+			h.trace("while START is not answered", firstOfAnn)
 			h.waits(40 * time.Second)
-			h.trace("when it was not answered twice", first("ann"))
+			h.trace("when it was not answered twice", firstOfAnn)
 		},
 		"started-again": func(h *timelines) {
 			h.door.away.Store(true)
@@ -182,11 +183,11 @@ func TestTimelineIn(t *testing.T) {
 			h.stop()
 			h.start()
 			h.waits(10 * time.Second)
-			h.trace("in the next process", first("ann"))
+			h.trace("in the next process", firstOfAnn)
 			h.door.away.Store(false)
 			h.waits(time.Minute)
 			h.timeless = true
-			h.trace("later", first("ann"))
+			h.trace("later", firstOfAnn)
 		},
 		"switched-off": func(h *timelines) {
 			h.waits(5 * time.Second)
@@ -195,7 +196,7 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(10 * time.Second)
 			h.reload(func(c *config.Config) { c.Channels[0].Enabled = false })
 			h.waits(10 * time.Second)
-			h.trace("its channel is switched off", first("ann"))
+			h.trace("its channel is switched off", firstOfAnn)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,16 +80,20 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 	}
 	for i, p := range row.Parts {
 		known := slices.ContainsFunc(held, func(r stepRecord) bool {
-			return r.part == partNumber(i) && (r.kind == stepSent || r.kind == stepFailed ||
+			return r.part == partNumber(i) && (r.kind == stepSent || r.kind == stepFailed || r.kind == stepNobodyKnows ||
 				r.kind == stepAttempt && p.State == journal.PartAttempting)
 		})
 		if p.State != 0 && !known {
-			list = append(list, Step{At: p.At, Kind: "part_" + partNames[p.State], Part: i + 1, Reason: p.Reason,
-				What: fmt.Sprintf("part %d of %d: %s%s%s", i+1, len(row.Parts), partNames[p.State], networkID(row, i), because(p.Reason, ""))})
+			list = append(list, Step{
+				At: p.At, Kind: "part_" + partNames[p.State], Part: i + 1, Reason: p.Reason,
+				What: fmt.Sprintf("part %d of %d: %s%s%s", i+1, len(row.Parts), partNames[p.State], networkID(row, i), because(p.Reason, "")),
+			})
 		}
 		if p.State == journal.PartUnknown && !known {
-			list = append(list, Step{At: p.At, Kind: "part_unknown", Part: i + 1,
-				What: fmt.Sprintf("part %d of %d may have reached the customer: the network never said", i+1, len(row.Parts))})
+			list = append(list, Step{
+				At: p.At, Kind: "part_unknown", Part: i + 1,
+				What: fmt.Sprintf("part %d of %d may have reached the customer: the network never said", i+1, len(row.Parts)),
+			})
 		}
 	}
 	if row.Lane.Direction == journal.Out {
@@ -109,39 +113,44 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 
 // stepWords are a kind's name for programs and its text.
 var stepWords = map[stepKind][2]string{
-	stepReceived:   {"received", "received from the network"},
-	stepFromCore:   {"received", "received from the core"},
-	stepFromAnswer: {"found", "found in an answer of the core, not confirmed"},
-	stepHanded:     {"handed", "handed to its lane"},
-	stepBehind:     {"handed", "handed to its lane, behind earlier messages"},
-	stepLoaded:     {"handed", "handed to its lane, from the journal"},
-	stepTurn:       {"turn", "its turn in the lane"},
-	stepCore:       {"wait_core", "waits for the core"},
-	stepDoubt:      {"asked", "asks the core whether it has it (STATUS)"},
-	stepRequest:    {"asked", "asks the core whether a chat can begin (REQUEST)"},
-	stepStart:      {"asked", "opens the chat (START)"},
-	stepClosed:     {"wait_closed", "waits: the core takes no chats"},
-	stepWindow:     {"wait_window", "waits for a place among the sentences that are not echoed"},
-	stepAlone:      {"wait_alone", "waits to be sent alone"},
-	stepWritten:    {"written", "written to the core"},
-	stepEchoed:     {"echoed", "echoed by the core"},
-	stepShown:      {"shown", "shown by the core's answer"},
-	stepNoEcho:     {"no_echo", "no echo in time"},
-	stepLinkLost:   {"link_lost", "the connection to the core broke before the echo"},
-	stepChatClosed: {"chat_closed", "the core closed the chat before the echo"},
-	stepParked:     {"parked", "rests: the core does not answer for the conversation"},
-	stepSuspect:    {"suspect", "rests: it may be what breaks the connection to the core"},
-	stepFreed:      {"freed", "its place in the core's order is proved"},
-	stepPaused:     {"wait_paused", "waits: the channel is paused"},
-	stepPatience:   {"wait_network", "waits: the network asks for patience"},
-	stepBucket:     {"wait_rate", "waits for its turn in the rate of sending"},
-	stepAttempt:    {"attempt", "the request to the network leaves"},
-	stepSent:       {"sent", "sent"},
-	stepFailed:     {"failed", "failed"},
-	stepBackOff:    {"wait_retry", "waits before the next attempt"},
-	stepEnding:     {"ending", "its end goes into the journal"},
-	stepConfirmed:  {"confirmed", "confirmed to the core"},
-	stepUntold:     {"wait_confirm", "not confirmed yet: the core is away; its next answer shows it"},
+	stepReceived:    {"received", "received from the network"},
+	stepFromCore:    {"received", "received from the core"},
+	stepFromAnswer:  {"found", "found in an answer of the core, not confirmed"},
+	stepHanded:      {"handed", "handed to its lane"},
+	stepBehind:      {"handed", "handed to its lane, behind earlier messages"},
+	stepLoaded:      {"handed", "handed to its lane, from the journal"},
+	stepTurn:        {"turn", "its turn in the lane"},
+	stepCore:        {"wait_core", "waits for the core"},
+	stepDoubt:       {"asked", "asks the core whether it has it (STATUS)"},
+	stepRequest:     {"asked", "asks the core whether a chat can begin (REQUEST)"},
+	stepStart:       {"asked", "opens the chat (START)"},
+	stepClosed:      {"wait_closed", "waits: the core takes no chats"},
+	stepWindow:      {"wait_window", "waits for a place among the sentences that are not echoed"},
+	stepAlone:       {"wait_alone", "waits to be sent alone"},
+	stepWritten:     {"written", "written to the core"},
+	stepEchoed:      {"echoed", "echoed by the core"},
+	stepShown:       {"shown", "shown by the core's answer"},
+	stepNoEcho:      {"no_echo", "no echo in time"},
+	stepLinkLost:    {"link_lost", "the connection to the core broke before the echo"},
+	stepChatClosed:  {"chat_closed", "the core closed the chat before the echo"},
+	stepParked:      {"parked", "rests: the core does not answer for the conversation"},
+	stepSuspect:     {"suspect", "rests: it may be what breaks the connection to the core"},
+	stepFreed:       {"freed", "its place in the core's order is proved"},
+	stepPaused:      {"wait_paused", "waits: the channel is paused"},
+	stepPatience:    {"wait_network", "waits: the network asks for patience"},
+	stepBucket:      {"wait_rate", "waits for its turn in the rate of sending"},
+	stepAttempt:     {"attempt", "the request to the network leaves"},
+	stepSent:        {"sent", "sent"},
+	stepFailed:      {"failed", "failed"},
+	stepAsksFate:    {"asked", "the network is asked what became of it"},
+	stepNobodyKnows: {"fate_unknown", "nobody can tell what became of it: it may have reached the customer"},
+	stepWasSent:     {"fate_sent", "the network says that it was sent"},
+	stepWasNotSent:  {"fate_not_sent", "the network says that it was not sent"},
+	stepHasFailed:   {"fate_failed", "the network says that it gave it up"},
+	stepBackOff:     {"wait_retry", "waits before the next attempt"},
+	stepEnding:      {"ending", "its end goes into the journal"},
+	stepConfirmed:   {"confirmed", "told to the core (CONFIRM)"},
+	stepUntold:      {"wait_confirm", "the core is away: it is told later (CONFIRM)"},
 }
 
 // told puts a step into words.
@@ -156,7 +165,7 @@ func told(r stepRecord, row *journal.Row, again bool) Step {
 		if r.reason == "" {
 			s.What = "waits: an operator has paused the channel"
 		}
-	case stepSent:
+	case stepSent, stepWasSent:
 		s.What += networkID(row, int(r.part)-1)
 	case stepReceived, stepFromCore, stepFromAnswer:
 		if again {

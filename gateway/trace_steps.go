@@ -50,17 +50,23 @@ const (
 	stepParked     // in: the core does not answer for the conversation
 	stepSuspect    // in: it may be what breaks the connection
 
-	stepFreed     // out: its place in the core's order is proved
-	stepPaused    // out: waits for the end of a pause
-	stepPatience  // out: the network wants no sends before a time
-	stepBucket    // out: waits for its turn in the rate
-	stepAttempt   // out: the request leaves
-	stepSent      // out: the network took it
-	stepFailed    // out: it did not, or nobody knows
-	stepBackOff   // out: waits before the next attempt
-	stepEnding    // out: its end goes into the journal
-	stepConfirmed // out: the core was told that the customer has it
-	stepUntold    // out: the core is away and cannot be told
+	stepFreed    // out: its place in the core's order is proved
+	stepPaused   // out: waits for the end of a pause
+	stepPatience // out: the network wants no sends before a time
+	stepBucket   // out: waits for its turn in the rate
+	stepAttempt  // out: the request leaves
+	stepSent     // out: the network took it
+	stepFailed   // out: it did not, or nobody knows
+	stepAsksFate // out: the network is asked what became of it
+	// In the order of the connectors' fates.
+	stepNobodyKnows // out: nobody can tell
+	stepWasSent     // out: the network says that it has it
+	stepWasNotSent  // out: that it has not
+	stepHasFailed   // out: that it gave it up
+	stepBackOff     // out: waits before the next attempt
+	stepEnding      // out: its end goes into the journal
+	stepConfirmed   // out: the core was told that the customer has it
+	stepUntold      // out: the core is away and cannot be told
 )
 
 // stepRecord is one step. Its reason is of the closed list, so that no memory
@@ -275,6 +281,14 @@ func (h *held) outcome(i int, err error) {
 		copy(r.code[:], se.Code)
 	}
 	h.note(r)
+}
+
+// asksFate notes that the network is asked what became of a part.
+func (h *held) asksFate(i int) { h.note(stepRecord{kind: stepAsksFate, part: partNumber(i)}) }
+
+// fate notes what it said.
+func (h *held) fate(i int, f connectors.Finding) {
+	h.note(stepRecord{kind: stepNobodyKnows + stepKind(f.Fate), part: partNumber(i)})
 }
 
 func partNumber(i int) uint8 { return uint8(min(i+1, math.MaxUint8)) } //nolint:gosec // bounded

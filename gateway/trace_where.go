@@ -28,8 +28,10 @@ func (g *Gateway) waitsFor(row *journal.Row) Now {
 	ch := g.channel(row.Lane.Channel)
 	switch {
 	case ch == nil:
-		return Now{Kind: "removed", Waits: "waits on disk: its channel is not in the configuration",
-			Hint: "give the channel its name back and reload, or discard what waits for it"}
+		return Now{
+			Kind: "removed", Waits: "waits on disk: its channel is not in the configuration",
+			Hint: "give the channel its name back and reload, or discard what waits for it",
+		}
 	case !ch.cfg.Enabled:
 		return Now{Kind: stateDisabled, Waits: "waits on disk: its channel is switched off", Hint: "set enabled: true and reload"}
 	}
@@ -41,8 +43,10 @@ func (g *Gateway) waitsFor(row *journal.Row) Now {
 	switch {
 	case head != nil && head != me:
 		front := g.headWaits(c, head)
-		return Now{Kind: "behind", Behind: head.Seq, Hint: front.Hint, Until: front.Until,
-			Waits: fmt.Sprintf("is behind message %d of its lane, which %s", head.Seq, front.Waits)}
+		return Now{
+			Kind: "behind", Behind: head.Seq, Hint: front.Hint, Until: front.Until,
+			Waits: fmt.Sprintf("is behind message %d of its lane, which %s", head.Seq, front.Waits),
+		}
 	case me == nil && starved:
 		return Now{Kind: "on_disk", Waits: "waits on disk: the memory for the channel's messages is full, and others are before it"}
 	case me == nil:
@@ -162,6 +166,9 @@ func (g *Gateway) sendWaits(c *conversation, h *held, last stepRecord, n Now) No
 	case stepAttempt:
 		n.Waits = "is with the network: its answer has not come"
 		n.Hint = "an attempt ends after " + sendTimeout.String() + ", one with a file after " + fileSendTimeout.String()
+	case stepAsksFate:
+		n.Waits = "may have been sent: the network is asked what became of it"
+		n.Hint = "after " + askPatience.String() + " at most the channel's policy decides (unknown: resend or report)"
 	case stepEnding:
 		n.Waits = "is over; its end is being written to the journal"
 	default:
