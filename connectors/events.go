@@ -42,14 +42,6 @@ type Event struct {
 	ReturnChatID string
 }
 
-// Customer is what the network says about who wrote.
-type Customer struct {
-	RemoteAddress string // never empty; <= 250 characters, else the event is dead (address)
-	PartyName     string // never empty: an id where the network tells no name
-	UserToken     string // <= 320 characters; whole members left out until it fits
-	Culture       string // ISO 639-1, two letters; empty = the channel's
-}
-
 // File is a file that can be fetched.
 type File struct {
 	Type string // "image/png", "document", ... as shown to the agent

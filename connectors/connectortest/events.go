@@ -56,8 +56,8 @@ func faults(c connectors.Connector, events []connectors.Event) (found []string) 
 		if ev.Kind != connectors.KindNotice && (ev.Customer.RemoteAddress == "" || ev.Customer.PartyName == "") {
 			found = append(found, "event without RemoteAddress or PartyName")
 		}
-		if utf8.RuneCountInString(ev.Customer.UserToken) > 320 {
-			found = append(found, "UserToken over 320 characters")
+		if utf8.RuneCountInString(ev.Customer.UserToken) > connectors.MaxUserToken {
+			found = append(found, "UserToken over its limit")
 		}
 		if !utf8.ValidString(ev.Text) || !utf8.ValidString(ev.Customer.UserToken) {
 			found = append(found, "event with text that is not UTF-8")

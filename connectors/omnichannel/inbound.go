@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"servicelink/connectors"
 	"servicelink/connectors/internal/strictjson"
@@ -13,9 +12,6 @@ import (
 
 // maxChatDigits keeps every TrackingID below its limit.
 const maxChatDigits = 100
-
-// maxUserToken is the core's limit, in characters.
-const maxUserToken = 320
 
 // account is what event IDs begin with.
 const account = "omni"
@@ -154,51 +150,15 @@ func first(options ...string) string {
 	return ""
 }
 
-// token makes the UserToken: compact JSON of what is known. Members are taken
-// in this order as long as they fit, each whole or not at all: so a long site
-// never costs the phone number, and the id goes first of all.
+// token makes the UserToken. The id goes first of all, the site last.
 func (v visitor) token() string {
-	members := [...]struct{ name, value string }{
-		{"id", v.id}, {"login", v.login}, {"phone", v.phone}, {"email", v.email}, {"site", v.site},
-	}
-	var room [2 * maxUserToken]byte
-	out := append(room[:0], '{')
-	length := 2 // both braces
-	for _, m := range members {
-		if m.value == "" {
-			continue
-		}
-		before := len(out)
-		if before > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, '"'), m.name...), `":`...)
-		out = appendQuoted(out, m.value)
-		added := utf8.RuneCount(out[before:])
-		if length+added > maxUserToken {
-			out = out[:before]
-			continue
-		}
-		length += added
-	}
-	return string(append(out, '}'))
-}
-
-// appendQuoted writes s, which is valid UTF-8, as a JSON string.
-func appendQuoted(out []byte, s string) []byte {
-	const hexDigits = "0123456789abcdef"
-	out = append(out, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			out = append(out, '\\', c)
-		case c < ' ':
-			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			out = append(out, c)
-		}
-	}
-	return append(out, '"')
+	return connectors.UserToken([]connectors.Member{
+		{Name: "id", Value: v.id},
+		{Name: "login", Value: v.login},
+		{Name: "phone", Value: v.phone},
+		{Name: "email", Value: v.email},
+		{Name: "site", Value: v.site},
+	})
 }
 
 // chatOf gives back the chat_id in a TrackingID of this network.

@@ -3,15 +3,11 @@ package telegram
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-telegram/bot/models"
 
 	"servicelink/connectors"
 )
-
-// maxUserToken is the core's limit, in characters.
-const maxUserToken = 320
 
 // person is a user, or a chat that speaks for itself.
 type person struct {
@@ -88,29 +84,14 @@ func (p person) customer(channel string) connectors.Customer {
 	return c
 }
 
-// token makes the UserToken: compact JSON of what is known, members left out from
-// the last one on until it fits.
+// token makes the UserToken, the id first of all.
 func (p person) token() string {
-	members := [...][2]string{{"id", decimal(p.id)}, {"login", p.login}, {"language", p.language}, {"group", p.group}}
-	var b strings.Builder
-	b.WriteByte('{')
-	length := 2 // both braces
-	for _, m := range members {
-		value, err := json.Marshal(m[1])
-		if err != nil || m[1] == "" {
-			continue
-		}
-		member := `"` + m[0] + `":` + string(value)
-		if b.Len() > 1 {
-			member = "," + member
-		}
-		if length += utf8.RuneCountInString(member); length > maxUserToken {
-			break
-		}
-		b.WriteString(member)
-	}
-	b.WriteByte('}')
-	return b.String()
+	return connectors.UserToken([]connectors.Member{
+		{Name: "id", Value: decimal(p.id)},
+		{Name: "login", Value: p.login},
+		{Name: "language", Value: p.language},
+		{Name: "group", Value: p.group},
+	})
 }
 
 // culture makes the ISO code of a language of an IETF tag: "pt-br" is "pt". Empty

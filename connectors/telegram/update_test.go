@@ -85,7 +85,7 @@ func check(t *testing.T, events []connectors.Event) {
 		if ev.Customer.RemoteAddress == "" || strings.TrimSpace(ev.Customer.PartyName) == "" {
 			t.Errorf("customer %+v", ev.Customer)
 		}
-		if utf8.RuneCountInString(ev.Customer.UserToken) > maxUserToken || !json.Valid([]byte(ev.Customer.UserToken)) {
+		if utf8.RuneCountInString(ev.Customer.UserToken) > connectors.MaxUserToken || !json.Valid([]byte(ev.Customer.UserToken)) {
 			t.Errorf("UserToken %q", ev.Customer.UserToken)
 		}
 		for _, s := range []string{ev.Text, ev.Quote, ev.Customer.PartyName} {
@@ -265,7 +265,7 @@ func TestUserToken(t *testing.T) {
 	long := strings.Repeat(`ž"`, 200)
 	for _, p := range []person{{id: 5}, {id: -5, login: "x", language: "cs", group: long}, {id: 5, login: long, language: "cs"}} {
 		token := p.token()
-		if !json.Valid([]byte(token)) || utf8.RuneCountInString(token) > maxUserToken || !strings.Contains(token, `"id":"`+decimal(p.id)+`"`) {
+		if !json.Valid([]byte(token)) || utf8.RuneCountInString(token) > connectors.MaxUserToken || !strings.Contains(token, `"id":"`+decimal(p.id)+`"`) {
 			t.Errorf("%s", token)
 		}
 	}

@@ -24,7 +24,8 @@ func TestIDsAgree(t *testing.T) {
 			t.Errorf("%q is %q, %v in connectors and %q, %v in simprot", escaped, ours, ok, theirs, theirsOK)
 		}
 	})
-	if connectors.MaxEventID != simprot.MaxID || connectors.MaxTrackingID != simprot.MaxTrackingID {
+	if connectors.MaxEventID != simprot.MaxID || connectors.MaxTrackingID != simprot.MaxTrackingID ||
+		connectors.MaxUserToken != simprot.MaxUserToken || connectors.MaxRemoteAddress != simprot.MaxRemoteAddress {
 		t.Error("the limits differ")
 	}
 }
