@@ -37,6 +37,7 @@ type hookRig struct {
 	fail      error               // of Deliver
 	seen      []connectors.Request
 	deadline  time.Duration // Deliver's, from Received
+	received  time.Time     // as Deliver is told it, for traces
 }
 
 type rigChannel struct {
@@ -154,6 +155,7 @@ func (rig *hookRig) deliver(ctx context.Context, channel string, events []connec
 	if end, ok := ctx.Deadline(); ok {
 		rig.deadline = time.Until(end)
 	}
+	rig.received = receivedAt(ctx)
 	if rig.fail != nil {
 		return rig.fail
 	}

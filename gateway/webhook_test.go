@@ -304,8 +304,8 @@ func TestWebhookRequest(t *testing.T) {
 			t.Errorf("%s is %q, want %q", what, pair[0], pair[1])
 		}
 	}
-	if first.Received.IsZero() {
-		t.Error("Received is not set")
+	if first.Received.IsZero() || !rig.received.Equal(second.Received) {
+		t.Errorf("received at %v, and at %v; Deliver is told %v", first.Received, second.Received, rig.received)
 	}
 	if rig.deadline <= 0 || rig.deadline > 3600*time.Millisecond {
 		t.Errorf("Deliver has %v, want at most 9/10 of the patience of 4 s", rig.deadline)
