@@ -27,12 +27,12 @@ func (h *house) unconfirmed(chat uuid.UUID) (n int) {
 	return n
 }
 
-// turns ends the customer's chat, and the agent begins another: from now on
+// turns ends anna's chat, and the agent begins another: from now on
 // STATUS tells nothing of the first.
-func (h *house) turns(customer string) {
+func (h *house) turns() {
 	h.Helper()
-	h.closes(customer)
-	if _, err := h.core.Begin(h.address(customer), customer); err != nil {
+	h.closes("anna")
+	if _, err := h.core.Begin(h.address("anna"), "Anna"); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -66,7 +66,7 @@ func TestLostConfirmationOfAnEarlierChat(t *testing.T) {
 				if n := h.unconfirmed(chat); n != 1 {
 					t.Fatalf("%d unconfirmed before the link is back, want 1", n)
 				}
-				h.turns("anna")
+				h.turns()
 				if tt.crash {
 					h.start()
 				}
@@ -98,7 +98,7 @@ func TestConfirmationsWhileTheCoreIsAway(t *testing.T) {
 		h.waits(time.Second)
 		h.door.away.Store(true)
 		h.door.breakAll()
-		h.turns("anna")
+		h.turns()
 		close(h.net.block)
 		h.waits(10 * time.Second)
 		for range mostOwed {
@@ -151,7 +151,7 @@ func TestOnlyWhatWasSentIsConfirmed(t *testing.T) {
 		h.says("anna", "not for this network")
 		h.waits(time.Minute)
 		h.crash()
-		h.turns("anna")
+		h.turns()
 		h.start()
 		h.waits(time.Hour)
 		if n := h.unconfirmed(chat); n != 1 {

@@ -28,7 +28,7 @@ func TestSentenceOfAChatYoungerThanTheJournal(t *testing.T) {
 				h.opened()
 				h.door.away.Store(true)
 				h.door.breakAll()
-				h.turns("anna")
+				h.turns()
 				h.says("anna", "an answer")
 				then(h)
 				h.door.away.Store(false)
