@@ -187,7 +187,7 @@ func newSettings(r *rand.Rand) settings {
 	s := settings{
 		Core: rules{
 			Login: r.IntN(10) > 0, Fences: often(), Asks: often(), Counters: r.IntN(6) > 0, ListCounts: often(),
-			ChatIDs: often(), KeepClosed: often(), ToAll: r.IntN(3) == 0, BeginNews: r.IntN(2) == 0,
+			ChatIDs: r.IntN(3) == 0, KeepClosed: often(), ToAll: r.IntN(3) == 0, BeginNews: r.IntN(2) == 0,
 		},
 		Volatile: r.IntN(4) == 0, NewInstance: r.IntN(4) == 0, JSON: r.IntN(8) == 0,
 		Window: []int{256, 256, 2}[r.IntN(3)], Deadline: []time.Duration{24 * time.Hour, 24 * time.Hour, 10 * time.Minute}[r.IntN(3)],
@@ -200,8 +200,8 @@ func newSettings(r *rand.Rand) settings {
 	if !s.Core.Counters {
 		s.Core.ListCounts = false
 	}
-	if r.IntN(5) == 0 {
-		s.Core.Short = 2 + r.IntN(6)
+	if r.IntN(3) == 0 {
+		s.Core.Short = 1 + r.IntN(6)
 	}
 	if r.IntN(4) == 0 {
 		s.Core.ListFrame = 1
