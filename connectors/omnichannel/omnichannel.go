@@ -79,7 +79,7 @@ func New(ch config.Channel, deps connectors.Dependencies) (connectors.Connector,
 	}
 	auth := cfg.WebhookToken
 	if !auth.IsZero() {
-		if !printable(auth.Reveal()) {
+		if !httpx.FitsHeader(auth.Reveal()) {
 			problem("webhook_token", "holds characters that cannot stand in a header", "use visible ASCII characters")
 		}
 		auth = config.NewSecret("Token " + auth.Reveal())
@@ -103,16 +103,9 @@ func sendAddress(s string) (target *url.URL, message string) {
 	if s == "" {
 		return nil, ""
 	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, "is not a URL"
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, "is not an http or https URL with a host"
-	case u.User != nil:
-		return nil, "holds a user or password; use webhook_token"
-	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return nil, "holds a fragment (#)"
+	u, message := httpx.Address(s)
+	if message != "" {
+		return nil, message
 	}
 	return u.JoinPath("send_message"), ""
 }
@@ -121,15 +114,6 @@ func sendAddress(s string) (target *url.URL, message string) {
 func consists(s, extra string) bool {
 	for _, c := range s {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune(extra, c) {
-			return false
-		}
-	}
-	return true
-}
-
-func printable(s string) bool {
-	for _, c := range s {
-		if c <= ' ' || c > '~' {
 			return false
 		}
 	}

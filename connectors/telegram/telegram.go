@@ -130,18 +130,11 @@ func botOf(token string) (string, bool) {
 // apiAddress reads api_url; message says what is wrong with it and never repeats
 // it.
 func apiAddress(s string) (api *url.URL, message string) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, "is not a URL"
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, "is not an http or https URL with a host"
-	case u.User != nil:
-		return nil, "holds a user or password"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return nil, "holds a query (?) or a fragment (#)"
+	api, message = httpx.Address(s)
+	if api != nil && (api.RawQuery != "" || api.ForceQuery) {
+		return nil, "holds a query (?)"
 	}
-	return u, ""
+	return api, message
 }
 
 // Capabilities implements connectors.Connector.
