@@ -12,7 +12,7 @@ import (
 
 const (
 	// longTimeout bounds the calls that look through the whole journal.
-	longTimeout = 10 * time.Minute
+	longTimeout = 30 * time.Minute
 	// formMax bounds what a call brings in its body, in bytes.
 	formMax = 64 << 10
 )

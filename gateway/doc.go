@@ -41,7 +41,8 @@
 //	tracing.go       what follows messages, when asked to: package tracing
 //	faults.go        what is not well, by name; health.go is /healthz and /readyz
 //	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead,
-//	                 stranded.go /api/v1/stranded, api_forget.go /api/v1/forget
+//	                 stranded.go /api/v1/stranded, api_forget.go /api/v1/forget,
+//	                 api_journal.go /api/v1/journal
 //	forget.go        a customer is forgotten: in the journal, and in memory
 //
 // # Who may touch what

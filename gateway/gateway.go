@@ -64,6 +64,8 @@ type Gateway struct {
 	parkedLanes atomic.Int64
 	suspects    suspects
 	pauses      pauses
+	backups     oneAtATime // of the journal, and looks through all of it
+	verifies    oneAtATime
 	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
 	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
 

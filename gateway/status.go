@@ -172,6 +172,8 @@ func (g *Gateway) apiCalls() []apiCall {
 		{http.MethodGet, "/api/v1/status", g.serveStatus},
 		{http.MethodGet, "/api/v1/trace", g.serveTrace},
 		{http.MethodPost, "/api/v1/forget", g.serveForget},
+		{http.MethodPost, "/api/v1/journal/backup", g.serveBackup},
+		{http.MethodPost, "/api/v1/journal/verify", g.serveVerify},
 		{http.MethodPost, "/api/v1/channels/{channel}/pause", g.servePause("pause", true)},
 		{http.MethodPost, "/api/v1/channels/{channel}/resume", g.servePause("resume", false)},
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ import (
 
 // askTime bounds one call of the private API; the gateway's own limit is shorter.
 const askTime = 30 * time.Second
+
+// longTime is the same for calls that look through the whole journal.
+const longTime = 35 * time.Minute
 
 // askMax bounds an answer, in bytes.
 const askMax = 64 << 20
@@ -68,6 +72,19 @@ func (a *asking) target() (address string, token config.Secret, err error) {
 
 // call asks the gateway and reads its answer. Its refusal is the error.
 func (a *asking) call(ctx context.Context, method, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return a.send(ctx, method, path, nil)
+}
+
+// post is call with a form, of something that may take long.
+func (a *asking) post(ctx context.Context, path string, form url.Values) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, longTime)
+	defer cancel()
+	return a.send(ctx, http.MethodPost, path, form)
+}
+
+func (a *asking) send(ctx context.Context, method, path string, form url.Values) ([]byte, error) {
 	address, token, err := a.target()
 	if err != nil {
 		return nil, &failure{exitUsage, fmt.Errorf("servicelink: %w", err)}
@@ -75,11 +92,12 @@ func (a *asking) call(ctx context.Context, method, path string) ([]byte, error) 
 	failed := func(format string, args ...any) error {
 		return &failure{exitFailed, fmt.Errorf("servicelink: "+format, args...)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, failed("%w", err)
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if !token.IsZero() {
 		request.Header.Set("Authorization", "Bearer "+token.Reveal())

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newCheck(), newHealth(), newStatus(), newDead(), newTrace(), newCoreCheck(), newExample(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newHealth(), newStatus(), newDead(), newTrace(), newForget(), newJournal(), newCoreCheck(), newExample(), newVersion())
 	root.AddCommand(newPauses()...)
 	return root
 }

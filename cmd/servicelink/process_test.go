@@ -75,21 +75,24 @@ type process struct {
 	t            *testing.T
 	text         string
 	path, secret string
+	journal      string
 	private      string
+	public       string
 	command      *exec.Cmd
 	log          *logReader
 }
 
 func startProcess(t *testing.T) *process {
 	t.Helper()
-	p := &process{t: t, secret: filepath.Join(t.TempDir(), "token"), text: `
+	p := &process{t: t, secret: filepath.Join(t.TempDir(), "token"), journal: filepath.Join(t.TempDir(), "journal.db")}
+	p.text = `
 core: { address: "127.0.0.1:1", login: false }
-journal: { path: "` + filepath.Join(t.TempDir(), "journal.db") + `" }
+journal: { path: "` + p.journal + `" }
 public: { listen: "127.0.0.1:0" }
 private: { listen: "127.0.0.1:0" }
 log: { level: info, format: json }
 channels: [ { name: one, network: omnichannel, settings: { token: "${OMNI_TOKEN}", webhook_url: "https://a.example" } } ]
-`}
+`
 	p.path = file(t, p.text)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -103,7 +106,9 @@ channels: [ { name: one, network: omnichannel, settings: { token: "${OMNI_TOKEN}
 		t.Fatal(err)
 	}
 	p.log = &logReader{t: t, lines: bufio.NewScanner(stderr)}
-	p.private, _ = p.log.until("gateway listens")["private"].(string)
+	line := p.log.until("gateway listens")
+	p.private, _ = line["private"].(string)
+	p.public, _ = line["public"].(string)
 	p.log.until("gateway is up")
 	return p
 }
