@@ -38,6 +38,8 @@
 //	media*.go        files: customers' by signed links, agents' on their way to a network
 //	tick.go          timers: forgotten lanes, sweeping, evicting
 //	metrics.go       the registry; metrics_channel.go a channel's series, metrics_ledger.go what a scrape asks
+//	trace.go         /api/v1/trace: trace_find.go who is meant, trace_line.go the timeline,
+//	                 trace_where.go what a message waits for now, trace_steps.go the steps in memory
 //	tracing.go       what follows messages, when asked to: package tracing
 //	faults.go        what is not well, by name; health.go is /healthz and /readyz
 //	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead,
