@@ -21,15 +21,20 @@ type asked struct {
 	mu   sync.Mutex
 	with []connectors.Attempt
 	find func(n int, a connectors.Attempt) (connectors.Finding, error)
+	// within replaces find where the question's context matters.
+	within func(context.Context) (connectors.Finding, error)
 }
 
 var _ connectors.Reconciler = (*asked)(nil)
 
-func (a *asked) Reconcile(_ context.Context, at connectors.Attempt) (connectors.Finding, error) {
+func (a *asked) Reconcile(ctx context.Context, at connectors.Attempt) (connectors.Finding, error) {
 	a.mu.Lock()
 	a.with = append(a.with, at)
 	n := len(a.with)
 	a.mu.Unlock()
+	if a.within != nil {
+		return a.within(ctx)
+	}
 	return a.find(n, at)
 }
 
@@ -128,6 +133,16 @@ func TestUnknownFateIsAskedFirst(t *testing.T) {
 		},
 		"always later": {
 			find: finds(connectors.Finding{}), questions: mostAsks,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+		"at once again": {
+			find: finds(connectors.Finding{AskAgain: time.Second}), questions: mostAsks,
+			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
+			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
+		},
+		"later than anybody waits": {
+			find: finds(connectors.Finding{AskAgain: 4 * time.Minute}), questions: 3,
 			got: map[string][]string{"resend": {text}}, confirmed: map[string]bool{"resend": true},
 			dead: map[string][]string{"report": {"unknown"}}, note: map[string]string{"report": "not known whether message"},
 		},
@@ -254,7 +269,10 @@ func TestAskedAfterACrash(t *testing.T) {
 				})
 				h.opened()
 				if inQuestion {
-					h.net.fail = failing(lostSend)
+					h.net.fail = func(int, connectors.Part) error {
+						sleep(h.Context(), 10*time.Second) // an attempt takes its time
+						return lostSend
+					}
 				} else {
 					h.net.block = make(chan struct{})
 				}
@@ -262,7 +280,7 @@ func TestAskedAfterACrash(t *testing.T) {
 				id := h.says("anna", "an answer")
 				h.waits(30 * time.Second)
 				h.crash()
-				h.net.block, known = nil, true
+				h.net.block, h.net.fail, known = nil, nil, true
 				h.start()
 				h.waits(5 * time.Minute)
 				h.wantGot()
@@ -282,8 +300,24 @@ func TestAskedAfterACrash(t *testing.T) {
 // TestStopWhileAsking: a stop does not wait for the network's word, and decides
 // nothing.
 func TestStopWhileAsking(t *testing.T) {
+	for name, find := range map[string]func(context.Context) (connectors.Finding, error){
+		"between questions": func(context.Context) (connectors.Finding, error) {
+			return connectors.Finding{AskAgain: 5 * time.Minute}, nil
+		},
+		"in a question": func(ctx context.Context) (connectors.Finding, error) {
+			sleep(ctx, 25*time.Second)
+			return connectors.Finding{}, ctx.Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) { stopWhileAsking(t, find) })
+	}
+}
+
+func stopWhileAsking(t *testing.T, find func(context.Context) (connectors.Finding, error)) {
+	t.Helper()
 	inHouse(t, func(h *house) {
-		h.answers(finds(connectors.Finding{AskAgain: 5 * time.Minute}))
+		a := h.answers(nil)
+		a.within = find
 		h.opened()
 		h.net.fail = failing(lostSend)
 		h.says("anna", "an answer")
@@ -321,6 +355,48 @@ func TestFailureAfterAnUnknownFate(t *testing.T) {
 		h.waits(time.Minute)
 		h.wantNotes("It is not known", "Message "+id+" did reach the customer.")
 	})
+}
+
+// TestDeadlineAfterAnUnknownFate: so with what could not be sent again in time.
+func TestDeadlineAfterAnUnknownFate(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.fail = func(n int, _ connectors.Part) error {
+			if n == 1 {
+				return lostSend
+			}
+			return sendErr(connectors.NotSent, connectors.ReasonConnect)
+		}
+		id := h.says("anna", "an answer")
+		h.waits(time.Hour)
+		h.crash()
+		h.start()
+		h.waits(25 * time.Hour)
+		h.wantNotes("It is not known whether message " + id + " reached the customer. It could not be sent again: it could not be sent in time.")
+	})
+}
+
+// TestFailureNoticeInFlight: it may be about an attempt before this one.
+func TestFailureNoticeInFlight(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.net.block = make(chan struct{})
+		id := h.says("anna", "an answer")
+		h.waits(time.Second)
+		for _, fate := range []connectors.Fate{connectors.FateFailed, connectors.FateNotSent} {
+			if err := h.notice(id, connectors.Finding{Fate: fate}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.crash() // this one may have arrived
+		h.net.block = nil
+		h.start()
+		h.waits(5 * time.Minute)
+		h.wantGot()
+		if got := h.dead(); !slices.Equal(got, []string{"unknown"}) {
+			t.Errorf("dead letters %v", got)
+		}
+	}, reportUnknown)
 }
 
 // notice has the network say what became of a part of anna's.
@@ -550,6 +626,8 @@ func TestNoticeThatCannotBeKept(t *testing.T) {
 			t.Errorf("deliver: %v", err)
 		}
 		h.cut.away.Store(false)
+		h.crash() // and a later process knows of it from the journal
+		h.start()
 		if err := h.notice(id, foundSent); err != nil {
 			t.Fatal(err)
 		}
