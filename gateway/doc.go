@@ -9,7 +9,7 @@
 //	roster.go        what is configured now, replaced as a whole
 //	channel.go       one configured channel with its Port at the core; life.go its goroutines
 //	runner.go        what polls: its start, its failures, its states
-//	listen.go        sockets and HTTP servers, and their end
+//	listen.go        sockets and HTTP servers, and their end; listen_limit.go how many callers, and of one
 //	reload.go        a configuration that was read again: channels change one by one
 //
 //	webhook.go       in: limit, verify, parse, journal, reply
@@ -29,6 +29,7 @@
 //	confirm.go       out: the core is told what the customer has, until it has read it
 //	reconcile.go     out: what became of a send of unknown outcome is asked; notice.go: the network says so itself
 //	retry.go         out: how long to wait, by reason
+//	pause.go         a channel rests on an operator's word
 //	limits.go        out: account and recipient buckets (bucket.go), the network's wishes, credential pause
 //	notes.go         what the agent is told when something is not delivered
 //	foreign.go       out: sentences for Ports that are not served here
@@ -42,6 +43,7 @@
 //	                 trace_where.go what a message waits for now, trace_steps.go the steps in memory
 //	tracing.go       what follows messages, when asked to: package tracing
 //	faults.go        what is not well, by name; health.go is /healthz and /readyz
+//	status.go        the whole gateway on one screen, and the calls of the private API that need all of it
 //	private.go       the private listener's paths and who may use them; admin.go is /api/v1/dead,
 //	                 stranded.go /api/v1/stranded, api_forget.go /api/v1/forget,
 //	                 api_journal.go /api/v1/journal
