@@ -71,7 +71,7 @@ func TestPrivatePaths(t *testing.T) {
 			continue
 		}
 		for _, m := range apiPath.FindAllStringSubmatch(f.text, -1) {
-			if found++; !regexp.MustCompile(regexp.QuoteMeta(m[1])+`\b`).MatchString(readme) {
+			if found++; !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `\b`).MatchString(readme) {
 				t.Errorf("README.md does not list %s of %s", m[1], f.name)
 			}
 		}
