@@ -113,6 +113,9 @@ func (j *Journal) copyTo(ctx context.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err == nil {
+		err = mark(ctx, path, j.s.o.Now())
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

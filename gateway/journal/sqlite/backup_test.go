@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"servicelink/gateway/journal"
 	"servicelink/gateway/journal/sqlite"
@@ -68,6 +69,62 @@ func TestBackup(t *testing.T) {
 	}
 	if got := openBox(t, to).state(row.Seq); got.ID != "pending" || got.State != journal.Accepted {
 		t.Errorf("in the copy: %+v", got)
+	}
+}
+
+// TestRestore: a copy in the journal's place knows that it does not know what
+// happened since.
+func TestRestore(t *testing.T) {
+	b := openBox(t, filepath.Join(t.TempDir(), "j.db"))
+	in := b.mustAccept("in")
+	out := journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}
+	for _, id := range []string{"untried", "half", "done"} {
+		if _, err := b.Accept(t.Context(), journal.Entry{Lane: out, ID: id, Content: []byte(id)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := b.handed()
+	untried, half, done := rows[1], rows[2], rows[3]
+	sent := journal.Part{State: journal.PartSent, NetworkID: "n1"}
+	if err := b.Commit(t.Context(), journal.Change{Seq: half.Seq, State: journal.Delivering, Attempts: 1, Parts: []journal.Part{sent, {Reason: "rate"}}},
+		journal.Change{Seq: done.Seq, State: journal.Done, Parts: []journal.Part{sent}}); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "copy.db")
+	if err := b.Backup(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	r := openBox(t, to)
+	check := func() {
+		t.Helper()
+		if r.Born().Before(before.Truncate(time.Microsecond)) || !b.Born().Before(before) {
+			t.Errorf("born %v, the journal %v", r.Born(), b.Born())
+		}
+		for row, want := range map[int64][]journal.Part{
+			in.Seq: nil, done.Seq: {sent}, untried.Seq: {{State: journal.PartAttempting}},
+			half.Seq: {sent, {State: journal.PartAttempting, Reason: "rate"}},
+		} {
+			if got := r.state(row); !slices.Equal(got.Parts, want) {
+				t.Errorf("%s has parts %+v, want %+v", got.ID, got.Parts, want)
+			}
+		}
+	}
+	check()
+	if len(b.state(untried.Seq).Parts) != 0 {
+		t.Error("the journal that was copied is changed")
+	}
+	// What it does from then on is its own.
+	if err := r.Commit(t.Context(), journal.Change{Seq: half.Seq, State: journal.Delivering, Parts: []journal.Part{sent, {Reason: "rate"}}}); err != nil {
+		t.Fatal(err)
+	}
+	born := r.Born()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = openBox(t, to)
+	if got := r.state(half.Seq); got.Parts[1].State != 0 || !r.Born().Equal(born) {
+		t.Errorf("opened again: %+v, born %v", got.Parts, r.Born())
 	}
 }
 

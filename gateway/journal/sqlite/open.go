@@ -201,7 +201,10 @@ func migrate(ctx context.Context, path string, now time.Time) (err error) {
 	_, err = db.ExecContext(ctx, `INSERT OR IGNORE INTO meta (name, value) VALUES
 		('born', ?), ('salt', ?), ('floor', 1), ('content_mark', 0), ('row_mark', 0), ('probe', 0)`,
 		now.UnixMicro(), salt)
-	return err
+	if err != nil {
+		return err
+	}
+	return restored(ctx, db, now)
 }
 
 // checkOurs refuses a SQLite file of somebody else, and marks a new one.
