@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -161,4 +162,31 @@ func TestOnlyWhatWasSentIsConfirmed(t *testing.T) {
 			t.Errorf("%d pending", n)
 		}
 	})
+}
+
+// TestOwedUntilRead: an answer to RESYNC speaks of what was written before the
+// question, on its own connection.
+func TestOwedUntilRead(t *testing.T) {
+	var o owed
+	say := func(id string, gen uint64) { o.add(confirmation{id: id, gen: gen}) }
+	want := func(again []confirmation, ids ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range again {
+			got = append(got, c.id)
+		}
+		if !slices.Equal(got, ids) {
+			t.Errorf("told again: %v, want %v", got, ids)
+		}
+	}
+	say("nobody there", 0)
+	say("read", 1)
+	asked := o.end()
+	say("behind the question", 1)
+	want(o.read(asked, 1), "nobody there")
+	asked = o.end()
+	say("lost", 1)
+	want(o.read(asked, 1)) // and "behind the question" is read
+	want(o.read(o.end(), 2), "lost")
+	want(o.read(o.end(), 3))
 }
