@@ -87,7 +87,10 @@ func TestRestore(t *testing.T) {
 	untried, half, done := rows[1], rows[2], rows[3]
 	sent := journal.Part{State: journal.PartSent, NetworkID: "n1"}
 	if err := b.Commit(t.Context(), journal.Change{Seq: half.Seq, State: journal.Delivering, Attempts: 1, Parts: []journal.Part{sent, {Reason: "rate"}}},
-		journal.Change{Seq: done.Seq, State: journal.Done, Parts: []journal.Part{sent}}); err != nil {
+		journal.Change{
+			Seq: done.Seq, State: journal.Done, Parts: []journal.Part{sent},
+			Conv: &journal.ConvChange{Channel: "shop", TrackingID: "a", ChatID: "chat", Counter: 5, Released: 4},
+		}); err != nil {
 		t.Fatal(err)
 	}
 	to := filepath.Join(t.TempDir(), "copy.db")
@@ -111,6 +114,9 @@ func TestRestore(t *testing.T) {
 		}
 	}
 	check()
+	if c, ok, err := r.Conversation(t.Context(), "shop", "a"); err != nil || !ok || c.ChatID != "" || c.Counter != 0 || c.Released != 0 || c.Started.IsZero() {
+		t.Errorf("conversation %+v, %v", c, err)
+	}
 	if len(b.state(untried.Seq).Parts) != 0 {
 		t.Error("the journal that was copied is changed")
 	}

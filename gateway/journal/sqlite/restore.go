@@ -13,8 +13,8 @@ import (
 // A copy that takes the journal's place knows nothing of what happened since it
 // was made, and must not think it does. So a copy is marked, and what opens it
 // first makes it a journal that begins now: it does not know every id that may
-// be repeated (Born), and of sends that were pending it is not known whether
-// they have left.
+// be repeated (Born), nor which chat is the latest, and of sends that were
+// pending it is not known whether they have left.
 
 // mark notes in a copy that it is one. It stays a single file: its log is
 // switched on by whoever opens it as a journal.
@@ -43,6 +43,10 @@ func restored(ctx context.Context, db *sql.DB, now time.Time) (err error) {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE meta SET value = ? WHERE name = 'born'", now.UnixMicro()); err != nil {
+		return err
+	}
+	// What it knew of the chats proves nothing about sentences it has no record of.
+	if _, err := tx.ExecContext(ctx, "UPDATE progress SET chat_id = NULL, counter = 0, released = 0"); err != nil {
 		return err
 	}
 	sends := make(map[int64][]journal.Part)
