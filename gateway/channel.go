@@ -121,6 +121,8 @@ func (ch *channel) state() string {
 	switch {
 	case !ch.cfg.Enabled:
 		return stateDisabled
+	case ch.limits.isHeld():
+		return stateHeld
 	case ch.limits.paused():
 		return statePaused
 	case ch.deafFor() == connectors.ReasonConflict:
@@ -150,7 +152,8 @@ func (ch *channel) deafFor() connectors.Reason {
 const (
 	stateOK       = "ok"
 	stateDisabled = "disabled"
-	statePaused   = "paused"    // by an operator; the network refuses our credentials, or the egress guard the target
+	stateHeld     = "paused_by_operator"
+	statePaused   = "paused"    // the network refuses our credentials, or the egress guard the target
 	stateConflict = "conflict"  // somebody else reads the account
 	stateDeaf     = "deaf"      // the network cannot be read
 	stateStarting = "starting"  // it waits for its turn to begin reading

@@ -80,7 +80,9 @@ func (ch *channel) faults() []Fault {
 		return nil
 	}
 	var faults []Fault
-	if se := ch.limits.cause(); se != nil {
+	if se := ch.limits.cause(); se != nil && ch.limits.isHeld() {
+		faults = append(faults, fault(ch.cfg.Name, stateHeld, "%s", se.Hint))
+	} else if se != nil {
 		hint := "the network refuses the credentials: check the channel's settings"
 		if se.Reason == connectors.ReasonForbidden {
 			hint = "the egress guard refuses the channel's target: list its range in egress.allow if it is meant"

@@ -26,7 +26,7 @@ const other = "other"
 
 // The closed lists behind labels. What is outside counts as other.
 var (
-	channelStates = []string{stateOK, stateDisabled, statePaused, stateConflict, stateDeaf, stateStarting, stateNoAnswer, stateClosed}
+	channelStates = []string{stateOK, stateDisabled, stateHeld, statePaused, stateConflict, stateDeaf, stateStarting, stateNoAnswer, stateClosed}
 
 	questionCodes = []string{
 		string(simprot.CodeChatResync), string(simprot.CodeChatRequest),

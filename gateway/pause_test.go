@@ -37,10 +37,10 @@ func TestPause(t *testing.T) {
 			if len(h.net.got()) != 0 {
 				t.Errorf("%s: sent %q", when, h.net.got())
 			}
-			if faults, _ := h.gw.ChannelFault(testChannel); len(faults) != 1 || faults[0].What != statePaused || !strings.Contains(faults[0].Hint, "resume") {
+			if faults, _ := h.gw.ChannelFault(testChannel); len(faults) != 1 || faults[0].What != stateHeld || !strings.Contains(faults[0].Hint, "resume") {
 				t.Errorf("%s: faults %+v", when, faults)
 			}
-			if !strings.Contains(h.scrape(), `servicelink_channel_state{channel="shop",network="fake",state="paused"} 1`) {
+			if !strings.Contains(h.scrape(), `servicelink_channel_state{channel="shop",network="fake",state="paused_by_operator"} 1`) {
 				t.Errorf("%s: the metrics do not say so", when)
 			}
 		}
