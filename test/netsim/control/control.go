@@ -181,8 +181,8 @@ type Message struct {
 	Reactions []string   `json:"reactions,omitempty"`
 	Copies    int        `json:"copies,omitempty"` // how often the client sent it with the same id
 	At        time.Time  `json:"at"`
-	// State is how far a customer's message got where the network pushes it:
-	// sending, taken, waiting, refused; Detail says more, for people.
+	// State is how far a customer's message got where the network pushes it
+	// (StateSending, ...); Detail says more, for people.
 	State  string `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }

@@ -70,7 +70,7 @@ func (n *Network) Act(account string, a control.Action) (control.ID, error) {
 		a.User.ID = "v" + a.Chat
 	}
 	id := control.ID("m" + strconv.FormatInt(time.Now().UnixMicro(), 36) + "-" + strconv.FormatInt(n.Int(1<<40), 36))
-	shown := control.Message{ID: id, From: control.FromCustomer, Kind: "text", At: time.Now(), State: stateSending}
+	shown := control.Message{ID: id, From: control.FromCustomer, Kind: "text", At: time.Now(), State: control.StateSending}
 	body := newMessage{
 		Event: "new_message", ChatID: json.Number(a.Chat), Visitor: visitorOf(a.User), Message: inMessage{ID: string(id)},
 	}
@@ -99,7 +99,7 @@ func (n *Network) Act(account string, a control.Action) (control.ID, error) {
 	if err := n.Add(account, a.Chat, shown); err != nil {
 		return "", err
 	}
-	return id, n.enqueue(lineKey{account, a.Chat}, item{id, raw})
+	return id, n.calls.Add(control.Call{Account: account, Chat: a.Chat, Message: id, Body: raw})
 }
 
 func visitorOf(u control.User) visitor {
@@ -180,5 +180,5 @@ func (n *Network) Inject(account string, event []byte) error {
 		ChatID control.ID `json:"chat_id"`
 	}
 	_ = json.Unmarshal(event, &in) // it may be anything
-	return n.enqueue(lineKey{account, in.ChatID}, item{body: event})
+	return n.calls.Add(control.Call{Account: account, Chat: in.ChatID, Body: event})
 }

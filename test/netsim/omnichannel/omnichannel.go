@@ -5,7 +5,7 @@
 //
 //	server.go   POST /{account}/send_message, GET /{account}/files/{id}
 //	act.go      what customers do
-//	post.go     what is posted to the gateway: order, repetition, faults
+//	post.go     what is posted to the gateway; order, repetition and faults are control.Caller's
 package omnichannel
 
 import (
@@ -27,7 +27,6 @@ import (
 const (
 	maxAccounts  = 10_000
 	maxFileBytes = 128 << 20 // of all accounts; the oldest files go first
-	maxWaiting   = 10_000    // webhook calls of one conversation
 )
 
 // Options of a simulated client's server.
@@ -60,13 +59,11 @@ type Network struct {
 	base func() string
 	life context.Context //nolint:containedctx // ends by Close, like all that is under way
 	end  context.CancelFunc
-	work sync.WaitGroup
-	http *http.Client
+	// calls are those of webhooks.
+	calls *control.Caller
 
 	mu        sync.Mutex
-	retry     time.Duration
 	accounts  map[string]Account
-	lines     map[lineKey]*line
 	files     []*file
 	fileBytes int
 }
@@ -85,25 +82,18 @@ func New(o Options) *Network {
 	if o.BaseURL == nil {
 		o.BaseURL = func() string { return "" }
 	}
-	if o.Retry <= 0 {
-		o.Retry = time.Second
-	}
-	if o.Transport == nil {
-		o.Transport = &http.Transport{MaxIdleConnsPerHost: 16}
-	}
 	life, end := context.WithCancel(context.Background())
-	return &Network{
-		Board: control.NewBoard(o.Seed), base: o.BaseURL, life: life, end: end, retry: o.Retry,
-		http:     &http.Client{Timeout: 30 * time.Second, Transport: o.Transport},
-		accounts: map[string]Account{}, lines: map[lineKey]*line{},
+	n := &Network{
+		Board: control.NewBoard(o.Seed), base: o.BaseURL, life: life, end: end, accounts: map[string]Account{},
 	}
+	n.calls = n.NewCaller(control.CallerOptions{Method: method, Retry: o.Retry, Transport: o.Transport, Request: n.request})
+	return n
 }
 
 // Close ends the posting and waits for it.
 func (n *Network) Close() {
 	n.end()
-	n.work.Wait()
-	n.http.CloseIdleConnections()
+	n.calls.Close()
 }
 
 // accountName is what an account may be called, as it stands in paths.
@@ -165,9 +155,7 @@ func (n *Network) Set(raw []byte) error {
 	if err := json.Unmarshal(raw, &s); err != nil || s.RetrySeconds <= 0 || s.RetrySeconds > 3600 {
 		return fmt.Errorf("%w: settings are {\"retry_seconds\": n}", control.ErrAction)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.retry = time.Duration(s.RetrySeconds * float64(time.Second))
+	n.calls.SetRetry(time.Duration(s.RetrySeconds * float64(time.Second)))
 	return nil
 }
 

@@ -187,7 +187,7 @@ func TestActs(t *testing.T) {
 	text := act(t, n, control.Action{Do: "text", Text: " hé😀 "})
 	act(t, n, control.Action{Do: "photo", Caption: "see", File: &control.File{Name: "a b.png", Data: []byte("\x89PNG\r\n\x1a\n")}})
 	act(t, n, control.Action{Do: "press", Data: "y"})
-	c := when(t, n, func(c control.Conversation) bool { return len(c.Messages) == 4 && allIn(stateTaken)(c) })
+	c := when(t, n, func(c control.Conversation) bool { return len(c.Messages) == 4 && allIn(control.StateTaken)(c) })
 	if c.Messages[1].Text != "hé😀" || c.Messages[2].File.Type != "image/png" || c.Messages[3].Text != "Yes" || c.Messages[3].ReplyTo != "a1" {
 		t.Errorf("the customer sees %+v", c.Messages)
 	}
@@ -266,8 +266,8 @@ func TestRetry(t *testing.T) {
 	n := newNetwork(t, g.server.URL)
 	first := act(t, n, control.Action{Do: "text", Text: "one"})
 	second := act(t, n, control.Action{Do: "text", Text: "two"})
-	c := when(t, n, func(c control.Conversation) bool { return c.Messages[1].State == stateRefused })
-	if c.Messages[0].State != stateTaken || !strings.Contains(c.Messages[1].Detail, "400") {
+	c := when(t, n, func(c control.Conversation) bool { return c.Messages[1].State == control.StateRefused })
+	if c.Messages[0].State != control.StateTaken || !strings.Contains(c.Messages[1].Detail, "400") {
 		t.Errorf("seen %+v", c.Messages)
 	}
 	got := strings.Join(g.got(), "\n")
@@ -281,16 +281,16 @@ func TestAway(t *testing.T) {
 	g := newGateway(t)
 	n := newNetwork(t, "http://127.0.0.1:1")
 	act(t, n, control.Action{Do: "text", Text: "one"})
-	when(t, n, allIn(stateWaiting))
+	when(t, n, allIn(control.StateWaiting))
 	must(t, n.Fault(control.Fault{Kind: control.Outage, Account: "shop"}))
 	must(t, n.AddAccount(Account{Account: "shop", Webhook: g.server.URL, Token: secret}))
-	before := when(t, n, allIn(stateWaiting)).Version
+	before := when(t, n, allIn(control.StateWaiting)).Version
 	when(t, n, func(c control.Conversation) bool { return c.Version > before+5 })
 	if got := g.got(); len(got) != 0 {
 		t.Errorf("posted during the outage: %v", got)
 	}
 	n.Clear()
-	when(t, n, allIn(stateTaken))
+	when(t, n, allIn(control.StateTaken))
 	if got := g.got(); len(got) != 1 {
 		t.Errorf("posted %v", got)
 	}
@@ -301,11 +301,11 @@ func TestDuplicateAndReorder(t *testing.T) {
 	n := newNetwork(t, g.server.URL)
 	must(t, n.Fault(control.Fault{Kind: control.Duplicate, Times: 1}))
 	act(t, n, control.Action{Do: "text", Text: "one"})
-	when(t, n, allIn(stateTaken))
+	when(t, n, allIn(control.StateTaken))
 	must(t, n.Fault(control.Fault{Kind: control.Reorder, Times: 1}))
 	act(t, n, control.Action{Do: "text", Text: "two"})
 	act(t, n, control.Action{Do: "text", Text: "three"})
-	when(t, n, func(c control.Conversation) bool { return len(c.Messages) == 3 && allIn(stateTaken)(c) })
+	when(t, n, func(c control.Conversation) bool { return len(c.Messages) == 3 && allIn(control.StateTaken)(c) })
 	got := g.got()
 	order := ""
 	for _, body := range got {
@@ -326,8 +326,8 @@ func TestInject(t *testing.T) {
 	must(t, n.Inject("shop", []byte(`{"odd":`)))
 	must(t, n.Inject("shop", []byte(`{"chat_id":5,"event":"other"}`)))
 	act(t, n, control.Action{Do: "text", Text: "one"})
-	when(t, n, allIn(stateTaken))
-	n.work.Wait()
+	when(t, n, allIn(control.StateTaken))
+	n.calls.Wait()
 	got := strings.Join(g.got(), "\n")
 	if !strings.Contains(got, `{"odd":`) || !strings.Contains(got, `"event":"other"`) {
 		t.Errorf("posted\n%s", got)
