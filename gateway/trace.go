@@ -137,7 +137,7 @@ func (g *Gateway) tracedMessage(row *journal.Row, withContent bool) TracedMessag
 	t := TracedMessage{
 		Seq: row.Seq, Channel: row.Lane.Channel, Direction: row.Lane.Direction.String(),
 		Conversation: simprot.LogID(row.Lane.TrackingID), ID: simprot.LogEventID(row.Lane.TrackingID, row.ID), ChatID: row.ChatID,
-		Counter: row.Counter, State: row.State.String(), Bytes: len(row.Content), Steps: g.timeline(row),
+		Counter: row.Counter, State: row.State.String(), Bytes: len(row.Content), Steps: g.timeline(row, withContent),
 	}
 	if row.State.Pending() {
 		now := g.whereIs(row)

@@ -15,6 +15,7 @@ import (
 
 	"servicelink/config"
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
@@ -174,6 +175,49 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(40 * time.Second)
 			h.trace("when it was not answered twice", firstOfAnn)
 		},
+		"no-resync": func(h *timelines) {
+			h.waits(5 * time.Second)
+			h.fault(refcore.FaultLose, simprot.CodeChatResync, -1)
+			h.door.breakAll()
+			h.waits(5 * time.Second)
+			h.writes("ann", 1)
+			h.waits(5 * time.Second)
+			h.trace("while RESYNC is not answered", firstOfAnn)
+			h.waits(time.Minute)
+			h.trace("when it was given up", firstOfAnn)
+		},
+		"window": func(h *timelines) {
+			h.waits(5 * time.Second)
+			h.writes("bob", 1)
+			h.waits(5 * time.Second)
+			h.fault(refcore.FaultLose, simprot.CodeChatSentenceIn, 1)
+			h.writes("bob", 2)
+			h.waits(time.Second)
+			h.writes("ann", 1)
+			h.waits(time.Second)
+			h.trace("while another holds the only place", firstOfAnn)
+			h.waits(time.Minute)
+			h.trace("later", firstOfAnn)
+		},
+		"suspect": func(h *timelines) {
+			h.waits(5 * time.Second)
+			poisoned(h.house, 0)
+			h.waits(10 * time.Second)
+			h.timeless = true
+			h.trace("it breaks each connection", "in-anna-0002")
+			h.trace("behind it", "in-anna-0003")
+		},
+		"journal-away": func(h *timelines) {
+			h.waits(5 * time.Second)
+			h.door.away.Store(true)
+			h.door.breakAll()
+			h.waits(time.Second)
+			h.writes("ann", 1)
+			h.waits(time.Second)
+			h.cut.sick.Store(&journal.ErrAway)
+			h.trace("nothing can be written", firstOfAnn)
+			h.cut.sick.Store(nil)
+		},
 		"started-again": func(h *timelines) {
 			h.door.away.Store(true)
 			h.door.breakAll()
@@ -197,11 +241,14 @@ func TestTimelineIn(t *testing.T) {
 			h.reload(func(c *config.Config) { c.Channels[0].Enabled = false })
 			h.waits(10 * time.Second)
 			h.trace("its channel is switched off", firstOfAnn)
+			h.reload(func(c *config.Config) { c.Channels = nil })
+			h.waits(10 * time.Second)
+			h.trace("its channel is gone", firstOfAnn)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			golden(t, "in-"+name, test)
+			golden(t, "in-"+name, test, narrow)
 		})
 	}
 }

@@ -13,7 +13,12 @@ import (
 
 // timeline tells a row's life in order of time: what the journal keeps, and what
 // the memory holds in between.
-func (g *Gateway) timeline(row *journal.Row) []Step {
+func (g *Gateway) timeline(row *journal.Row, withContent bool) []Step {
+	nameless := *row // as its steps are told
+	if !withContent {
+		nameless.Parts = withoutAddress(row)
+	}
+	row = &nameless
 	held, lost := g.steps.of(g.steps.keyOf(&row.Entry))
 	list := make([]Step, 0, len(held)+8)
 	if !row.SentAt.IsZero() {
@@ -105,7 +110,7 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 	if row.Attempts > count(stepWritten) {
 		list = append(list, Step{Kind: "writes", What: fmt.Sprintf("written to the core: %d times", row.Attempts)})
 	}
-	if row.Strikes > 0 {
+	if row.Strikes > count(stepLinkLost) {
 		list = append(list, Step{Kind: "strikes", What: fmt.Sprintf("connections to the core that broke before its echo: %d", row.Strikes)})
 	}
 	return list
@@ -194,13 +199,22 @@ func told(r stepRecord, row *journal.Row, again bool) Step {
 	return s
 }
 
+// withoutAddress gives the row's parts with names at the network that do not hold
+// the customer's address.
+func withoutAddress(row *journal.Row) []journal.Part {
+	parts := slices.Clone(row.Parts)
+	for i := range parts {
+		parts[i].NetworkID = simprot.LogEventID(row.Lane.TrackingID, parts[i].NetworkID)
+	}
+	return parts
+}
+
 // networkID says what a sent part is called at the network, if that is known.
-// The name may hold the customer's address.
 func networkID(row *journal.Row, i int) string {
 	if i < 0 || i >= len(row.Parts) || row.Parts[i].State != journal.PartSent || row.Parts[i].NetworkID == "" {
 		return ""
 	}
-	return ", at the network " + simprot.LogEventID(row.Lane.TrackingID, row.Parts[i].NetworkID)
+	return ", at the network " + row.Parts[i].NetworkID
 }
 
 // because puts a reason and its hint behind a word.

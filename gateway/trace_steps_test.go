@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"servicelink/gateway/journal"
+	"servicelink/simprot"
 )
 
 // TestStepsAreBounded: the ring forgets the oldest steps, says since when it has
@@ -85,4 +87,22 @@ func TestTimelineForgotten(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTraceMasksNames: what a network calls a part may hold the address.
+func TestTraceMasksNames(t *testing.T) {
+	row := journal.Row{
+		Entry: journal.Entry{Lane: journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "4915112345|fake"}, ID: "1"},
+		State: journal.Done, Parts: []journal.Part{{State: journal.PartSent, NetworkID: "4915112345:77"}},
+	}
+	g := &Gateway{steps: newSteps()}
+	for withContent, want := range map[bool]string{false: simprot.LogID(row.Lane.TrackingID) + ":77", true: "4915112345:77"} {
+		list := g.timeline(&row, withContent)
+		if !slices.ContainsFunc(list, func(s Step) bool { return s.What == "part 1 of 1: sent, at the network "+want }) {
+			t.Errorf("with content %t: %+v", withContent, list)
+		}
+	}
+	if row.Parts[0].NetworkID != "4915112345:77" {
+		t.Error("the row was changed")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"servicelink/connectors"
@@ -15,7 +16,7 @@ import (
 func (g *Gateway) whereIs(row *journal.Row) Now {
 	n := g.waitsFor(row)
 	if err := g.journal.Health(); err != nil && n.Behind == 0 {
-		n.Hint = journalFault(err).Hint
+		n.Hint = strings.TrimPrefix(n.Hint+"; "+journalFault(err).Hint, "; ")
 	}
 	if n.Since.Before(row.AcceptedAt) {
 		n.Since = row.AcceptedAt
