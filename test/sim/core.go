@@ -138,6 +138,7 @@ func (c *core) receive(s *seat, p simprot.Packet) {
 	f := c.faultOn(p.Code, breakBefore, ignore)
 	if f != nil {
 		c.w.note("core: %s %s", f.kind, p.Code)
+		s.wire.owes = true
 		if f.kind == breakBefore {
 			c.drop(s, nil)
 		}

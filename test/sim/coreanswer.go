@@ -110,6 +110,7 @@ func (c *core) send(s *seat, p simprot.Packet) {
 		c.write(s, p, 0)
 	case f.kind == lose:
 		c.w.note("core: %s is lost", p.Code)
+		s.wire.owes = true
 	case f.kind == late:
 		c.w.note("core: %s is %v late", p.Code, f.delay)
 		c.w.after(f.delay, func() {

@@ -27,6 +27,7 @@ type wire struct {
 	down  pipe // to the gateway
 	rest  []byte
 	said  bool // SP_BYE: an orderly end
+	owes  bool // an answer never came: without Asks a later one may be taken for it
 	ended bool // the gateway's end is closed
 	// endedAt is when it was.
 	endedAt time.Time

@@ -201,7 +201,7 @@ func (c *core) told(x *wire, p simprot.Packet) {
 			c.hand(x, v, false)
 		}
 	case *simprot.ChatStatusInfo:
-		c.knows(x.life, v)
+		c.knows(x, v)
 		for _, sn := range v.Sentences {
 			if sn.IsOutbound {
 				c.hand(x, sn, true)
@@ -211,12 +211,12 @@ func (c *core) told(x *wire, p simprot.Packet) {
 }
 
 // knows notes that a journal can know a chat from now on.
-func (c *core) knows(l *life, v *simprot.ChatStatusInfo) {
+func (c *core) knows(x *wire, v *simprot.ChatStatusInfo) {
 	ch := c.latest[address{v.Port, v.TrackingId}]
-	if ch == nil || ch.id != v.ChatId || v.Sentences == nil || c.rules.ToAll {
+	if ch == nil || ch.id != v.ChatId || v.Sentences == nil || c.rules.ToAll || x.owes && !c.rules.Asks {
 		return // with ToAll it may answer somebody else's question
 	}
-	told := time.Now()
+	l, told := x.life, time.Now()
 	c.w.after(takenIn, func() {
 		if j := l.journal; l.dead || j == nil || j.away || j.full || j.well.After(told) {
 			return
