@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"servicelink/config"
 	"servicelink/connectors"
 )
 
@@ -30,6 +31,7 @@ var sendSimChecks = []check{
 	{"claims/replies", checkReplyClaim, inBubble},
 	{"claims/typing", checkTypingClaim, inBubble},
 	{"claims/open", checkOpenClaim, inBubble},
+	{"claims/resend", checkResendClaim, inBubble},
 	{"send/faults", checkSendFaults, inBubble},
 	{"send/rows", checkRows, onSockets},
 }
@@ -227,6 +229,28 @@ func checkReplyClaim(p *probe) {
 		if got := s.shown(); got[len(got)-1].ReplyTo != want {
 			p.errorf("Send with ReplyTo %q answers the message %q, want %q", name, got[len(got)-1].ReplyTo, want)
 		}
+	}
+}
+
+// checkResendClaim: where a send of unknown fate is sent again unless somebody says
+// otherwise, the customer sees it once.
+func checkResendClaim(p *probe) {
+	w := p.world().known()
+	c := p.connector(memoryAddress)
+	if c.Capabilities().Unknown != config.Resend {
+		return
+	}
+	before := len(w.shown())
+	part := p.part("id-1", markText)
+	w.wire.lose(lostAnswer, part.Text)
+	if _, se := w.send(c, part); se == nil || se.Outcome != connectors.Unknown {
+		p.errorf("Send whose answer is lost: %v, want an unknown outcome", se)
+	}
+	if _, se := w.send(c, part); se != nil {
+		p.errorf("Send of the same part again: %v", se)
+	}
+	if got := len(w.shown()) - before; got != 1 {
+		p.errorf("Unknown is resend, and a part that is sent twice is shown %d times", got)
 	}
 }
 

@@ -26,6 +26,7 @@ var webhookFaults = map[string]string{
 	"lower-cased id":              "inbound/duplicates",
 	"one conversation":            "inbound/duplicates",
 	"no proof":                    "inbound/forged",
+	"keeps its proof":             "inbound/exclusive",
 	"silent about junk":           "inbound/hostile",
 	"panics":                      "inbound/hostile",
 	"any error":                   "inbound/hostile",

@@ -117,6 +117,14 @@ func (f *fake) Capabilities() connectors.Capabilities {
 	return caps
 }
 
+// Exclusive implements connectors.Exclusive: the token is in the path.
+func (f *fake) Exclusive() string {
+	if f.is("keeps its proof") {
+		return ""
+	}
+	return fakeToken
+}
+
 func (f *fake) Close() error {
 	if f.closed.Swap(true) && f.is("closes once") {
 		return errors.New("closed twice")

@@ -110,6 +110,8 @@ func (c *poller) Capabilities() connectors.Capabilities {
 	switch c.fault {
 	case "claims too much text":
 		caps.TextLimit++
+	case "claims to be resendable":
+		caps.Unknown = config.Resend
 	case "claims too little text":
 		caps.TextLimit--
 	case "claims too much caption":

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"reflect"
 	"strings"
 	"sync"
@@ -142,6 +143,7 @@ var inboundChecks = []check{
 	{"inbound/text", checkText, onSockets},
 	{"inbound/duplicates", checkDuplicates, onSockets},
 	{"inbound/forged", checkForged, onSockets},
+	{"inbound/exclusive", checkCallsOfTwo, onSockets},
 	{"inbound/hostile", checkHostile, onSockets},
 	{"inbound/poison", checkPoison, onSockets},
 	{"inbound/pure", checkPure, onSockets},
@@ -193,6 +195,26 @@ func checkForged(p *probe) {
 	}
 	if err != nil {
 		p.hear(err)
+	}
+}
+
+// checkCallsOfTwo: where two channels with the same settings would both take a call,
+// each message would be taken twice, so the engine must be able to tell.
+func checkCallsOfTwo(p *probe) {
+	m := p.mount()
+	other, err := p.buildAs("kit-2", nowhere, netip.MustParsePrefix("127.0.0.0/8"))
+	if err != nil {
+		panic(err)
+	}
+	_, req := m.find(p.h.Webhook.Text(message("1", markText)))
+	taken := false
+	for _, hook := range other.(connectors.Webhooker).Webhooks() {
+		taken = taken || hook.Verify(req) == nil
+	}
+	mine, one := m.c.(connectors.Exclusive)
+	theirs, two := other.(connectors.Exclusive)
+	if taken && (!one || !two || mine.Exclusive() == "" || mine.Exclusive() != theirs.Exclusive()) {
+		p.errorf("a call is taken by two channels with the same settings, and Exclusive differs between them, or is empty")
 	}
 }
 

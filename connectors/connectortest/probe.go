@@ -102,12 +102,17 @@ func (p *probe) connector(base string) connectors.Connector {
 // build is connector with the private ranges that egress allows. The error is
 // the connector's New's.
 func (p *probe) build(base string, allow ...netip.Prefix) (connectors.Connector, error) {
+	return p.buildAs("kit", base, allow...)
+}
+
+// buildAs is build for a channel of this name.
+func (p *probe) buildAs(name, base string, allow ...netip.Prefix) (connectors.Connector, error) {
 	settings, err := config.ParseSettings(p.h.Settings(base))
 	if err != nil {
 		panic(err) // the harness is wrong
 	}
 	transport := &http.Transport{DialContext: p.connect, DisableKeepAlives: true}
-	c, err := p.h.New(config.Channel{Name: "kit", Enabled: true, Culture: "en", Settings: settings}, connectors.Dependencies{
+	c, err := p.h.New(config.Channel{Name: name, Enabled: true, Culture: "en", Settings: settings}, connectors.Dependencies{
 		Egress:    config.Egress{Allow: allow},
 		Log:       slog.New(slog.NewJSONHandler(p.record, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Transport: transport,

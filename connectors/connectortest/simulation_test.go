@@ -41,6 +41,7 @@ var pollFaults = map[string]string{
 	"insists on replies":         "claims/replies",
 	"answers nothing":            "claims/replies",
 	"does not type":              "claims/typing",
+	"claims to be resendable":    "claims/resend",
 	"unsure of refusals":         "send/faults",
 	"no hints":                   "send/rows",
 	"tells another size":         "scenarios/all",
