@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
@@ -116,10 +117,19 @@ func (g *Gateway) serveTrace(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		failAdmin(w, g.log, err)
 	case len(t.Conversations) == 0:
-		writeError(w, http.StatusNotFound, "nothing of that name in the journal's newest rows")
+		writeError(w, http.StatusNotFound, "nothing of that name in the journal's newest rows"+hashedHint(q))
 	default:
 		writeJSON(w, http.StatusOK, t)
 	}
+}
+
+// hashedHint is for who may look for an event by a network's id that the journal
+// has as a hash alone (connectors.EventID).
+func hashedHint(q traceQuery) string {
+	if q.by != "" && q.by != byID || connectors.EventID("", "", q.text, "") == "||"+q.text {
+		return ""
+	}
+	return "; an event whose id at the network has other characters than 0-9a-z:_.- is kept under a hash: ask for its conversation"
 }
 
 func tracedConversation(c journal.Conversation, withContent bool) TracedConversation {

@@ -164,3 +164,19 @@ func TestTraceUnknown(t *testing.T) {
 		}
 	}, reportUnknown)
 }
+
+// TestHashedHint: only who may have named an event by its id at the network is
+// told why it may be there all the same.
+func TestHashedHint(t *testing.T) {
+	for q, want := range map[traceQuery]bool{
+		{text: "4711"}:                false,
+		{text: "wamid.A1"}:            true,
+		{text: "A1", by: byID}:        true,
+		{text: "Ann", by: byAddress}:  false,
+		{text: "a|b", by: byTracking}: false,
+	} {
+		if got := hashedHint(q) != ""; got != want {
+			t.Errorf("%+v: a hint %t, want %t", q, got, want)
+		}
+	}
+}
