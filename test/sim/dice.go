@@ -31,6 +31,8 @@ const (
 	drawPoll
 	drawDown
 	drawDial
+	drawAsks
+	drawAsk
 )
 
 func newDice(seed uint64) *dice { return &dice{seed: seed, asked: make(map[stream]uint64)} }

@@ -25,6 +25,8 @@ type network struct {
 	poll    bool
 	serial  bool // a webhook call waits for the one before it
 	unknown config.UnknownPolicy
+	asks    bool // it can be asked what became of a send
+	found   map[*attempt]foundOut
 	closed  config.WhenClosed
 
 	waiting []*event // webhook, serial: not posted yet
@@ -218,10 +220,17 @@ var (
 )
 
 func (n *network) connector(l *life) connectors.Connector {
-	if n.poll {
-		return polled{account{n, l}}
+	a := account{n, l}
+	switch {
+	case n.poll && n.asks:
+		return polledAsked{polled{a}}
+	case n.poll:
+		return polled{a}
+	case n.asks:
+		return hookedAsked{hooked{a}}
+	default:
+		return hooked{a}
 	}
-	return hooked{account{n, l}}
 }
 
 func (a account) Capabilities() connectors.Capabilities {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
@@ -236,6 +237,11 @@ func (w *world) checkRepeats(s *said) {
 	for _, at := range s.attempts {
 		before := last[at.part]
 		last[at.part] = at
+		if found := s.conv.net.found[before]; found.fate == connectors.FateSent && found.by == at.life {
+			w.violate("sent again: part %d of %s, which the network has said it has", at.part, s.mark)
+		} else if found.fate == connectors.FateNotSent {
+			continue
+		}
 		if before == nil || before.told == "not_sent" || w.excuseSentAgain(s, before, at) {
 			continue
 		}

@@ -37,6 +37,7 @@ type settings struct {
 type netSettings struct {
 	Poll, Serial bool
 	Unknown      config.UnknownPolicy
+	Asks         bool // the network can be asked what became of a send
 	Closed       config.WhenClosed
 }
 
@@ -155,6 +156,9 @@ func newPlan(seed uint64) *plan {
 	total := 0
 	for _, w := range weights {
 		total += w.weight
+	}
+	for i := range p.Settings.Nets { // apart from r, so that the rest of a plan is as it was
+		p.Settings.Nets[i].Asks = newDice(seed).n(drawAsks, uint64(i), 2) == 0
 	}
 	convs := len(p.Settings.Nets) * p.Settings.Customers
 	at := time.Duration(0)

@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"servicelink/connectors"
+)
+
+// Half of the networks can be asked what became of a send. They answer late,
+// badly or not at all as well, and never wrongly.
+type (
+	hookedAsked struct{ hooked }
+	polledAsked struct{ polled }
+)
+
+var (
+	_ connectors.Reconciler = hookedAsked{}
+	_ connectors.Reconciler = polledAsked{}
+)
+
+// Reconcile implements connectors.Reconciler.
+func (h hookedAsked) Reconcile(ctx context.Context, a connectors.Attempt) (connectors.Finding, error) {
+	return h.reconcile(ctx, a)
+}
+
+// Reconcile implements connectors.Reconciler.
+func (p polledAsked) Reconcile(ctx context.Context, a connectors.Attempt) (connectors.Finding, error) {
+	return p.reconcile(ctx, a)
+}
+
+// foundOut is what the network said of an attempt when it was asked, and the
+// latest process that heard it.
+type foundOut struct {
+	fate connectors.Fate
+	by   *life
+}
+
+// listedAfter is when the network is sure of what it has not got.
+const listedAfter = 30 * time.Second
+
+func (a account) reconcile(ctx context.Context, q connectors.Attempt) (f connectors.Finding, err error) {
+	w := a.n.w
+	w.mu.Lock()
+	how := w.dice.n(drawAsk, a.n.n, 4)
+	there := time.Millisecond + w.dice.upTo(drawAsk, a.n.n, 30*time.Millisecond)
+	w.mu.Unlock()
+	if err := pause(ctx, there); err != nil {
+		return f, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	mark, _, _ := strings.Cut(q.Part.Text, ".")
+	switch {
+	case a.l.dead:
+		return f, errAway
+	case how == 0: // of the question, not of the message
+		err = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonConnect}
+	case how > 1:
+		f = a.find(mark, q)
+	}
+	w.note("network: asked about %s (%s): %s", mark, q.Part.ID, f.Fate)
+	return f, err
+}
+
+// find looks for the attempts that the question is about. w.mu is held.
+func (a account) find(mark string, q connectors.Attempt) (f connectors.Finding) {
+	if q.Part.Text == closedText {
+		f.AskAgain = -1 // the model does not tell one from the other
+		return f
+	}
+	c := a.n.w.find(address{a.n.port, q.Part.To.TrackingID})
+	var meant []*attempt
+	for _, s := range c.said {
+		for _, at := range s.attempts {
+			if s.mark == mark && at.part == partOf(q.Part.ID) && !at.at.Before(q.Began) && !at.at.After(q.Ended) {
+				meant = append(meant, at)
+			}
+		}
+	}
+	for _, at := range meant {
+		if id := strconv.FormatUint(at.step, 10); at.took && slices.Contains(q.Taken, id) {
+			a.n.w.violate("asked: part %d of %s is said to be another message", at.part, mark)
+		} else if at.took {
+			a.n.found[at] = foundOut{connectors.FateSent, a.l}
+			return connectors.Finding{Fate: connectors.FateSent, NetworkID: id}
+		}
+	}
+	if wait := listedAfter - time.Since(q.Ended); wait > 0 {
+		f.AskAgain = wait
+		return f
+	}
+	for _, at := range meant {
+		a.n.found[at] = foundOut{connectors.FateNotSent, a.l}
+	}
+	return connectors.Finding{Fate: connectors.FateNotSent}
+}
