@@ -29,7 +29,7 @@ func (g *Gateway) serveForget(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Once begun it is finished, whoever hangs up.
-	ctx, cancel := longCall(w, context.WithoutCancel(r.Context()))
+	ctx, cancel := longCall(context.WithoutCancel(r.Context()), w)
 	defer cancel()
 	answer := Forgotten{Conversation: simprot.LogID(form["tracking"])}
 	answer.Channels, err = forgetting{g, form["tracking"], form["channel"], pending}.do(ctx)
@@ -47,7 +47,7 @@ func (g *Gateway) serveForget(w http.ResponseWriter, r *http.Request) {
 
 // longCall gives a call the time to look through the whole journal; the server
 // would end it before.
-func longCall(w http.ResponseWriter, ctx context.Context) (context.Context, context.CancelFunc) {
+func longCall(ctx context.Context, w http.ResponseWriter) (context.Context, context.CancelFunc) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // a recorder has none
 	_ = control.SetWriteDeadline(time.Time{})

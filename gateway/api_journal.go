@@ -54,7 +54,7 @@ func (g *Gateway) serveBackup(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, "bad form: to")
 		return
 	}
-	ctx, cancel := longCall(w, r.Context())
+	ctx, cancel := longCall(r.Context(), w)
 	defer cancel()
 	var done JournalCopy
 	err = g.backups.do(func() (err error) {
@@ -121,7 +121,7 @@ func VerifyJournal(ctx context.Context, path string) (JournalState, error) {
 
 // serveVerify answers POST /api/v1/journal/verify.
 func (g *Gateway) serveVerify(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := longCall(w, r.Context())
+	ctx, cancel := longCall(r.Context(), w)
 	defer cancel()
 	var v journal.Verified
 	err := g.verifies.do(func() (err error) {

@@ -81,7 +81,7 @@ func (f forgetting) do(ctx context.Context) (done []ForgottenIn, err error) {
 	// A stop does not wait for it.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(f.g.serving, cancel)()
+	defer context.AfterFunc(f.g.serving, cancel)() //nolint:contextcheck // the end of another context is what is waited for
 	targets, err := f.find(ctx)
 	if err != nil {
 		return nil, err
@@ -205,6 +205,7 @@ func (f forgetting) one(ctx context.Context, t forgetTarget) (done ForgottenIn, 
 		f.g.typing.drop(convKey{ch, t.TrackingID})
 	}
 	if errors.Is(err, journal.ErrPending) && f.pending {
+		//nolint:contextcheck // what has begun is ended in order
 		err = f.g.inRest(ch, func() error { return f.erase(ctx, t, true, &done) })
 	}
 	return done, err

@@ -40,9 +40,10 @@ func (h *house) forgets(tracking, channel, pending string, status int) (answer F
 	return answer
 }
 
-// wantNothingOf checks that neither the journal nor the memory knows a customer.
-func (h *house) wantNothingOf(tracking string) {
+// wantNothingOfAnn checks that neither the journal nor the memory knows her.
+func (h *house) wantNothingOfAnn() {
 	h.Helper()
+	const tracking = "ann|fake"
 	rows, err := h.disk.mem.Trace(h.Context(), journal.TraceQuery{Channel: testChannel, TrackingID: tracking, Recent: 1000, Limit: 1000})
 	if err != nil || len(rows) != 0 {
 		h.Errorf("rows of %s: %d, %v", tracking, len(rows), err)
@@ -88,7 +89,7 @@ func TestForget(t *testing.T) {
 		if len(answer.Channels) != 1 || answer.Channels[0] != want || answer.Conversation != simprot.LogID("ann|fake") {
 			t.Errorf("%+v, want %+v", answer, want)
 		}
-		h.wantNothingOf("ann|fake")
+		h.wantNothingOfAnn()
 		h.forgets("ann|fake", testChannel, "", http.StatusNotFound)
 		if h.logged("level=WARN", `msg="admin action"`, "action=forget", "channel=shop", "conversation="+simprot.LogID("ann|fake"),
 			"rows=4", "dead_letters=1", "given_up=0", "clean=true", "remote=", "result=done") != 1 {
@@ -132,7 +133,7 @@ func TestForgetConfirms(t *testing.T) {
 			t.Error("it is confirmed already")
 		}
 		h.forgets("ann|fake", "", "", http.StatusOK)
-		h.wantNothingOf("ann|fake")
+		h.wantNothingOfAnn()
 		h.door.away.Store(false)
 		h.waits(5 * time.Minute)
 		if got := h.net.got(); !slices.Equal(got, []string{"answer"}) || !slices.Contains(h.confirmed("ann"), id) {
@@ -163,7 +164,7 @@ func TestForgetPending(t *testing.T) {
 		if c := answer.Channels[0]; c.Messages != 3 || c.GivenUp != 2 || !c.Clean {
 			t.Errorf("%+v", answer)
 		}
-		h.wantNothingOf("ann|fake")
+		h.wantNothingOfAnn()
 		h.balanced()
 		if h.pending(journal.Out) != 1 || len(h.dead()) != 0 {
 			t.Errorf("%d pending, dead %v", h.pending(journal.Out), h.dead())
@@ -198,7 +199,7 @@ func TestForgetWhileCoreAway(t *testing.T) {
 		if c := h.forgets("ann|fake", "", "true", http.StatusOK).Channels[0]; c.Messages != 1 || c.GivenUp != 1 {
 			t.Errorf("%+v", c)
 		}
-		h.wantNothingOf("ann|fake")
+		h.wantNothingOfAnn()
 		h.door.away.Store(false)
 		h.waits(5 * time.Minute)
 		h.wantShown("bob", 1)

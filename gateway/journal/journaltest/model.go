@@ -46,8 +46,10 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 				rt.Errorf("close: %v", err)
 			}
 		}()
-		m := &model{h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{},
-			known: map[[2]string]bool{}, past: map[rowName]journal.Row{}}
+		m := &model{
+			h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{},
+			known: map[[2]string]bool{}, past: map[rowName]journal.Row{},
+		}
 		for _, ch := range []string{"shop", "help"} {
 			for _, id := range []string{"a", "b"} {
 				m.lanes = append(m.lanes, journal.Lane{Channel: ch, Direction: journal.In, TrackingID: id},

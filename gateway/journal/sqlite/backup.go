@@ -96,7 +96,7 @@ func (j *Journal) roomIn(dir string) error {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:gosec,unconvert // no disk has 2^63 bytes; the types differ by system
+	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // the types differ by system
 	if need := j.Size() + spareSpace; free < need {
 		return fmt.Errorf("%w: %d MiB are free, %d are needed", journal.ErrNoSpace, free>>20, need>>20)
 	}

@@ -174,9 +174,13 @@ func TestForgetInterrupted(t *testing.T) {
 		t.Error("nothing is left to be swept")
 	}
 	for _, j := range []*box{b, openBox(t, crashed)} {
-		for n, err := 1, error(nil); n > 0; {
-			if n, err = j.Sweep(t.Context()); err != nil {
+		for {
+			n, err := j.Sweep(t.Context())
+			if err != nil {
 				t.Fatal(err)
+			}
+			if n == 0 {
+				break
 			}
 		}
 		if left := leftIn(t, j.path, customer); len(left) > 0 {

@@ -48,7 +48,7 @@ func (w *Writer) Wipe(ctx context.Context) (clean bool, err error) {
 		r, err := w.wait(ctx, &step{kind: kindWipe})
 		switch {
 		case ctx.Err() != nil:
-			return false, nil
+			return false, nil //nolint:nilerr // what is left is Sweep's
 		case err != nil:
 			return false, err
 		case r.wiping == Wiped:
