@@ -593,7 +593,9 @@ func TestNoticeOfWhatIsKnown(t *testing.T) {
 			{PartID: id, Finding: foundSent},
 			{PartID: "another", Finding: foundSent},
 			{PartID: id + "#2", Finding: foundSent},
-			{PartID: id}, {Finding: foundSent}, nil,
+			{PartID: id},
+			{Finding: foundSent},
+			nil,
 		} {
 			events = append(events, connectors.Event{ID: "n", Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: n})
 		}
