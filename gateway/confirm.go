@@ -34,6 +34,8 @@ type owed struct {
 	// unlisted: there may be others, which an earlier process had to tell, or for
 	// which the list had no room. The journal has them.
 	unlisted bool
+	// looked are the earlier chats the core listed when that was last made good.
+	looked []uuid.UUID
 }
 
 // confirmation is a CONFIRM.
@@ -116,13 +118,13 @@ func (p *port) confirmAgain(end int, s *simprot.Session) {
 
 // confirmEarlier repeats CONFIRMs that this process does not remember, as far as
 // no STATUS tells of them: those of conversations of which the core lists a chat
-// that is not the latest. It lists a closed chat until all of it is confirmed.
+// that is not the latest. It lists a closed chat until all of it is confirmed,
+// and a list can come with a part missing: a chat it has not shown before is
+// looked after, too. Only the resync calls it.
 func (p *port) confirmEarlier(ctx context.Context, list simprot.ChatStatusList) {
-	if !p.owed.swap(false) {
-		return
-	}
 	chats := make(map[string][]string)
 	var tracking []string
+	var listed []uuid.UUID
 	for _, item := range list {
 		if item == nil || item.ChatId == uuid.Nil {
 			continue
@@ -135,10 +137,13 @@ func (p *port) confirmEarlier(ctx context.Context, list simprot.ChatStatusList) 
 			tracking = append(tracking, c.tracking)
 		}
 		chats[c.tracking] = append(chats[c.tracking], item.ChatId.String())
+		listed = append(listed, item.ChatId)
 	}
-	if len(tracking) == 0 {
+	news := slices.ContainsFunc(listed, func(id uuid.UUID) bool { return !slices.Contains(p.owed.looked, id) })
+	if unlisted := p.owed.swap(false); len(tracking) == 0 || !unlisted && !news {
 		return
 	}
+	p.owed.looked = listed
 	rows, err := p.g.journal.Sent(ctx, journal.SentQuery{
 		Channel: p.ch.cfg.Name, TrackingIDs: tracking, Recent: confirmReach, Limit: confirmLimit,
 	})

@@ -44,11 +44,13 @@ func TestLostConfirmationOfAnEarlierChat(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		crash   bool
+		part    bool // the first list came without the chat
 		options []houseOption
 	}{
 		{name: "the link was lost"},
 		{name: "the link was lost, plain core", options: []houseOption{plainCore}},
 		{name: "a crash", crash: true},
+		{name: "a crash, and a list with a part missing", crash: true, part: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inHouse(t, func(h *house) {
@@ -70,6 +72,9 @@ func TestLostConfirmationOfAnEarlierChat(t *testing.T) {
 				h.turns()
 				if tt.crash {
 					h.start()
+				}
+				if tt.part {
+					h.gw.channel(testChannel).port.owed.swap(false)
 				}
 				h.door.away.Store(false)
 				h.waits(2 * time.Minute)
