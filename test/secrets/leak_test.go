@@ -249,7 +249,7 @@ func (s *stage) coresFail() {
 func (s *stage) operatorsLook() {
 	s.Helper()
 	token := mark["private token"]
-	for _, path := range []string{"/metrics", "/readyz", "/healthz", "/api/v1/dead", "/api/v1/dead?channel=shop"} {
+	for _, path := range []string{"/metrics", "/readyz", "/healthz", "/api/v1/dead", "/api/v1/dead?channel=shop", "/api/v1/status", s.tracePath()} {
 		s.wants(path, s.admin(http.MethodGet, path, token), http.StatusOK)
 	}
 	var page struct {
@@ -278,6 +278,11 @@ func (s *stage) operatorsLook() {
 	s.admin(http.MethodPost, "/api/v1/dead/999999/requeue", token)
 }
 
+// tracePath asks for all of the shop's conversation by its hash.
+func (s *stage) tracePath() string {
+	return "/api/v1/trace?q=" + simprot.LogID(s.shopAddress().TrackingID)
+}
+
 // saidEnough checks that there was something to find marks in.
 func (s *stage) saidEnough() {
 	s.Helper()
@@ -293,13 +298,14 @@ func (s *stage) saidEnough() {
 		}
 	}
 	for where, want := range map[string]string{
-		"the answer of /metrics":     "servicelink_accepted_total",
-		"the answer of /readyz":      "the core takes no chats now",
-		"the answer of /api/v1/dead": simprot.LogID(mark["chat id"] + "|elsewhere"),
-		"answers to webhooks":        "Required parameter is missing",
-		"configuration warnings":     "secret",
-		"the standard logger":        "",
-		"traces":                     "servicelink",
+		"the answer of /metrics":         "servicelink_accepted_total",
+		"the answer of /readyz":          "the core takes no chats now",
+		"the answer of /api/v1/dead":     simprot.LogID(mark["chat id"] + "|elsewhere"),
+		"the answer of " + s.tracePath(): `"kind":"written"`,
+		"answers to webhooks":            "Required parameter is missing",
+		"configuration warnings":         "secret",
+		"the standard logger":            "",
+		"traces":                         "servicelink",
 	} {
 		if !strings.Contains(s.text(where), want) {
 			s.Errorf("%s: no %q in\n%s", where, want, s.text(where))
