@@ -37,9 +37,9 @@ func leftIn(t *testing.T, path, text string) (files []string) {
 
 // crowd fills a journal so that SQLite has moved rows between pages many times:
 // rows of all sizes grow when they end, conversations when they are named.
-func crowd(t *testing.T, b *box) (customers []string) {
+func crowd(t *testing.T, b *box, all int) (customers []string) {
 	t.Helper()
-	const all, atOnce, behind = 2000, 5, 10
+	const atOnce, behind = 5, 10
 	for i := 0; i < all; i += atOnce {
 		var entries []journal.Entry
 		for n := i; n < i+atOnce; n++ {
@@ -95,7 +95,7 @@ func endRows(t *testing.T, b *box, from, to int) {
 func TestForgetLeavesNoTrace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j.db")
 	b := openBox(t, path)
-	customers := crowd(t, b)
+	customers := crowd(t, b, 2000)
 	if err := b.Close(); err != nil { // all is in the one file
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestForgetLeavesNoTrace(t *testing.T) {
 func TestForgetInterrupted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j.db")
 	b := openBox(t, path)
-	customer := crowd(t, b)[0]
+	customer := crowd(t, b, 200)[0]
 	crashed := filepath.Join(t.TempDir(), "j.db")
 	withSQL(t, path, func(db *sql.DB) error {
 		tx, err := db.BeginTx(t.Context(), nil)
@@ -193,7 +193,7 @@ func TestForgetInterrupted(t *testing.T) {
 func TestForgetWhileBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j.db")
 	b := openBox(t, path)
-	customers := crowd(t, b)
+	customers := crowd(t, b, 200)
 	before := len(b.handed())
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
