@@ -253,7 +253,7 @@ func (g *Gateway) sayIn(ctx context.Context, c *conversation, s *simprot.Session
 	if err := g.window.acquire(ctx, c.ch, s, it); err != nil {
 		return notYet, err
 	}
-	it.row.stepIf(it.alone(), stepAlone)
+	it.row.stepIf(it.alone() || g.window.isAlone(), stepAlone)
 	if err := g.window.fly(ctx, s, it.alone()); err != nil {
 		return notYet, err
 	}

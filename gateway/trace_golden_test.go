@@ -199,6 +199,19 @@ func TestTimelineIn(t *testing.T) {
 			h.waits(time.Minute)
 			h.trace("later", firstOfAnn)
 		},
+		"another-alone": func(h *timelines) {
+			h.waits(5 * time.Second)
+			w := h.gw.window
+			if err := w.fly(h.Context(), h.gw.link.Session(), true); err != nil {
+				h.Fatal(err)
+			}
+			h.writes("ann", 1)
+			h.waits(time.Second)
+			h.trace("while another is sent alone", firstOfAnn)
+			w.land(true)
+			h.waits(time.Second)
+			h.trace("later", firstOfAnn)
+		},
 		"suspect": func(h *timelines) {
 			h.waits(5 * time.Second)
 			poisoned(h.house, 0)

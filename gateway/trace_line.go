@@ -131,7 +131,7 @@ var stepWords = map[stepKind][2]string{
 	stepStart:       {"asked", "opens the chat (START)"},
 	stepClosed:      {"wait_closed", "waits: the core takes no chats"},
 	stepWindow:      {"wait_window", "waits for a place among the sentences that are not echoed"},
-	stepAlone:       {"wait_alone", "waits to be sent alone"},
+	stepAlone:       {"wait_alone", "waits: it or another is sent alone"},
 	stepWritten:     {"written", "written to the core"},
 	stepEchoed:      {"echoed", "echoed by the core"},
 	stepShown:       {"shown", "shown by the core's answer"},

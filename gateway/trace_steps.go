@@ -40,7 +40,7 @@ const (
 	stepStart      // in: START is asked
 	stepClosed     // in: waits while the core takes no chats
 	stepWindow     // in: waits for a place among the unanswered sentences
-	stepAlone      // in: waits until nothing else is in flight
+	stepAlone      // in: waits to be sent alone, or while another is
 	stepWritten    // in: written to the core's link
 	stepEchoed     // in: the core echoed it
 	stepShown      // in: an answer of the core showed it

@@ -145,11 +145,19 @@ func (g *Gateway) headWaits(c *conversation, h *held) Now {
 		n.Waits = "rests: it may be what breaks the connection to the core"
 		n.Hint = "see /api/v1/suspects: it can be tried again or given up"
 	case stepAlone:
-		n.Waits = "waits until nothing else is on its way to the core, to be sent alone"
+		n.Waits = "waits: it or another message is sent alone, to see which one breaks the connection to the core"
+		n.Hint = "it lasts as long as an echo is awaited, " + echoTimeout.String() + " at most"
 	default:
 		n.Waits = "is worked on: " + stepWords[last.kind][1]
 	}
 	return n
+}
+
+// isAlone tells that one event flies alone, or is to.
+func (w *window) isAlone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.loner || w.loners > 0
 }
 
 // sendWaits is what the sentence that is sent now waits for. What holds a channel
