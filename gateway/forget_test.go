@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -207,6 +208,55 @@ func TestForgetWhileCoreAway(t *testing.T) {
 			t.Errorf("shown %v", ids)
 		}
 	})
+}
+
+// TestForgetUnderTraffic forgets a customer again and again while both sides
+// write: nothing is said twice, and nothing is stuck in the end.
+func TestForgetUnderTraffic(t *testing.T) {
+	t.Parallel()
+	inHouse(t, func(h *house) {
+		h.writes("ann", 1)
+		h.waits(5 * time.Second)
+		answers := make(map[int]int)
+		for i := range 60 {
+			h.writes("ann", i+2)
+			if i%3 == 0 {
+				h.writes("ann", i+1) // again
+			}
+			h.says("ann", fmt.Sprint("answer ", i))
+			h.waits(time.Duration(i*i%17) * 100 * time.Millisecond)
+			form := url.Values{"tracking": {"ann|fake"}, "pending": {fmt.Sprint(i%4 == 0)}}
+			r := httptest.NewRequestWithContext(h.Context(), http.MethodPost, "/api/v1/forget", strings.NewReader(form.Encode()))
+			r.Host = "localhost"
+			w := httptest.NewRecorder()
+			h.gw.privateHandler().ServeHTTP(w, r)
+			answers[w.Code]++
+			if i%20 == 19 {
+				h.crash()
+				h.start()
+			}
+		}
+		h.waits(10 * time.Minute)
+		if answers[http.StatusOK] < 30 || answers[http.StatusInternalServerError]+answers[http.StatusServiceUnavailable] > 0 {
+			t.Errorf("answers %v", answers)
+		}
+		h.writes("ann", 100)
+		last := h.says("ann", "the last")
+		h.waits(time.Minute)
+		ids, _ := h.shown("ann") // twice would fail
+		if ids[len(ids)-1] != textEvent("ann", 100).ID || !slices.Contains(h.confirmed("ann"), last) {
+			t.Errorf("stuck: shown %v", ids)
+		}
+		got := h.net.got()
+		unique := slices.Clone(got)
+		slices.Sort(unique)
+		if unique = slices.Compact(unique); len(unique) != len(got) || got[len(got)-1] != "the last" {
+			t.Errorf("sent %q", got)
+		}
+		if h.pending(journal.In)+h.pending(journal.Out) != 0 {
+			t.Error("something is pending")
+		}
+	}, reportUnknown)
 }
 
 // TestForgetElsewhere: conversations of channels that are not served, and
