@@ -107,7 +107,7 @@ func TestForgetInTheProcess(t *testing.T) {
 	folder := filepath.Dir(p.journal)
 	wants(exitFine, filepath.Join(folder, "backups", "before.db"), "journal", "backup", "--to", "before.db")
 	wants(exitFailed, "a file of that name", "journal", "backup", "--to", filepath.Join(folder, "backups", "before.db"))
-	for _, outside := range []string{"../x.db", "/tmp/x.db", filepath.Join(folder, "x.db"), "a/b.db", ".x", ""} {
+	for _, outside := range []string{"../x.db", filepath.Join(t.TempDir(), "x.db"), filepath.Join(folder, "x.db"), "a/b.db", ".x", ""} {
 		wants(exitFailed, "its folder is backups", "journal", "backup", "--to", outside)
 	}
 	wants(exitFine, "whole: 2 messages, 2 of them pending, 2 conversations", "journal", "verify")
