@@ -44,10 +44,15 @@ func (g *Gateway) notice(ctx context.Context, c *conversation, n connectors.Noti
 	for {
 		c.mu.Lock()
 		d := c.out.now
-		if d == nil && !c.out.idle() {
+		// The core may have used the ID for another sentence before.
+		known := n.NetworkID != "" && slices.Contains(c.out.sentIDs, n.NetworkID)
+		if !known && d == nil && !c.out.idle() {
 			c.out.keep(n)
 		}
 		c.mu.Unlock()
+		if known {
+			return nil
+		}
 		if d == nil || !d.has(n.PartID) {
 			return g.settleLate(ctx, c, n)
 		}

@@ -78,6 +78,7 @@ func (g *Gateway) unknownFate(ctx context.Context, d *delivery, i int, se *conne
 	switch f.Fate {
 	case connectors.FateSent, connectors.FateNotSent:
 		d.doubts[i] = doubt{}
+		d.c.sent(f.NetworkID)
 		g.record(d, i, found(f))
 		return notYet
 	case connectors.FateFailed:
@@ -214,10 +215,10 @@ func appendIDs(ids []string, parts []journal.Part) []string {
 	return ids
 }
 
-// sent keeps the latest network ids of a conversation, where somebody will ask
-// for them.
+// sent keeps the latest network ids of a conversation: what has one of them is
+// no other message.
 func (c *conversation) sent(networkID string) {
-	if _, ok := c.ch.conn.(connectors.Reconciler); !ok || networkID == "" {
+	if networkID == "" {
 		return
 	}
 	c.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
+	"servicelink/simprot/refcore"
 )
 
 // asked is the fake network as one that can be asked what became of a send.
@@ -609,6 +610,32 @@ func TestNoticeOfWhatIsKnown(t *testing.T) {
 			t.Errorf("parts %+v, then %+v", before, after)
 		}
 	})
+}
+
+// TestNoticeOfAReusedID: the core gave two sentences one ID; a notice of the
+// first says nothing of the second.
+func TestNoticeOfAReusedID(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		chat := h.chat("anna").ID
+		say := func(text string) {
+			if _, err := h.core.SayAs(chat, refcore.Utterance{ID: "same", Text: text}); err != nil {
+				t.Fatal(err)
+			}
+			h.waits(time.Second)
+		}
+		say("one")
+		h.net.block, h.net.fail = make(chan struct{}), failing(nil, lostSend)
+		say("two")
+		if err := h.notice("same", connectors.Finding{Fate: connectors.FateSent, NetworkID: "net-1"}); err != nil {
+			t.Fatal(err)
+		}
+		close(h.net.block)
+		h.waits(time.Minute)
+		if got := h.dead(); !slices.Equal(got, []string{"unknown"}) {
+			t.Errorf("dead letters %v", got)
+		}
+	}, reportUnknown)
 }
 
 // TestNoticeThatCannotBeKept: the network is asked to say it again.
