@@ -33,6 +33,8 @@ const (
 	drawDial
 	drawAsks
 	drawAsk
+	drawTells
+	drawTell
 )
 
 func newDice(seed uint64) *dice { return &dice{seed: seed, asked: make(map[stream]uint64)} }

@@ -16,7 +16,7 @@
 //	world.go      what is known of every message; the moments at which a process may die
 //	core.go       the model core; coreanswer.go what it tells, corefault.go its mischief
 //	wire.go       connections that delay, stall, break and deliver late
-//	network.go    the model networks and their connectors; netasked.go those that can be asked
+//	network.go    the model networks and their connectors; netasked.go those that can be asked, or tell
 //	house.go      the gateway's processes: start, crash, stop
 //	disk.go       their journals, across crashes
 //	oracle.go     the promise, each property by its name

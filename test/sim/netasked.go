@@ -37,7 +37,11 @@ func (p polledAsked) Reconcile(ctx context.Context, a connectors.Attempt) (conne
 type foundOut struct {
 	fate connectors.Fate
 	by   *life
+	at   time.Time
 }
+
+// underWay is how long a request may have been decided on before it leaves.
+const underWay = time.Second
 
 // listedAfter is when the network is sure of what it has not got.
 const listedAfter = 30 * time.Second
@@ -85,7 +89,7 @@ func (a account) find(mark string, q connectors.Attempt) (f connectors.Finding) 
 		if id := strconv.FormatUint(at.step, 10); at.took && slices.Contains(q.Taken, id) {
 			a.n.w.violate("asked: part %d of %s is said to be another message", at.part, mark)
 		} else if at.took {
-			a.n.found[at] = foundOut{connectors.FateSent, a.l}
+			a.n.found[at] = foundOut{connectors.FateSent, a.l, time.Now()}
 			return connectors.Finding{Fate: connectors.FateSent, NetworkID: id}
 		}
 	}
@@ -94,7 +98,49 @@ func (a account) find(mark string, q connectors.Attempt) (f connectors.Finding) 
 		return f
 	}
 	for _, at := range meant {
-		a.n.found[at] = foundOut{connectors.FateNotSent, a.l}
+		a.n.found[at] = foundOut{connectors.FateNotSent, a.l, time.Now()}
 	}
 	return connectors.Finding{Fate: connectors.FateNotSent}
+}
+
+// tell has the network send an echo of what it took, where it does such things:
+// soon, often before the gateway has its answer, and sometimes for nothing.
+// w.mu is held.
+func (n *network) tell(id string, c *conv, at *attempt) {
+	if !n.tells || !at.took {
+		return
+	}
+	step := strconv.FormatUint(at.step, 10)
+	e := &event{conv: c, id: "echo-" + step, kind: string(connectors.KindNotice), text: id + "|" + step}
+	n.echoes[e] = at
+	after := n.w.dice.upTo(drawTell, n.n, 50*time.Millisecond)
+	if n.w.dice.n(drawTell, n.n, 4) == 0 {
+		after *= 10_000 // the row may have ended by then
+	}
+	n.w.after(after, func() {
+		if !n.poll {
+			n.postOnce(e)
+			return
+		}
+		n.updates = append(n.updates, e)
+		close(n.came)
+		n.came = make(chan struct{})
+	})
+}
+
+// newEcho is an echo as the connector reads it.
+func newEcho(id, tracking, text string) connectors.Event {
+	i := strings.LastIndex(text, "|")
+	return connectors.Event{ID: id, Kind: connectors.KindNotice, TrackingID: tracking, Notice: &connectors.Notice{
+		PartID: text[:i], Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: text[i+1:]},
+	}}
+}
+
+// heard notes that the gateway has taken an echo. What it knew then it knows
+// still: the same process sends that part no more. w.mu is held.
+func (n *network) heard(l *life, at *attempt) {
+	n.w.note("network: the echo %d is taken", at.step)
+	if at.life.gen == l.gen {
+		n.found[at] = foundOut{connectors.FateSent, l, time.Now()}
+	}
 }

@@ -26,7 +26,9 @@ type network struct {
 	serial  bool // a webhook call waits for the one before it
 	unknown config.UnknownPolicy
 	asks    bool // it can be asked what became of a send
+	tells   bool // it tells of what it took
 	found   map[*attempt]foundOut
+	echoes  map[*event]*attempt // what it told of
 	closed  config.WhenClosed
 
 	waiting []*event // webhook, serial: not posted yet
@@ -171,6 +173,10 @@ func (n *network) replied(l *life, batch []*event, status int) error {
 // took notes that the gateway has said that it took events. w.mu is held.
 func (n *network) took(l *life, batch []*event) {
 	for _, e := range batch {
+		if at := n.echoes[e]; at != nil {
+			n.heard(l, at)
+			continue
+		}
 		if e.acked == 0 {
 			e.acked, e.life = n.w.step(), l
 			n.w.note("network: %s is taken", e.id)
@@ -269,6 +275,9 @@ func (h hooked) Webhooks() []connectors.Webhook {
 }
 
 func newEvent(id, kind, tracking, text string) connectors.Event {
+	if kind == string(connectors.KindNotice) {
+		return newEcho(id, tracking, text)
+	}
 	return connectors.Event{
 		ID: id, Kind: connectors.Kind(kind), TrackingID: tracking, Text: text, RefID: "x",
 		Customer: connectors.Customer{RemoteAddress: strings.TrimSuffix(tracking, "|sim"), PartyName: "Customer"},
@@ -346,11 +355,13 @@ func (a account) Send(ctx context.Context, part connectors.Part) (connectors.Rec
 	if a.l.dead {
 		// The request had left: it arrives all the same, sometimes.
 		at.took = w.dice.n(drawSend, a.n.n, 2) == 0 && (how == "" || how == sendLostTook || how == sendHang)
+		a.n.tell(part.ID, s.conv, at) //nolint:contextcheck // it comes by itself, later
 		w.mu.Unlock()
 		return connectors.Receipt{}, errAway
 	}
 	if how == "" || how == sendLostTook || how == sendHang || how == sendPanic {
 		at.took = true
+		a.n.tell(part.ID, s.conv, at) //nolint:contextcheck // it comes by itself, later
 		w.point(atSent)
 	}
 	w.mu.Unlock()

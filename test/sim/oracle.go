@@ -237,7 +237,7 @@ func (w *world) checkRepeats(s *said) {
 	for _, at := range s.attempts {
 		before := last[at.part]
 		last[at.part] = at
-		if found := s.conv.net.found[before]; found.fate == connectors.FateSent && found.by == at.life {
+		if found := s.conv.net.found[before]; found.fate == connectors.FateSent && found.by == at.life && at.at.Sub(found.at) > underWay {
 			w.violate("sent again: part %d of %s, which the network has said it has", at.part, s.mark)
 		} else if found.fate == connectors.FateNotSent {
 			continue

@@ -38,6 +38,7 @@ type netSettings struct {
 	Poll, Serial bool
 	Unknown      config.UnknownPolicy
 	Asks         bool // the network can be asked what became of a send
+	Tells        bool // it says so itself
 	Closed       config.WhenClosed
 }
 
@@ -159,6 +160,7 @@ func newPlan(seed uint64) *plan {
 	}
 	for i := range p.Settings.Nets { // apart from r, so that the rest of a plan is as it was
 		p.Settings.Nets[i].Asks = newDice(seed).n(drawAsks, uint64(i), 2) == 0
+		p.Settings.Nets[i].Tells = newDice(seed).n(drawTells, uint64(i), 3) == 0
 	}
 	convs := len(p.Settings.Nets) * p.Settings.Customers
 	at := time.Duration(0)

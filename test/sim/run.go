@@ -57,7 +57,8 @@ func newWorld(p *plan, base string) *world {
 	for i, ns := range s.Nets {
 		n := &network{
 			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i),
-			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, asks: ns.Asks, found: map[*attempt]foundOut{}, closed: ns.Closed, came: make(chan struct{}),
+			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, asks: ns.Asks, tells: ns.Tells, found: map[*attempt]foundOut{}, echoes: map[*event]*attempt{},
+			closed: ns.Closed, came: make(chan struct{}),
 		}
 		w.nets = append(w.nets, n)
 		for k := range s.Customers {
