@@ -33,6 +33,7 @@ func TestMutants(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			m := readMutation(t, f)
 			binary := m.build(t)
 			caught, output := m.simulate(t, binary)
