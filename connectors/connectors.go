@@ -123,11 +123,10 @@ type (
 	Typer interface {
 		Typing(ctx context.Context, to Address, typing bool) error
 	}
-	// ReadMarker marks a customer's message as read at the network. eventID is the
-	// Event.ID, in which the network's own id can be read only where EventID left
-	// it readable.
+	// ReadMarker marks a customer's message as read at the network. networkID is
+	// the Event.NetworkID; of an event without one nothing is marked.
 	ReadMarker interface {
-		MarkRead(ctx context.Context, to Address, eventID string) error
+		MarkRead(ctx context.Context, to Address, networkID string) error
 	}
 	// Addresser gives the network's address back from a TrackingID alone, for
 	// conversations the journal does not know. ok is false for a foreign one. The
@@ -224,9 +223,10 @@ type Part struct {
 	Buttons []Button // on the last part only
 	// File is sent with this part, Text beside it as its caption.
 	File *OutFile
-	// ReplyTo is the network's id of the message this part answers, as the agent
-	// gave it or as EventID left it readable in an event's ID; empty = none. On the
-	// first part only. One that does not exist, or is no id, is left out.
+	// ReplyTo is the network's id of the message this part answers: the
+	// Event.NetworkID of the event the agent named, or an id as the agent gave it;
+	// empty = none. On the first part only. One that does not exist, or is no id, is
+	// left out.
 	ReplyTo string
 }
 

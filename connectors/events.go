@@ -24,8 +24,13 @@ const (
 
 // Event is something that came from the network.
 type Event struct {
-	ID         string // by EventID; <= 64 characters
-	Kind       Kind
+	ID   string // by EventID; <= 64 characters
+	Kind Kind
+	// NetworkID is the network's own id of the message that came, or that an edit
+	// or reaction is about, letter by letter: Part.ReplyTo and MarkRead get it when
+	// an agent names the event. Empty where there is no message to answer (a
+	// service notice, a press). One longer than MaxNetworkID is left out.
+	NetworkID  string `json:",omitempty"`
 	TrackingID string // by TrackingID; <= 128 characters
 	Customer   Customer
 	Text       string // text, caption, button title, description

@@ -13,6 +13,10 @@ const (
 	MaxTrackingID = 128
 )
 
+// MaxNetworkID is the longest Event.NetworkID that is kept, in bytes: room for the
+// ids of all messengers, and for most Message-Ids of mail.
+const MaxNetworkID = 512
+
 const hexDigits = "0123456789abcdef"
 
 // EventID makes the ID of an event: account|kind|networkID, and |revision when
@@ -24,7 +28,8 @@ const hexDigits = "0123456789abcdef"
 //
 // What fits the alphabet [0-9a-z:_.|-] and MaxEventID stays readable. Anything
 // else becomes "h:" and a SHA-256 over all members; it is never lower-cased,
-// since "A1" and "a1" are two messages.
+// since "A1" and "a1" are two messages. So no network's id can be read back from an
+// event's: that is what Event.NetworkID is for.
 func EventID(account, kind, networkID, revision string) string {
 	n := len(account) + len(kind) + len(networkID) + 2
 	if revision != "" {
