@@ -28,7 +28,9 @@ var sendSimChecks = []check{
 	{"claims/caption", checkCaptionClaim, inBubble},
 	{"claims/buttons", checkButtonClaim, inBubble},
 	{"claims/files", checkFileClaim, inBubble},
+	{"claims/network id", checkNetworkID, inBubble},
 	{"claims/replies", checkReplyClaim, inBubble},
+	{"claims/read marks", checkMarkClaim, inBubble},
 	{"claims/typing", checkTypingClaim, inBubble},
 	{"claims/open", checkOpenClaim, inBubble},
 	{"claims/resend", checkResendClaim, inBubble},
@@ -203,8 +205,26 @@ func (w *world) offer(c connectors.Connector, part connectors.Part, what string)
 	}
 }
 
+// checkNetworkID: an event says how the network names the message: not as EventID
+// does, in which nothing can be read where it is a hash.
+func checkNetworkID(p *probe) {
+	s := p.stage()
+	defer s.leave()
+	id := s.act("text", map[string]any{"text": "a question"})
+	s.rest()
+	events := s.journal.taken()
+	if len(events) == 0 {
+		p.errorf("a text does not come")
+	}
+	for _, ev := range events {
+		if !strings.Contains(ev.NetworkID, id) {
+			p.errorf("the message %q comes with the NetworkID %q", id, ev.NetworkID)
+		}
+	}
+}
+
 // checkReplyClaim: a part may name the message it answers, by the network's id or
-// as the engine finds it in an event's ID; one that is gone is left out.
+// as the event told it; one that is gone is left out.
 func checkReplyClaim(p *probe) {
 	if !p.connector(nowhere).Capabilities().Replies {
 		return
@@ -213,11 +233,9 @@ func checkReplyClaim(p *probe) {
 	defer s.leave()
 	id := s.act("text", map[string]any{"text": "a question"})
 	s.rest()
-	names := map[string]string{id: id, "987654321": "", "no such id": ""}
+	names := map[string]string{id: id, "987654321": "", "no such id": "", strings.Repeat("Q", 200): ""}
 	for _, ev := range s.journal.taken() {
-		if members := strings.Split(ev.ID, "|"); len(members) > 2 {
-			names[members[2]] = id
-		}
+		names[ev.NetworkID] = id
 	}
 	for name, want := range names {
 		part := p.part("id-"+name, "the answer")
@@ -229,6 +247,37 @@ func checkReplyClaim(p *probe) {
 		if got := s.shown(); got[len(got)-1].ReplyTo != want {
 			p.errorf("Send with ReplyTo %q answers the message %q, want %q", name, got[len(got)-1].ReplyTo, want)
 		}
+	}
+}
+
+// checkMarkClaim: a message is marked as read by what its event told, and a failure
+// is not hidden.
+func checkMarkClaim(p *probe) {
+	if _, ok := p.connector(nowhere).(connectors.ReadMarker); !ok {
+		return
+	}
+	s := p.stage()
+	defer s.leave()
+	s.say("a question")
+	s.rest()
+	mark := func(id string) error {
+		ctx, cancel := context.WithTimeout(context.Background(), sendPatience)
+		defer cancel()
+		return s.c.(connectors.ReadMarker).MarkRead(ctx, p.part("", "").To, id)
+	}
+	for _, ev := range s.journal.taken() {
+		before := len(s.requests(0))
+		if se := p.judge(mark(ev.NetworkID)); se != nil {
+			p.errorf("MarkRead of %q: %v", ev.NetworkID, se)
+		}
+		if len(s.requests(before)) == 0 {
+			p.errorf("MarkRead asks the network for nothing")
+		}
+		s.fault(Fault{Kind: FaultServer})
+		if p.judge(mark(ev.NetworkID)) == nil {
+			p.errorf("MarkRead hides that the network failed")
+		}
+		s.sim.Clear()
 	}
 }
 

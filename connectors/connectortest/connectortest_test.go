@@ -24,6 +24,7 @@ var webhookFaults = map[string]string{
 	"raw id":                      "inbound/duplicates",
 	"random id":                   "inbound/duplicates",
 	"lower-cased id":              "inbound/duplicates",
+	"cuts the network's id":       "inbound/network id",
 	"one conversation":            "inbound/duplicates",
 	"no proof":                    "inbound/forged",
 	"keeps its proof":             "inbound/exclusive",

@@ -199,6 +199,7 @@ func (f *fake) event(m fakeMessage, r *connectors.Request) connectors.Event {
 	ev := connectors.Event{
 		Kind: connectors.KindText, Text: m.Text,
 		ID:         connectors.EventID("fake", "text", m.ID, ""),
+		NetworkID:  m.ID,
 		TrackingID: connectors.TrackingID(m.Chat, "fake"),
 		Customer:   connectors.Customer{RemoteAddress: m.Chat, PartyName: "x"},
 	}
@@ -212,6 +213,8 @@ func (f *fake) event(m fakeMessage, r *connectors.Request) connectors.Event {
 		ev.ID = connectors.EventID("fake", "text", m.ID, string(rune('a'+f.counter.Add(1)%26)))
 	case "lower-cased id":
 		ev.ID = connectors.EventID("fake", "text", strings.ToLower(m.ID), "")
+	case "cuts the network's id":
+		ev.NetworkID = m.ID[:min(len(m.ID), connectors.MaxEventID)]
 	case "raw id":
 		ev.ID = m.ID
 	case "one conversation":

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -41,6 +42,10 @@ type fakeUpdate struct {
 	Of   int    `json:",omitempty"`
 }
 
+// fakeID is how the network names its nth message: as long as ids get, and with
+// letters that an event's ID cannot have.
+func fakeID(n int) string { return strings.Repeat("W", 196) + fmt.Sprintf("%04d", n) }
+
 // fakeCall is what the connector posts.
 type fakeCall struct {
 	Offset  int          `json:",omitempty"`
@@ -60,6 +65,14 @@ type fakeShown struct {
 	fakeCall
 	in string // the conversation
 	at time.Time
+}
+
+// name is the message's id: of the agent's own it is their number.
+func (m fakeShown) name() string {
+	if m.Agent {
+		return strconv.Itoa(m.ID)
+	}
+	return fakeID(m.ID)
 }
 
 // fakeListed is a message in the network's own list of messages, which has no
@@ -114,7 +127,7 @@ func (n *fakeNet) Act(action json.RawMessage) (string, error) {
 	n.updates = append(n.updates, u)
 	n.chat = append(n.chat, fakeShown{ID: n.last, fakeCall: fakeCall{Text: a.Text}, in: a.User.ID, at: time.Now()})
 	n.wake()
-	return strconv.Itoa(n.last), nil
+	return fakeID(n.last), nil
 }
 
 func (n *fakeNet) Inject(event json.RawMessage) error {
@@ -158,7 +171,7 @@ func (n *fakeNet) Shown(chat string) ([]Shown, error) {
 		if m.in != chat && !n.free {
 			continue
 		}
-		s := Shown{ID: strconv.Itoa(m.ID), Agent: m.Agent, Text: m.Text, ReplyTo: m.Reply, Content: m}
+		s := Shown{ID: m.name(), Agent: m.Agent, Text: m.Text, ReplyTo: m.Reply, Content: m}
 		for _, b := range m.Buttons {
 			s.Buttons = append(s.Buttons, b.Data)
 		}
@@ -272,6 +285,12 @@ func (n *fakeNet) do(ctx context.Context, method string, call fakeCall, f Fault)
 		return n.poll(ctx, call.Offset, f.Kind)
 	case "send":
 		return n.send(call)
+	case "read":
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !n.knows(call.Reply) {
+			return fakeAnswer{Code: 404}
+		}
 	case "list":
 		return n.list(call.Chat)
 	}
@@ -327,7 +346,7 @@ func (n *fakeNet) send(call fakeCall) fakeAnswer {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if id, err := strconv.Atoi(call.Reply); call.Reply != "" && (err != nil || id > n.last) {
+	if call.Reply != "" && !n.knows(call.Reply) {
 		return fakeAnswer{Code: 404}
 	}
 	n.last++
@@ -339,6 +358,11 @@ func (n *fakeNet) send(call fakeCall) fakeAnswer {
 		n.wake()
 	}
 	return fakeAnswer{OK: true, ID: sent}
+}
+
+// knows tells whether there is such a message. mu is held.
+func (n *fakeNet) knows(id string) bool {
+	return slices.ContainsFunc(n.chat, func(m fakeShown) bool { return m.name() == id })
 }
 
 // list gives the messages of a conversation, or of all.

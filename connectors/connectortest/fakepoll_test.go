@@ -105,7 +105,7 @@ func (c *poller) is(fault string) bool { return c.fault == fault }
 func (c *poller) Capabilities() connectors.Capabilities {
 	caps := connectors.Capabilities{
 		Unknown: config.Report, TextLimit: fakeText, Files: true, Caption: fakeCaption, Replies: true,
-		Buttons: fakeButtons, ButtonTitle: fakeTitle, ButtonPayload: fakePayload, Typing: true,
+		Buttons: fakeButtons, ButtonTitle: fakeTitle, ButtonPayload: fakePayload, Typing: true, ReadMark: true,
 	}
 	switch c.fault {
 	case "claims too much text":
@@ -216,7 +216,7 @@ func (c *poller) deliver(ctx context.Context, in connectors.Inbox, offset int, u
 
 func (c *poller) event(u fakeUpdate) connectors.Event {
 	ev := connectors.Event{
-		ID: connectors.EventID("fake", u.Kind, strconv.Itoa(u.ID), ""), Kind: connectors.KindText, Text: u.Text,
+		ID: connectors.EventID("fake", u.Kind, fakeID(u.ID), ""), Kind: connectors.KindText, Text: u.Text, NetworkID: fakeID(u.ID),
 		TrackingID: connectors.TrackingID(u.Chat, "fake"), Customer: connectors.Customer{RemoteAddress: u.Chat, PartyName: "x"},
 	}
 	switch {
@@ -226,12 +226,18 @@ func (c *poller) event(u fakeUpdate) connectors.Event {
 			ev.File.URL = "http://127.0.0.1/" + fakeToken
 		}
 	case u.Kind == "echo":
+		ev.NetworkID = ""
 		return c.notice(u, ev)
 	case u.Kind != "text":
 		ev.Kind, ev.Text = connectors.KindUnsupported, "something"
 	}
-	if c.is("another id each life") {
-		ev.ID = connectors.EventID("fake", u.Kind, strconv.Itoa(u.ID), fmt.Sprintf("%p", c))
+	switch c.fault {
+	case "another id each life":
+		ev.ID = connectors.EventID("fake", u.Kind, fakeID(u.ID), fmt.Sprintf("%p", c))
+	case "names messages by event":
+		ev.NetworkID = ev.ID
+	case "names no message":
+		ev.NetworkID = ""
 	}
 	return ev
 }
@@ -242,6 +248,15 @@ func (c *poller) Typing(ctx context.Context, _ connectors.Address, _ bool) error
 		return nil
 	}
 	_, err := c.call(ctx, "typing", fakeCall{})
+	return err
+}
+
+// MarkRead implements connectors.ReadMarker.
+func (c *poller) MarkRead(ctx context.Context, _ connectors.Address, networkID string) error {
+	if c.is("marks nothing") {
+		return nil
+	}
+	_, err := c.call(ctx, "read", fakeCall{Reply: networkID})
 	return err
 }
 

@@ -142,6 +142,7 @@ func message(id, text string) Message {
 var inboundChecks = []check{
 	{"inbound/text", checkText, onSockets},
 	{"inbound/duplicates", checkDuplicates, onSockets},
+	{"inbound/network id", checkLongIDs, onSockets},
 	{"inbound/forged", checkForged, onSockets},
 	{"inbound/exclusive", checkCallsOfTwo, onSockets},
 	{"inbound/hostile", checkHostile, onSockets},
@@ -183,6 +184,17 @@ func checkDuplicates(p *probe) {
 	}
 	if ev := m.one(p.h.Webhook.Text(Message{Conversation: "18", ID: "a1", Text: "x"})); ev.TrackingID == first.TrackingID {
 		p.errorf("two conversations share the TrackingID %q", ev.TrackingID)
+	}
+}
+
+// checkLongIDs: the network's id comes through whole and in its own letters, however
+// it looks: the engine gives it back when somebody answers the message.
+func checkLongIDs(p *probe) {
+	m := p.mount()
+	for _, id := range []string{"1", "mIxEd.Case==", strings.Repeat("Kit5", 50), "$Ev/" + strings.Repeat("x", connectors.MaxNetworkID/2)} {
+		if ev := m.one(p.h.Webhook.Text(message(id, "x"))); !strings.Contains(ev.NetworkID, id) {
+			p.errorf("the message %q comes with the NetworkID %q", id, ev.NetworkID)
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func (c *Connector) message(in *reader) connectors.ParseResult {
 		ev.Text = describe(kind)
 	}
 	ev.Customer = c.customer(in, ev.Kind, chat)
-	ev.ID = connectors.EventID(account, string(ev.Kind), id, revision)
+	ev.ID, ev.NetworkID = connectors.EventID(account, string(ev.Kind), id, revision), id
 	return connectors.ParseResult{Events: []connectors.Event{ev}}
 }
 

@@ -48,7 +48,8 @@
 // Event IDs are "{bot id}|{kind}|{chat id}:{message id}", an edit's with its date
 // and a hash of what it shows, a reaction's with its date and a hash of the set
 // and the update.
-// Messages are named by their message id, which is unique in its chat only.
+// Messages are named by their message id, which is unique in its chat only; as an
+// event's NetworkID therefore "{chat id}:{message id}".
 //
 // # Groups
 //

@@ -24,7 +24,7 @@ func (u *update) message() ([]connectors.Event, bool) {
 	if byOwner(m) {
 		ev.Kind, ev.Text = connectors.KindService, "Written from the business account: "+shown(ev, noun)
 	}
-	ev.ID = connectors.EventID(u.bot, string(ev.Kind), u.messageKey(m), "")
+	ev.ID, ev.NetworkID = connectors.EventID(u.bot, string(ev.Kind), u.messageKey(m), ""), networkID(m)
 	ev.ReturnChatID = returnChat(m.Text)
 	return []connectors.Event{ev}, true
 }
@@ -53,7 +53,7 @@ func (u *update) edited() ([]connectors.Event, bool) {
 	ev.Quote = ""
 	ev.SentAt = moment(m.EditDate)
 	revision := decimal(int64(m.EditDate)) + "." + hash(ev.Text, fileID)
-	ev.ID = connectors.EventID(u.bot, string(ev.Kind), u.messageKey(m), revision)
+	ev.ID, ev.NetworkID = connectors.EventID(u.bot, string(ev.Kind), u.messageKey(m), revision), networkID(m)
 	return []connectors.Event{ev}, true
 }
 
@@ -93,8 +93,21 @@ func (u *update) messageKey(m *models.Message) string {
 	if m.ID == 0 {
 		return decimal(m.Chat.ID) + ":u" + decimal(u.id)
 	}
-	return decimal(m.Chat.ID) + ":" + decimal(int64(m.ID))
+	return networkID(m)
 }
+
+// networkID is what an answer to m names (replyTo); one that disappears by itself has
+// none.
+func networkID(m *models.Message) string {
+	if m.ID == 0 {
+		return ""
+	}
+	return messageName(m.Chat.ID, int64(m.ID))
+}
+
+// messageName names a message with its chat: a number alone is another message in
+// each.
+func messageName(chat, message int64) string { return decimal(chat) + ":" + decimal(message) }
 
 // conversationFor says where m belongs. message_thread_id alone is not enough: in
 // groups without topics it names a thread of replies.

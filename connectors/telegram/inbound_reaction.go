@@ -71,8 +71,9 @@ func (u *update) reaction(r *reactions, shown string) ([]connectors.Event, bool)
 	// The update's own id keeps two alike in one second apart: set, taken back, set.
 	revision := decimal(int64(r.Date)) + "." + hash(decimal(who.id), shown, decimal(u.id))
 	return []connectors.Event{{
-		ID:         connectors.EventID(u.bot, string(connectors.KindReaction), decimal(r.Chat.ID)+":"+message, revision),
+		ID:         connectors.EventID(u.bot, string(connectors.KindReaction), messageName(r.Chat.ID, r.MessageID), revision),
 		Kind:       connectors.KindReaction,
+		NetworkID:  messageName(r.Chat.ID, r.MessageID),
 		TrackingID: conversation{Chat: r.Chat.ID}.trackingID(),
 		Customer:   who.customer(u.channel),
 		Text:       shown,
@@ -110,7 +111,7 @@ func (u *update) deleted() ([]connectors.Event, bool) {
 	for i, id := range d.MessageIDs {
 		message := decimal(int64(id))
 		events[i] = connectors.Event{
-			ID:         connectors.EventID(u.bot, string(connectors.KindDelete), decimal(d.Chat.ID)+":"+message, ""),
+			ID:         connectors.EventID(u.bot, string(connectors.KindDelete), messageName(d.Chat.ID, int64(id)), ""),
 			Kind:       connectors.KindDelete,
 			TrackingID: where,
 			Customer:   customer,

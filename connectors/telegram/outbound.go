@@ -173,8 +173,7 @@ func (c *Connector) deliver(ctx context.Context, m *message) (id string, err err
 	return decimal(sent.MessageID), nil
 }
 
-// replyTo names the answered message: by its id, or as an event's ID has it, with
-// the chat in front. What is of another chat or no message is left out; one that
+// replyTo names the answered message: by its number, or as messageName does. What is of another chat or no message is left out; one that
 // was deleted meanwhile is left out by Telegram.
 func replyTo(id string, chat int64) *models.ReplyParameters {
 	if in, message, found := strings.Cut(id, ":"); found {
