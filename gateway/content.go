@@ -20,6 +20,7 @@ type content struct {
 	PartyName    string // inbound
 	ReturnChatID string // inbound: a chat made beforehand
 	Payload      string // inbound: what a pressed button carried; kept for tracing
+	NetworkID    string // inbound: Event.NetworkID, for whoever answers it
 	// ID is the core's own when it is over the limit and the row's is shortened.
 	ID string
 	// Confirm names, in a note, a sentence that has arrived after all.
@@ -43,13 +44,14 @@ const (
 	tagID       = 'i'
 	tagAuto     = 'a'
 	tagConfirm  = 'c'
-	tagOverhead = 9 * (1 + binary.MaxVarintLen32)
+	tagNetwork  = 'w'
+	tagOverhead = 10 * (1 + binary.MaxVarintLen32)
 )
 
 var errContent = errors.New("gateway: the journal's content cannot be read")
 
 func (c *content) encode() []byte {
-	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID)+len(c.Confirm))
+	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID)+len(c.Confirm)+len(c.NetworkID))
 	put := func(tag byte, value string) {
 		if value != "" {
 			b = append(b, tag)
@@ -67,6 +69,7 @@ func (c *content) encode() []byte {
 	put(tagPayload, c.Payload)
 	put(tagID, c.ID)
 	put(tagConfirm, c.Confirm)
+	put(tagNetwork, c.NetworkID)
 	if c.Auto {
 		put(tagAuto, "1")
 	}
@@ -103,6 +106,8 @@ func decodeContent(b []byte) (c content, err error) {
 			c.ID = value
 		case tagConfirm:
 			c.Confirm = value
+		case tagNetwork:
+			c.NetworkID = value
 		case tagAuto:
 			c.Auto = true
 		}

@@ -15,6 +15,7 @@ func TestContentGoldenBytes(t *testing.T) {
 		{"", content{}},
 		{"k\x04textt\x05hellon\x03Ada", content{Kind: "text", Text: "hello", PartyName: "Ada"}},
 		{"k\x06buttont\x03yesr\x01rp\x01y", content{Kind: "button", Text: "yes", ReturnChatID: "r", Payload: "y"}},
+		{"k\x04textt\x02hiw\x02$A", content{Kind: "text", Text: "hi", NetworkID: "$A"}},
 		{"t\x06closedm\x012i\x02ida\x011", content{Text: "closed", Model: 2, ID: "id", Auto: true}},
 	}
 	for _, tt := range tests {

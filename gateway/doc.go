@@ -28,6 +28,7 @@
 //	sending.go       out: parts, attempts, outcomes, retry
 //	confirm.go       out: the core is told what the customer has, until it has read it
 //	reconcile.go     out: what became of a send of unknown outcome is asked; notice.go: the network says so itself
+//	quote.go         out: the network's own id of the message that is answered
 //	retry.go         out: how long to wait, by reason
 //	pause.go         a channel rests on an operator's word
 //	limits.go        out: account and recipient buckets (bucket.go), the network's wishes, credential pause

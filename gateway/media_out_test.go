@@ -141,6 +141,7 @@ func withFiles(caps connectors.Capabilities) houseOption {
 func TestFileThereAndBack(t *testing.T) {
 	inHouse(t, func(h *house) {
 		ev := textEvent("ann", 1)
+		ev.NetworkID = "Msg=1"
 		ev.Kind, ev.File, ev.Text, ev.Quote = connectors.KindFile, &connectors.File{Type: "photo", ID: "AgAC", Name: "cat.png"}, "my cat", "which cat?"
 		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{ev}); err != nil {
 			h.Fatal(err)
@@ -183,7 +184,7 @@ func TestFileThereAndBack(t *testing.T) {
 			h.Fatalf("sent %+v", h.net.sent)
 		}
 		first, second := h.net.sent[0], h.net.sent[1]
-		if first.Text != "is it this one?" || first.ReplyTo != ev.ID || second.Text != "look" || second.File == nil ||
+		if first.Text != "is it this one?" || first.ReplyTo != ev.NetworkID || second.Text != "look" || second.File == nil ||
 			second.File.URL != strings.SplitN(lines[1], "|", 3)[2] || second.ReplyTo != "" {
 			h.Errorf("sent %+v, %+v", first, second)
 		}

@@ -16,7 +16,7 @@ func noteKind(about string) string {
 	switch {
 	case strings.HasPrefix(about, "lost:"):
 		return "unknown_outbound"
-	case strings.HasPrefix(about, "shown:"):
+	case strings.HasPrefix(about, "shown:"), strings.HasPrefix(about, "unquoted:"):
 		return "downgrade"
 	case strings.HasPrefix(about, "settled:"):
 		return "settled"
@@ -72,6 +72,12 @@ func outboundNote(d *delivery, v verdict) string {
 			d.row.ID, sent, len(d.parts), reasonText(v.reason))
 	}
 	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
+}
+
+// unquotedNote tells that a reply went as a plain message: what it answers has no
+// id of the network's that is known, or not any more.
+func unquotedNote(id string) string {
+	return "Message " + id + " was sent as a plain message: the message it answers is not known, or not any more."
 }
 
 // inboundNote tells that a customer's message could not be shown.

@@ -107,6 +107,9 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 	}
 	d.rebase(g.config().Limits.Deadline)
 	g.split(ctx, d)
+	if g.quote(ctx, d) != nil {
+		return // stopped
+	}
 	g.begin(ctx, d)
 	defer d.end()
 	for i := range d.parts {

@@ -32,6 +32,7 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 			PartyName:    simprot.Truncate(valid(ev.Customer.PartyName), simprot.MaxPartyName),
 			ReturnChatID: ev.ReturnChatID,
 			Payload:      buttonPayload(ev.Button),
+			NetworkID:    keptNetworkID(ev.NetworkID),
 		}).encode(),
 		SentAt: ev.SentAt,
 		Party: &journal.Party{
@@ -53,6 +54,14 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 
 // valid makes text fit for packets, which carry UTF-8 only.
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// keptNetworkID leaves out what is too long: cut, it would name nothing.
+func keptNetworkID(id string) string {
+	if len(id) > connectors.MaxNetworkID {
+		return ""
+	}
+	return id
+}
 
 func buttonPayload(b *connectors.Button) string {
 	if b == nil {

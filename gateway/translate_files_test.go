@@ -99,7 +99,7 @@ func TestFilesToParts(t *testing.T) {
 		"buttons after a text":  {lineA + "\nwords and words\n[[Yes|y]]", nil, parts{part("", a), {Text: "words and words", Buttons: yes}}, nil},
 		"no files there":        {"1\n" + lineA + "\n2", func(c *connectors.Capabilities) { c.Files, c.TextLimit = false, 0 }, parts{part("1\nhttps://x.example/a.png\n2", nil)}, []string{changedFiles}},
 		"reply":                 {"[[reply:77]]\nyes", nil, parts{{Text: "yes", ReplyTo: "77"}}, nil},
-		"reply to an event":     {"[[reply:42|text|-100:77|3]]\nyes", nil, parts{{Text: "yes", ReplyTo: "-100:77"}}, nil},
+		"reply to an event":     {"[[reply:42|text|-100:77|3]]\nyes", nil, parts{{Text: "yes", ReplyTo: "42|text|-100:77|3"}}, nil},
 		"reply, the first part": {" [[reply:77]] \r\nwords and words and words", nil, parts{{Text: "words and words and", ReplyTo: "77"}, part("words", nil)}, nil},
 		"reply with a file":     {"[[reply:77]]\n" + lineA + "\nlook", nil, parts{{Text: "look", File: a, ReplyTo: "77"}}, nil},
 		"reply with buttons":    {"[[reply:77]]\nwell?\n[[Yes|y]]", nil, parts{{Text: "well?", ReplyTo: "77", Buttons: yes}}, nil},

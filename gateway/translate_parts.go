@@ -52,7 +52,7 @@ const (
 // the same for the same text and capabilities, so that a retry after a restart
 // goes on with the same parts. changed tells what had to be written otherwise.
 func toParts(id, text string, to connectors.Address, caps connectors.Capabilities) (parts []connectors.Part, changed []string) {
-	replyTo, body := splitReply(text)
+	replyTo, body := splitReply(text) // Gateway.quote makes it the network's id
 	body, buttons := splitButtons(body)
 	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps)) {
 		body, buttons = strings.TrimLeft(body+listed(buttons), "\n"), nil
@@ -95,8 +95,9 @@ func appendBlock(parts []connectors.Part, b block, caps connectors.Capabilities)
 }
 
 // replyLine is how an agent answers one message of the customer: the first line
-// of the sentence names it, by the network's id or by the event's.
-var replyLine = regexp.MustCompile(`^\[\[reply:([^\[\]\s]{1,256})\]\]$`)
+// of the sentence names it, by the event's ID or by the network's
+// (connectors.MaxNetworkID).
+var replyLine = regexp.MustCompile(`^\[\[reply:([^\[\]\s]{1,512})\]\]$`)
 
 // splitReply takes the reply line off the beginning of a sentence.
 func splitReply(text string) (replyTo, body string) {
@@ -104,10 +105,6 @@ func splitReply(text string) (replyTo, body string) {
 	m := replyLine.FindStringSubmatch(strings.TrimSpace(line))
 	if m == nil {
 		return "", text
-	}
-	// An event's ID holds the network's as its third member (connectors.EventID).
-	if members := strings.Split(m[1], "|"); len(members) > 2 {
-		return members[2], rest
 	}
 	return m[1], rest
 }

@@ -133,7 +133,11 @@ func (t *typing) markRead(ch *channel, cmd *simprot.ChatCommandInfo) {
 	ch.life.spawn(func() {
 		ctx, cancel := context.WithTimeout(ch.life.lanes, typingTimeout)
 		defer cancel()
-		if err := marker.MarkRead(ctx, ch.address(cmd.TrackingId, ""), cmd.ID); err != nil {
+		id, _, err := t.g.networkID(ctx, ch, cmd.TrackingId, cmd.ID)
+		if err != nil || id == "" {
+			return // nobody reads of it: a mark is a courtesy
+		}
+		if err := marker.MarkRead(ctx, ch.address(cmd.TrackingId, ""), id); err != nil {
 			ch.log.Debug("read mark was not set", "reason", string(connectors.AsSendError(err).Reason))
 		}
 	})
