@@ -17,6 +17,7 @@ const (
 	cutAndGone   = "the answer was cut, and the journal that knew more is gone"
 	unlistedChat = "the core lists no closed chats, and this one was closed while nobody looked"
 	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
+	unseenBegin  = "without ChatIds, the second sentence of a chat whose beginning got lost looks like the next of the one before (DECISIONS 24)"
 	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
 	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
 	tooOld       = "it was older than its deadline when the journal first heard of it (simprot.md 3.9)"
@@ -189,7 +190,15 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if !w.core.rules.ChatIDs && len(w.lives) > 1 && ended {
 		return w.excuse(unplaced)
 	}
+	if !w.core.rules.ChatIDs && a.handed[0].answer && !w.isFirst(a.sn.chat) {
+		return w.excuse(unseenBegin)
+	}
 	return false
+}
+
+// isFirst tells whether a conversation had no chat before this one.
+func (w *world) isFirst(ch *chat) bool {
+	return !slices.ContainsFunc(w.core.chats[:ch.n], func(other *chat) bool { return other.conv == ch.conv && other != ch })
 }
 
 // knownBefore is how long a journal must have lived (simprot.md 3.9).
