@@ -107,11 +107,12 @@ func TestReplyByEvent(t *testing.T) {
 func TestReplyToWhatIsNotKnown(t *testing.T) {
 	inMarkingHouse(t, func(h *house, n *markingNetwork) {
 		old, nameless := h.comes(1, longID), h.comes(2, "")
-		tooLong := h.comes(3, strings.Repeat("x", connectors.MaxNetworkID+1))
-		h.waits(49 * time.Hour) // keep_content has passed for all
-		fresh := h.comes(4, "A1")
+		h.waits(49 * time.Hour) // keep_content has passed for both
+		fresh, tooLong := h.comes(3, "A1"), h.comes(4, strings.Repeat("x", connectors.MaxNetworkID+1))
+		h.writes("ann", 5)
+		h.waits(time.Second)
 		var ids []string
-		for _, event := range []string{old, nameless, tooLong, "h:" + strings.Repeat("0", 62), "fake|text|zz"} {
+		for _, event := range []string{old, nameless, tooLong, textEvent("ann", 5).ID, "h:" + strings.Repeat("0", 62), "fake|text|zz"} {
 			ids = append(ids, h.says("ann", "[[reply:"+event+"]]\nyes"))
 		}
 		h.says("ann", "[[reply:"+fresh+"]]\nno")
