@@ -124,12 +124,12 @@ func (g *Gateway) serveTrace(w http.ResponseWriter, r *http.Request) {
 }
 
 // hashedHint is for who may look for an event by a network's id that the journal
-// has as a hash alone (connectors.EventID).
+// has as a hash alone (connectors.EventID), once its content is erased.
 func hashedHint(q traceQuery) string {
 	if q.by != "" && q.by != byID || connectors.EventID("", "", q.text, "") == "||"+q.text {
 		return ""
 	}
-	return "; an event whose id at the network has other characters than 0-9a-z:_.- is kept under a hash: ask for its conversation"
+	return "; an event whose id at the network has other characters than 0-9a-z:_.- is found by it until its content is erased (journal.keep_content): ask for its conversation"
 }
 
 func tracedConversation(c journal.Conversation, withContent bool) TracedConversation {

@@ -75,16 +75,21 @@ func (g *Gateway) traced(ctx context.Context, q traceQuery, by string) (convs []
 	return convs, rows[max(0, len(rows)-traceLimit):], nil
 }
 
-// tracedByID finds rows by a message's name, or by what the journal keeps of one
-// of the core's that is too long.
+// tracedByID finds rows by a message's name, by what the journal keeps of one of the
+// core's that is too long, or by the network's own, while there is content.
 func (g *Gateway) tracedByID(ctx context.Context, q traceQuery) (rows []journal.Row, err error) {
 	for _, id := range slices.Compact([]string{q.text, simprot.ShortenID(q.text, simprot.MaxID)}) {
 		rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, ID: id, Recent: traceRecent, Limit: traceLimit})
 		if len(rows) > 0 || err != nil {
-			break
+			return rows, err
 		}
 	}
-	return rows, err
+	named := (&content{NetworkID: q.text}).encode()
+	rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, Within: named, Recent: traceRecent, Limit: traceLimit})
+	return slices.DeleteFunc(rows, func(row journal.Row) bool { // a text may hold the same bytes
+		c, err := decodeContent(row.Content)
+		return err != nil || c.NetworkID != q.text
+	}), err
 }
 
 // tracedConversations finds conversations by who is in them, in every channel

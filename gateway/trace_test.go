@@ -94,6 +94,14 @@ func TestTraceNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.waits(5 * time.Second)
+		hashed := h.comes(2, longID)
+		// The same bytes, said by a customer: no name of that message.
+		said := textEvent("dora", 1)
+		said.Text = string((&content{NetworkID: longID}).encode())
+		if err := (inbox{h.gw, h.gw.channel(testChannel)}).Deliver(h.Context(), []connectors.Event{said}); err != nil {
+			t.Fatal(err)
+		}
+		h.waits(5 * time.Second)
 		long := strings.Repeat("Core-", 20)
 		for id, customer := range map[string]string{long: "ann", "to-eve": "eve"} {
 			h.gw.fromCore(&simprot.ChatSentenceInfo{
@@ -105,6 +113,8 @@ func TestTraceNames(t *testing.T) {
 		for _, c := range []struct{ q, by, id string }{
 			{"-5:12", byID, ev.ID},
 			{ev.ID, byID, ev.ID},
+			{hashed, byID, hashed},
+			{longID, byID, hashed},
 			{long, byID, simprot.ShortenID(long, simprot.MaxID)},
 			{h.partName("ann|fake", 0), byID, simprot.ShortenID(long, simprot.MaxID)},
 			{h.partName("ann|fake", 1), byID, simprot.ShortenID(long, simprot.MaxID)},

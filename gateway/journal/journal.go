@@ -230,12 +230,13 @@ type DeadQuery struct {
 }
 
 // TraceQuery selects rows among the newest Recent ones: those of one
-// conversation, or those that have ID as their own, their chat's or a part's
-// NetworkID. Of an own one of members (account|kind|the network's id|revision)
-// those from the third on will do.
+// conversation, or those that have Within in their content, or those that have ID
+// as their own, their chat's or a part's NetworkID. Of an own one of members
+// (account|kind|the network's id|revision) those from the third on will do.
 type TraceQuery struct {
 	Channel    string // empty = all; not with TrackingID
-	TrackingID string // the conversation; empty = by ID
+	TrackingID string // the conversation; empty = by Within
+	Within     []byte // empty = by ID
 	ID         string
 	Recent     int64 // how many rows are looked through, counted by Seq
 	Limit      int   // the newest of those that match

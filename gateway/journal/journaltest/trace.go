@@ -15,7 +15,7 @@ func testTrace(t *testing.T, d Driver) {
 	out := journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}
 	h.acceptOne(entry(laneIn("a"), "1"))
 	h.acceptOne(entry(laneIn("b"), "2"))
-	sent := h.acceptOne(journal.Entry{Lane: out, ID: "3", TextHash: 1, ChatID: "chat-1", Counter: 1, Content: []byte("x")})
+	sent := h.acceptOne(journal.Entry{Lane: out, ID: "3", TextHash: 1, ChatID: "chat-1", Counter: 1, Content: []byte("ab\x00\xffc")})
 	h.acceptOne(entry(journal.Lane{Channel: "other", Direction: journal.In, TrackingID: "a"}, "1"))
 	h.commit(journal.Change{
 		Seq: sent.Seq, State: journal.Done,
@@ -34,6 +34,11 @@ func testTrace(t *testing.T, d Driver) {
 		{journal.TraceQuery{ID: `net"7`}, []string{"3"}},
 		{journal.TraceQuery{ID: "net8", Channel: "other"}, nil},
 		{journal.TraceQuery{ID: "net"}, nil},
+		{journal.TraceQuery{Within: []byte("b\x00\xffc")}, []string{"3"}},
+		{journal.TraceQuery{Within: []byte("b\x00\xffc"), Channel: "shop"}, []string{"3"}},
+		{journal.TraceQuery{Within: []byte("b\x00\xffc"), Channel: "other"}, nil},
+		{journal.TraceQuery{Within: []byte("b\x00\xff\x00")}, nil},
+		{journal.TraceQuery{Within: []byte("B\x00")}, nil},
 		{journal.TraceQuery{ID: "12|text|5:77|ready"}, []string{"12|text|5:77|ready"}},
 		{journal.TraceQuery{ID: "5:77"}, []string{"12|text|5:77|ready"}},
 		{journal.TraceQuery{ID: "5:77|ready"}, []string{"12|text|5:77|ready"}},

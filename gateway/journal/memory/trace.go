@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -30,8 +31,14 @@ func traced(r *journal.Row, q journal.TraceQuery) bool {
 	if q.TrackingID != "" {
 		return r.Lane.Channel == q.Channel && r.Lane.TrackingID == q.TrackingID
 	}
-	return (q.Channel == "" || r.Lane.Channel == q.Channel) && (r.ID == q.ID || member(r.ID, q.ID) || r.ChatID == q.ID || r.BaseChat == q.ID ||
-		slices.ContainsFunc(r.Parts, func(p journal.Part) bool { return p.NetworkID == q.ID }))
+	if q.Channel != "" && r.Lane.Channel != q.Channel {
+		return false
+	}
+	if len(q.Within) > 0 {
+		return bytes.Contains(r.Content, q.Within)
+	}
+	return r.ID == q.ID || member(r.ID, q.ID) || r.ChatID == q.ID || r.BaseChat == q.ID ||
+		slices.ContainsFunc(r.Parts, func(p journal.Part) bool { return p.NetworkID == q.ID })
 }
 
 // member tells whether id, of account|kind|the network's id|revision, has what is
