@@ -161,6 +161,10 @@ func TestForgetPending(t *testing.T) {
 		if h.pending(journal.Out) != 3 {
 			t.Errorf("%d pending", h.pending(journal.Out))
 		}
+		// The channel asks when it starts again, and the chat is still open.
+		if err := h.core.AddFault(refcore.Fault{Kind: refcore.FaultLate, Code: simprot.CodeChatResync, Count: 1, Delay: time.Second}); err != nil {
+			t.Fatal(err)
+		}
 		answer := h.forgets("ann|fake", "", "true", http.StatusOK)
 		if c := answer.Channels[0]; c.Messages != 3 || c.GivenUp != 2 || !c.Clean {
 			t.Errorf("%+v", answer)
