@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"servicelink/config"
@@ -76,16 +75,26 @@ type delivery struct {
 	news, over chan struct{}
 
 	// mu is held over the commits of states, since notices change them as well.
-	mu     sync.Mutex
+	mu     longMutex
 	states []journal.Part
 	fact   connectors.Finding // the latest notice
 	ended  bool               // its end is decided
 }
 
+// longMutex is a mutex that is held over calls which may take long. It is a
+// channel, so that virtual time sees that who waits for it waits.
+type longMutex chan struct{}
+
+// Lock takes it.
+func (m longMutex) Lock() { m <- struct{}{} }
+
+// Unlock gives it back.
+func (m longMutex) Unlock() { <-m }
+
 // sendOut brings one sentence to its end. It returns early only when the lanes
 // are stopped; the row stays pending then.
 func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
-	d := &delivery{c: c, row: h}
+	d := &delivery{c: c, row: h, mu: make(longMutex, 1)}
 	h.turn()
 	var err error
 	if d.content, err = decodeContent(h.Content); err != nil {
