@@ -91,7 +91,7 @@ func (n *network) postNext() {
 // post calls the webhook, again and again until it says that it has taken the
 // events.
 func (n *network) post(batch []*event, tries int) {
-	go func() {
+	n.w.calls.Go(func() {
 		err := n.call(batch)
 		n.w.mu.Lock()
 		defer n.w.mu.Unlock()
@@ -106,7 +106,7 @@ func (n *network) post(batch []*event, tries int) {
 			n.posting = false
 			n.postNext()
 		}
-	}()
+	})
 }
 
 var webhookRetries = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second}
@@ -205,7 +205,7 @@ func (n *network) repeats(e *event) {
 
 // postOnce posts a repeat, beside whatever else is posted.
 func (n *network) postOnce(e *event) {
-	go func() { _ = n.call([]*event{e}) }()
+	n.w.calls.Go(func() { _ = n.call([]*event{e}) })
 }
 
 // account is a network's connector in one process.

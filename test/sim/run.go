@@ -356,6 +356,7 @@ func (w *world) finish() {
 			w.note("gateway %d ended: %v", l.n, err)
 		}
 	}
+	w.calls.Wait() // a repeat may be on its way
 	synctest.Wait()
 	w.checkGoroutines()
 }

@@ -40,7 +40,8 @@ type world struct {
 
 	wires      uint64
 	steps      uint64
-	cutAnswers int // sentences that answers left out
+	calls      sync.WaitGroup // of webhooks
+	cutAnswers int            // sentences that answers left out
 	armed      []armed
 	verdicts   []string
 	excuses    map[string]int
