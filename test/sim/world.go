@@ -219,8 +219,8 @@ func (c *core) knows(x *wire, v *simprot.ChatStatusInfo) {
 	}
 	l, told := x.life, time.Now()
 	c.w.after(takenIn, func() {
-		if j := l.journal; l.dead || j == nil || j.away || j.full || j.well.After(told) {
-			return
+		if j := l.journal; l.dead || j == nil || j.away || j.full || j.well.After(told) || x.ended {
+			return // what an answer showed is not judged to the end on a connection that is gone
 		}
 		if ch.known == nil {
 			ch.known = make(map[int]time.Time)
