@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"servicelink/simprot"
 	"servicelink/test/proc"
 )
 
@@ -63,6 +64,12 @@ func TestJudge(t *testing.T) {
 		"a dead letter of an open chat": {
 			e:    evidence{dead: []string{"b"}, chats: only(in("1"), in("2"), out("a"), open("b"), out("c")), arrivals: came},
 			want: `"b" is neither confirmed nor noted`,
+		},
+		"a dead letter of a closed chat, its ID with the customer's in it": {
+			e: evidence{
+				tracking: "10002|omnichannel", closed: true, dead: []string{"a" + simprot.LogID("10002|omnichannel") + "-3"},
+				chats: only(in("1"), in("2"), out("a"), open("a10002-3"), out("b"), out("c")), arrivals: came,
+			},
 		},
 		"a dead letter of a closed chat": {
 			e: evidence{closed: true, dead: []string{"b"}, chats: only(in("1"), in("2"), out("a"), open("b"), out("c")), arrivals: came},

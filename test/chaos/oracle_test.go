@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"servicelink/simprot"
 	"servicelink/test/proc"
 )
 
@@ -14,6 +15,7 @@ import (
 // to rest.
 type evidence struct {
 	name     string
+	tracking string
 	closed   bool          // the agent closed a chat
 	resend   bool          // the channel's policy for sends of unknown fate; false = report
 	written  []string      // by the customer, in order
@@ -188,8 +190,9 @@ func (j *judgement) fates() {
 		}
 	}
 	for _, id := range j.outbound {
+		listed := simprot.LogEventID(j.e.tracking, id) // as lists show it
 		switch {
-		case !j.confirmed[id] && !j.noted[id] && slices.Contains(j.e.dead, id) && j.e.closed:
+		case !j.confirmed[id] && !j.noted[id] && slices.Contains(j.e.dead, listed) && j.e.closed:
 			j.sums.DeadOnly++
 		case !j.confirmed[id] && !j.noted[id]:
 			j.wrong("%q is neither confirmed nor noted", id)

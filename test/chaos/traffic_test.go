@@ -197,7 +197,7 @@ func (t *traffic) gather() ([]evidence, error) {
 	found := map[string]*evidence{} // by tracking
 	for _, c := range t.list {
 		found[c.tracking()] = &evidence{
-			name: c.name(), closed: c.closed, resend: t.w.resends(c.network), written: c.written, said: c.said,
+			name: c.name(), tracking: c.tracking(), closed: c.closed, resend: t.w.resends(c.network), written: c.written, said: c.said,
 		}
 	}
 	chats, err := t.w.core.Chats(t.w.ctx)
