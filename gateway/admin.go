@@ -136,28 +136,32 @@ var refusals = []struct {
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "journal is not available"},
 }
 
-// failAdmin answers a failed call.
-func failAdmin(w http.ResponseWriter, log *slog.Logger, err error) {
+// refused finds what a caller is told of err; of what is nobody's fault but ours
+// that it failed.
+func refused(err error) (status int, text string) {
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
-			writeError(w, r.status, r.text)
-			return
+			return r.status, r.text
 		}
 	}
-	log.Error("admin call failed", slog.Any("error", err))
-	writeError(w, http.StatusInternalServerError, actionResult(err))
+	return http.StatusInternalServerError, "failed"
+}
+
+// failAdmin answers a failed call.
+func failAdmin(w http.ResponseWriter, log *slog.Logger, err error) {
+	status, text := refused(err)
+	if status == http.StatusInternalServerError {
+		log.Error("admin call failed", slog.Any("error", err))
+	}
+	writeError(w, status, text)
 }
 
 func actionResult(err error) string {
 	if err == nil {
 		return "done"
 	}
-	for _, r := range refusals {
-		if errors.Is(err, r.err) {
-			return r.text
-		}
-	}
-	return "failed"
+	_, text := refused(err)
+	return text
 }
 
 // partNames says how far a part of a send got; no name = not tried.
