@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -9,19 +8,9 @@ import (
 )
 
 // Sent is journal.Journal's.
-func (j *Journal) Sent(ctx context.Context, q journal.SentQuery) (rows []journal.Row, err error) {
-	err = j.view(ctx, func(s *store) {
-		var newest int64
-		for seq := range s.rows {
-			newest = max(newest, seq)
-		}
-		for seq, r := range s.rows {
-			if seq > newest-q.Recent && r.State == journal.Done && r.Lane.Direction == journal.Out &&
-				r.Lane.Channel == q.Channel && slices.Contains(q.TrackingIDs, r.Lane.TrackingID) {
-				rows = append(rows, *r)
-			}
-		}
+func (j *Journal) Sent(ctx context.Context, q journal.SentQuery) ([]journal.Row, error) {
+	return j.newest(ctx, q.Recent, q.Limit, func(r *journal.Row) bool {
+		return r.State == journal.Done && r.Lane.Direction == journal.Out &&
+			r.Lane.Channel == q.Channel && slices.Contains(q.TrackingIDs, r.Lane.TrackingID)
 	})
-	slices.SortFunc(rows, func(a, b journal.Row) int { return cmp.Compare(a.Seq, b.Seq) })
-	return rows[max(0, len(rows)-q.Limit):], err
 }

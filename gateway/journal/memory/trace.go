@@ -11,20 +11,26 @@ import (
 )
 
 // Trace is journal.Journal's.
-func (j *Journal) Trace(ctx context.Context, q journal.TraceQuery) (rows []journal.Row, err error) {
+func (j *Journal) Trace(ctx context.Context, q journal.TraceQuery) ([]journal.Row, error) {
+	return j.newest(ctx, q.Recent, q.Limit, func(r *journal.Row) bool { return traced(r, q) })
+}
+
+// newest gives the newest rows that match, limit at most, of the newest recent
+// ones.
+func (j *Journal) newest(ctx context.Context, recent int64, limit int, match func(*journal.Row) bool) (rows []journal.Row, err error) {
 	err = j.view(ctx, func(s *store) {
 		var newest int64
 		for seq := range s.rows {
 			newest = max(newest, seq)
 		}
 		for seq, r := range s.rows {
-			if seq > newest-q.Recent && traced(r, q) {
+			if seq > newest-recent && match(r) {
 				rows = append(rows, *r)
 			}
 		}
 	})
 	slices.SortFunc(rows, func(a, b journal.Row) int { return cmp.Compare(a.Seq, b.Seq) })
-	return rows[max(0, len(rows)-q.Limit):], err
+	return rows[max(0, len(rows)-limit):], err
 }
 
 func traced(r *journal.Row, q journal.TraceQuery) bool {
