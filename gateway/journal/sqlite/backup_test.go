@@ -222,22 +222,27 @@ func TestVerifyFileRefused(t *testing.T) {
 	}
 }
 
+// copyWithLog copies a journal with its log, as a crash would leave it.
+func copyWithLog(to, from string) error {
+	for _, end := range []string{"", "-wal"} {
+		data, err := os.ReadFile(from + end)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to+end, data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // TestVerifyFileWithLog: what a crash leaves in the log is looked at, too.
 func TestVerifyFileWithLog(t *testing.T) {
 	path, copied := filepath.Join(t.TempDir(), "j.db"), filepath.Join(t.TempDir(), "j.db")
 	b := openBox(t, path)
 	b.mustAccept("1")
 	withSQL(t, path, func(*sql.DB) error {
-		for _, end := range []string{"", "-wal"} {
-			data, err := os.ReadFile(path + end)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(copied+end, data, 0o600); err != nil {
-				return err
-			}
-		}
-		return nil
+		return copyWithLog(copied, path)
 	})
 	if v, err := sqlite.VerifyFile(t.Context(), copied); err != nil || v.Rows != 1 || v.Pending != 1 || len(v.Problems) > 0 {
 		t.Errorf("verified %+v, %v", v, err)

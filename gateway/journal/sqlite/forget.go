@@ -93,7 +93,7 @@ func (j *Journal) rowsOf(ctx context.Context, conversation, after int64) (seqs [
 type forgetting struct {
 	remains *writer.Remains
 
-	rest, row, removeRow             *stmt
+	rest, row                        *stmt
 	addRemnant, cutRemnant           *stmt
 	removeConversation, removeRecord *stmt
 }
@@ -101,7 +101,6 @@ type forgetting struct {
 func (f *forgetting) prepare(c *conn) {
 	f.rest = c.prepare("SELECT seq FROM message WHERE seq > ? AND lane >> 1 = ?")
 	f.row = c.prepare("SELECT lane, state, ended_at, id, text_hash FROM message WHERE seq = ?")
-	f.removeRow = c.prepare("DELETE FROM message WHERE seq = ?")
 	f.addRemnant = c.prepare("INSERT OR REPLACE INTO forgotten (k, state, ended_at) VALUES (?, ?, ?)")
 	f.cutRemnant = c.prepare("DELETE FROM forgotten WHERE k = ?")
 	f.removeConversation = c.prepare("DELETE FROM conversation WHERE id = ?")
@@ -194,7 +193,7 @@ func (s *store) forgetRow(c *conv, seq int64, f *journal.Forgotten) error {
 		return err
 	}
 	s.forgetting.remains.Add(k, one)
-	_, err = s.forgetting.removeRow.exec(seq)
+	_, err = s.sweep.removeOne.exec(seq)
 	return err
 }
 

@@ -159,16 +159,7 @@ func TestForgetInterrupted(t *testing.T) {
 		if err != nil || f.Clean {
 			t.Errorf("forgotten under a reader %+v, %v", f, err)
 		}
-		for _, end := range []string{"", "-wal"} {
-			data, err := os.ReadFile(path + end)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(crashed+end, data, 0o600); err != nil {
-				return err
-			}
-		}
-		return nil
+		return copyWithLog(crashed, path)
 	})
 	if len(leftIn(t, crashed, customer)) == 0 {
 		t.Error("nothing is left to be swept")
