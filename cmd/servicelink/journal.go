@@ -112,6 +112,4 @@ func printJournal(w io.Writer, s gateway.JournalState) error {
 	return nil
 }
 
-func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
-}
+func seconds(s float64) time.Duration { return durationOf(s).Round(time.Millisecond) }

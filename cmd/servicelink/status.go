@@ -49,7 +49,7 @@ func newStatus() *cobra.Command {
 func printStatus(w io.Writer, s *gateway.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { fmt.Fprintf(table, format+"\n", args...) }
-	line("gateway\t%s, up %s, %s", shown(s.Version), wholeSeconds(time.Duration(s.Uptime*float64(time.Second))), yesNo(s.Ready, "ready", "not ready"))
+	line("gateway\t%s, up %s, %s", shown(s.Version), wholeSeconds(durationOf(s.Uptime)), yesNo(s.Ready, "ready", "not ready"))
 	line("core\t%s", shown(s.Core))
 	limit := "no limit"
 	if s.Journal.MaxBytes > 0 {
@@ -105,5 +105,8 @@ func age(now, then time.Time) string {
 	}
 	return wholeSeconds(now.Sub(then))
 }
+
+// durationOf reads the seconds of an answer.
+func durationOf(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 func wholeSeconds(d time.Duration) string { return max(0, d).Truncate(time.Second).String() }

@@ -95,7 +95,7 @@ func printTrace(w io.Writer, t *gateway.Trace) error {
 
 // printNow prints where a message is that is not delivered yet.
 func printNow(w io.Writer, n *gateway.Now) {
-	fmt.Fprintf(w, "  NOW it %s%s, for %s\n", shown(n.Waits), until(n.Until), wholeSeconds(time.Duration(n.Seconds*float64(time.Second))))
+	fmt.Fprintf(w, "  NOW it %s%s, for %s\n", shown(n.Waits), until(n.Until), wholeSeconds(durationOf(n.Seconds)))
 	if n.Hint != "" {
 		fmt.Fprintf(w, "      %s\n", shown(n.Hint))
 	}
