@@ -69,10 +69,12 @@ type conversation struct {
 // the journal's writer both look up every message here.
 type registry struct {
 	seed   maphash.Seed
-	shards [32]struct {
-		mu    sync.RWMutex
-		convs map[convKey]*conversation
-	}
+	shards [32]registryShard
+}
+
+type registryShard struct {
+	mu    sync.RWMutex
+	convs map[convKey]*conversation
 }
 
 // convKey names a conversation. One of a channel that is retired is not the one
@@ -90,9 +92,13 @@ func newRegistry() *registry {
 	return r
 }
 
+func (r *registry) shard(tracking string) *registryShard {
+	return &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
+}
+
 // find gives the conversation, or nil.
 func (r *registry) find(ch *channel, tracking string) *conversation {
-	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
+	s := r.shard(tracking)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c := s.convs[convKey{ch, tracking}]
@@ -107,7 +113,7 @@ func (r *registry) get(ch *channel, tracking string) *conversation {
 	if c := r.find(ch, tracking); c != nil {
 		return c
 	}
-	s := &r.shards[maphash.String(r.seed, tracking)%uint64(len(r.shards))]
+	s := r.shard(tracking)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := convKey{ch, tracking}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -320,7 +319,7 @@ func (r *registry) isOpen(ch *channel, tracking string) bool {
 // remove forgets one conversation. Its mutex is held: nobody locks the two the
 // other way round.
 func (r *registry) remove(c *conversation) {
-	s := &r.shards[maphash.String(r.seed, c.tracking)%uint64(len(r.shards))]
+	s := r.shard(c.tracking)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := (convKey{c.ch, c.tracking}); s.convs[k] == c {

@@ -11,7 +11,6 @@ import (
 
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
-	"servicelink/simprot"
 )
 
 // What a network says by itself of a message of ours settles a send of unknown
@@ -191,23 +190,23 @@ type reported struct {
 // through, newest first.
 const mostReported = 1000
 
-func (r *reported) add(row journal.Row) {
+func (r *reported) add(tracking string, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows == nil {
 		r.rows = make(map[string][]int64)
 	}
-	if seqs := r.rows[row.Lane.TrackingID]; !slices.Contains(seqs, row.Seq) {
-		r.rows[row.Lane.TrackingID] = append(seqs, row.Seq)
+	if seqs := r.rows[tracking]; !slices.Contains(seqs, seq) {
+		r.rows[tracking] = append(seqs, seq)
 	}
 }
 
-func (r *reported) remove(row journal.Row) {
+func (r *reported) remove(tracking string, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	left := slices.DeleteFunc(r.rows[row.Lane.TrackingID], func(seq int64) bool { return seq == row.Seq })
-	if r.rows[row.Lane.TrackingID] = left; len(left) == 0 {
-		delete(r.rows, row.Lane.TrackingID)
+	left := slices.DeleteFunc(r.rows[tracking], func(s int64) bool { return s == seq })
+	if r.rows[tracking] = left; len(left) == 0 {
+		delete(r.rows, tracking)
 	}
 }
 
@@ -223,7 +222,7 @@ func (r *reported) of(ctx context.Context, j journal.Journal, c *conversation) (
 		}
 		for _, row := range rows {
 			if slices.ContainsFunc(row.Parts, inDoubt) && !isAuto(row) {
-				r.add(row)
+				r.add(row.Lane.TrackingID, row.Seq)
 			}
 		}
 	}
@@ -242,14 +241,14 @@ func (g *Gateway) settleLate(ctx context.Context, c *conversation, n connectors.
 		i := partIndex(row.ID, n.PartID, len(row.Parts))
 		switch {
 		case errors.Is(rowErr, journal.ErrNotFound):
-			c.ch.reported.remove(journal.Row{Seq: seq, Entry: journal.Entry{Lane: journal.Lane{TrackingID: c.tracking}}})
+			c.ch.reported.remove(c.tracking, seq)
 		case rowErr != nil:
 			return rowErr
 		case row.State == journal.Dead && i >= 0 && inDoubt(row.Parts[i]):
 			if err := g.tellLate(ctx, c, row, i, n.Finding); err != nil {
 				return err
 			}
-			c.ch.reported.remove(row)
+			c.ch.reported.remove(c.tracking, seq)
 		}
 	}
 	return err
@@ -269,8 +268,7 @@ func (g *Gateway) tellLate(ctx context.Context, c *conversation, row journal.Row
 	}
 	c.ch.metrics.reconciled(f.Fate)
 	g.steps.tell(stepNobodyKnows+stepKind(f.Fate), row.Entry)
-	c.ch.log.Info("learned what became of a send that was reported as unknown",
-		"id", simprot.LogEventID(c.tracking, row.ID), "conversation", simprot.LogID(c.tracking), "part", i+1, "fate", f.Fate.String())
+	c.partLog(row.ID, i).Info("learned what became of a send that was reported as unknown", "fate", f.Fate.String())
 	return g.tell(ctx, c, "settled:"+partID(row.ID, i), text, confirm)
 }
 

@@ -10,7 +10,6 @@ import (
 	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
-	"servicelink/simprot"
 )
 
 // A send of unknown outcome is asked about before it is repeated or reported:
@@ -72,8 +71,7 @@ func (g *Gateway) unknownFate(ctx context.Context, d *delivery, i int, se *conne
 	d.row.fate(i, f)
 	d.c.ch.metrics.reconciled(f.Fate)
 	if f.Fate != connectors.FateUnknown {
-		d.c.ch.log.Info("found out what became of a send", "id", simprot.LogEventID(d.c.tracking, d.row.ID),
-			"conversation", simprot.LogID(d.c.tracking), "part", i+1, "fate", f.Fate.String())
+		d.c.partLog(d.row.ID, i).Info("found out what became of a send", "fate", f.Fate.String())
 	}
 	switch f.Fate {
 	case connectors.FateSent, connectors.FateNotSent:
@@ -164,8 +162,7 @@ func (g *Gateway) ask1(ctx context.Context, r connectors.Reconciler, d *delivery
 		return f, 0
 	}
 	se := connectors.AsSendError(err)
-	d.c.ch.log.Warn("cannot ask what became of a send", "id", simprot.LogEventID(d.c.tracking, d.row.ID),
-		"conversation", simprot.LogID(d.c.tracking), "part", i+1, "reason", string(se.Reason), "code", se.Code)
+	d.c.partLog(d.row.ID, i).Warn("cannot ask what became of a send", "reason", string(se.Reason), "code", se.Code)
 	return connectors.Finding{}, se.RetryAfter
 }
 

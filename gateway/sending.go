@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -343,12 +344,16 @@ func (g *Gateway) record(d *delivery, i int, p journal.Part) {
 	})
 }
 
+// partLog is for lines about a part of a message.
+func (c *conversation) partLog(id string, i int) *slog.Logger {
+	return c.ch.log.With("id", simprot.LogEventID(c.tracking, id), "conversation", simprot.LogID(c.tracking), "part", i+1)
+}
+
 // failed deals with one failed attempt: it waits and lets the caller go on, or
 // gives the verdict.
 func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors.SendError) verdict {
 	ch := d.c.ch
-	ch.log.Warn("send failed", "id", simprot.LogEventID(d.c.tracking, d.row.ID), "conversation", simprot.LogID(d.c.tracking), "part", i+1,
-		"outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
+	d.c.partLog(d.row.ID, i).Warn("send failed", "outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
 	switch se.Outcome {
 	case connectors.Rejected:
 		p := journal.Part{State: journal.PartRejected, Reason: string(se.Reason)}
@@ -414,7 +419,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	c.mu.Unlock()
 	c.ch.finished(d.row.Row, v.state, string(v.reason))
 	if v.state == journal.Dead && !d.content.Auto && slices.ContainsFunc(parts, inDoubt) {
-		c.ch.reported.add(d.row.Row)
+		c.ch.reported.add(c.tracking, d.row.Seq)
 	}
 	if v.state == journal.Done && !d.content.Auto {
 		d.row.confirms(c)
