@@ -192,6 +192,9 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 			return v, err // while the core takes no chats the next look waits at the gate
 		}
 	}
+	if it.sends == 0 && c.wasShown(it.row.ID) {
+		return shownNow, nil // the resync's question was answered since the doubt was cleared
+	}
 	return g.sayIn(ctx, c, s, it, rests)
 }
 
