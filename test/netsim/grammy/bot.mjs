@@ -60,9 +60,13 @@ bot.on("message_reaction", (ctx) => say("reaction", { emoji: ctx.reactions().emo
 bot.on("my_chat_member", (ctx) => say("member", { status: ctx.myChatMember.new_chat_member.status }));
 bot.catch((error) => say("error", { text: String(error.error ?? error) }));
 
-process.once("SIGTERM", () => bot.stop());
+// start ends as soon as its poll does; stop ends when what was handled is
+// confirmed, and that is what "stopped" says.
+let stopped;
+process.once("SIGTERM", () => { stopped = bot.stop(); });
 await bot.start({
   allowed_updates: ["message", "edited_message", "callback_query", "message_reaction", "my_chat_member"],
   onStart: (me) => say("started", { username: me.username }),
 });
+await stopped;
 say("stopped");
