@@ -230,9 +230,24 @@ func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now ti
 		if len(l.asked) < manyAsked {
 			return
 		}
+		l.keepLatest()
 	}
 	l.notBefore = later(l.notBefore, until)
 	l.account.slow(now)
+}
+
+// keepLatest keeps as many in asked as it takes to know that they are many.
+// l.mu is held.
+func (l *limits) keepLatest() {
+	for len(l.asked) > manyAsked {
+		first := ""
+		for key, until := range l.asked {
+			if first == "" || until.Before(l.asked[first]) {
+				first = key
+			}
+		}
+		delete(l.asked, first)
+	}
 }
 
 func later(a, b time.Time) time.Time {

@@ -162,12 +162,12 @@ var stepWords = map[stepKind][2]string{
 func told(r stepRecord, row *journal.Row, again bool) Step {
 	words := stepWords[r.kind]
 	s := Step{
-		At: time.Unix(0, r.at), Kind: words[0], What: words[1], Part: int(r.part), Reason: string(r.reason),
+		At: time.Unix(0, r.at), Kind: words[0], What: words[1], Part: int(r.part), Reason: string(r.reason.reason()),
 		Code: string(bytes.TrimRight(r.code[:], "\x00")),
 	}
 	switch r.kind {
 	case stepPaused:
-		if r.reason == "" {
+		if r.reason == 0 {
 			s.What = "waits: an operator has paused the channel"
 		}
 	case stepSent, stepWasSent:

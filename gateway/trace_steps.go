@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // one, so that it can always be told what it waits for. No step holds content.
 
 const (
-	stepsHeld  = 1 << 16 // steps in memory, 64 bytes each
+	stepsHeld  = 1 << 16 // steps in memory, 48 bytes each
 	stepShards = 16      // so that lanes do not wait for each other
 )
 
@@ -69,17 +70,31 @@ const (
 	stepUntold      // out: the core is away and cannot be told
 )
 
-// stepRecord is one step. Its reason is of the closed list, so that no memory
-// hangs on it.
+// stepRecord is one step. It holds no pointer, so that the garbage collector
+// need not look through the rings.
 type stepRecord struct {
 	key    uint64
-	at     int64 // Unix nanoseconds, as is until
-	until  int64 // what it waits for comes then; 0 = nobody knows
-	reason connectors.Reason
+	at     int64    // Unix nanoseconds, as is until
+	until  int64    // what it waits for comes then; 0 = nobody knows
 	code   [14]byte // the network's own, as much of it as fits
+	reason stepReason
 	part   uint8    // from 1; 255 = that or a later one
 	result connectors.Outcome
 	kind   stepKind
+}
+
+// stepReason is the place of a send's Reason in the closed list, from 1; 0 = none.
+type stepReason uint8
+
+func numberOf(r connectors.Reason) stepReason {
+	return stepReason(slices.Index(connectors.SendReasons, r) + 1) //nolint:gosec // the list is short
+}
+
+func (n stepReason) reason() connectors.Reason {
+	if n == 0 {
+		return ""
+	}
+	return connectors.SendReasons[n-1]
 }
 
 // steps holds the newest steps.
@@ -246,7 +261,7 @@ func (h *held) step(kind stepKind) { h.note(stepRecord{kind: kind}) }
 
 // waits notes a step whose end is known, and its reason.
 func (h *held) waits(kind stepKind, d time.Duration, why connectors.Reason) {
-	h.note(stepRecord{kind: kind, until: time.Now().Add(d).UnixNano(), reason: why})
+	h.note(stepRecord{kind: kind, until: time.Now().Add(d).UnixNano(), reason: numberOf(why)})
 }
 
 // note keeps a step, unless it is none. Rows that tests make have no steps.
@@ -277,7 +292,7 @@ func (h *held) outcome(i int, err error) {
 	r := stepRecord{kind: stepSent, part: partNumber(i)}
 	if err != nil {
 		se := connectors.AsSendError(err)
-		r.kind, r.result, r.reason = stepFailed, se.Outcome, se.Reason
+		r.kind, r.result, r.reason = stepFailed, se.Outcome, numberOf(se.Reason)
 		copy(r.code[:], se.Code)
 	}
 	h.note(r)

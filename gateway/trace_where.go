@@ -170,8 +170,8 @@ func (g *Gateway) sendWaits(c *conversation, h *held, last stepRecord, n Now) No
 		if c.ch.limits.paused() {
 			return c.ch.limitWaits(g.pauses.since(h.Lane.Channel), last, n)
 		}
-		n.Waits = "waits before the next attempt, since the last one failed (" + string(last.reason) + ")"
-		n.Hint = sendHints(last.reason)
+		n.Waits = "waits before the next attempt, since the last one failed (" + string(last.reason.reason()) + ")"
+		n.Hint = sendHints(last.reason.reason())
 	case stepAttempt:
 		n.Waits = "is with the network: its answer has not come"
 		n.Hint = "an attempt ends after " + sendTimeout.String() + ", one with a file after " + fileSendTimeout.String()
@@ -228,13 +228,13 @@ func (l *limits) obstacle(to connectors.Address) stepRecord {
 	defer l.mu.Unlock()
 	now := time.Now()
 	if se := cmp.Or(l.held, l.refused); se != nil {
-		return stepRecord{kind: stepPaused, reason: se.Reason}
+		return stepRecord{kind: stepPaused, reason: numberOf(se.Reason)}
 	}
 	if l.pausedFor != nil && l.nextTrial.After(now) {
-		return stepRecord{kind: stepPaused, reason: l.pausedFor.Reason, until: l.nextTrial.UnixNano()}
+		return stepRecord{kind: stepPaused, reason: numberOf(l.pausedFor.Reason), until: l.nextTrial.UnixNano()}
 	}
 	if until := l.patience(to); until.After(now) {
-		return stepRecord{kind: stepPatience, reason: connectors.ReasonRate, until: until.UnixNano()}
+		return stepRecord{kind: stepPatience, reason: numberOf(connectors.ReasonRate), until: until.UnixNano()}
 	}
 	wait := l.account.turn(now)
 	key, _ := l.named(to)
