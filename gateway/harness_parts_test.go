@@ -97,8 +97,10 @@ type disk struct {
 	age      time.Duration
 	// unread is how often the pending lanes cannot be read.
 	unread atomic.Int64
-	mu     sync.Mutex
-	sink   func([]journal.Row)
+	// seek is how long it takes to find a lane's rows.
+	seek atomic.Int64
+	mu   sync.Mutex
+	sink func([]journal.Row)
 }
 
 func newDisk() *disk {
@@ -215,6 +217,10 @@ func (c *cutJournal) Refill(l journal.Lane, n int, fn func([]journal.Row, bool, 
 	}
 	if c.dead.Load() {
 		go fn(nil, false, journal.ErrAway)
+		return
+	}
+	if d := time.Duration(c.d.seek.Load()); d > 0 {
+		time.AfterFunc(d, func() { c.Journal.Refill(l, n, fn) })
 		return
 	}
 	c.Journal.Refill(l, n, fn)

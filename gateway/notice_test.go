@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"servicelink/connectors"
-	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
 
@@ -120,7 +119,7 @@ func TestNoticeBeforeTheRowIsRead(t *testing.T) {
 		h.waits(time.Second)
 		h.crash()
 		h.net.block = nil
-		h.late(simprot.CodeChatStatusAsk, 1, 3*time.Second) // no send before the core has answered
+		h.disk.seek.Store(int64(3 * time.Second))
 		h.start()
 		c := h.gw.convs.get(h.gw.channel(testChannel), "anna|fake")
 		c.mu.Lock()
