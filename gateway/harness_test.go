@@ -96,13 +96,15 @@ func inHouse(t *testing.T, test func(h *house), options ...houseOption) {
 		served := make(chan error, 1)
 		go func() { served <- h.core.Serve(coreCtx, h.door) }()
 		h.start()
+		defer func() { // a test that gives up ends alone, not with the whole package
+			h.stop()
+			h.balanced()
+			stopCore()
+			<-served
+			_ = h.core.Close()
+			h.disk.Close()
+		}()
 		test(h)
-		h.stop()
-		h.balanced()
-		stopCore()
-		<-served
-		_ = h.core.Close()
-		h.disk.Close()
 	})
 }
 
