@@ -29,21 +29,30 @@ func newPipeListener() *pipeListener {
 }
 
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if l.away.Load() {
+	ours, theirs := net.Pipe()
+	if !l.lists(ours, theirs) {
 		return nil, errors.New("core is away")
 	}
-	ours, theirs := net.Pipe()
 	select {
 	case l.conns <- theirs:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.open = append(l.open, ours, theirs)
 		return ours, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// lists has breakAll know a connection, unless the core is away: who makes it be
+// away and then breaks all leaves none behind.
+func (l *pipeListener) lists(ours, theirs net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away.Load() {
+		return false
+	}
+	l.open = append(l.open, ours, theirs)
+	return true
 }
 
 // breakAll cuts every connection.

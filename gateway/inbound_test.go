@@ -31,8 +31,8 @@ func TestMessageReachesTheCoreOnce(t *testing.T) {
 
 func TestLaneFallsBehindAndKeepsTheOrder(t *testing.T) {
 	inHouse(t, func(h *house) {
-		h.door.breakAll()
 		h.door.away.Store(true) // everything piles up
+		h.door.breakAll()
 		for i := 1; i <= 5*inLaneLimit; i++ {
 			h.writes("anna", i)
 		}
@@ -257,8 +257,8 @@ func TestAddressOverItsLimitIsDead(t *testing.T) {
 
 func TestVolatileJournalWaitsForTheEcho(t *testing.T) {
 	inHouse(t, func(h *house) {
-		h.door.breakAll()
 		h.door.away.Store(true)
+		h.door.breakAll()
 		ctx, cancel := context.WithTimeout(h.Context(), 10*time.Second)
 		defer cancel()
 		in := inbox{h.gw, h.gw.channel(testChannel)}

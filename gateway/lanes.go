@@ -86,7 +86,7 @@ func (l *laneState) holds(seq int64) bool {
 	return slices.ContainsFunc(l.rows, func(h *held) bool { return h.Seq == seq })
 }
 
-// onCommit is the journal's hand-over: it runs on the writer's goroutine and
+// onCommit is the journal's hand-over: it runs on a goroutine of the journal's and
 // must not wait.
 func (g *Gateway) onCommit(rows []journal.Row) {
 	for i := range rows {

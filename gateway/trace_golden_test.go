@@ -334,6 +334,7 @@ func TestTimelineOut(t *testing.T) {
 			h.start()
 			h.waits(15 * time.Second)
 			h.says("anna", "one")
+			h.waits(time.Second)
 			id := h.says("anna", "two")
 			h.waits(4 * time.Second)
 			h.trace("while others use up the rate", id)

@@ -78,7 +78,7 @@ type stepRecord struct {
 	until  int64    // what it waits for comes then; 0 = nobody knows
 	code   [14]byte // the network's own, as much of it as fits
 	reason stepReason
-	part   uint8    // from 1; 255 = that or a later one
+	part   uint8 // from 1; 255 = that or a later one
 	result connectors.Outcome
 	kind   stepKind
 }

@@ -8,16 +8,17 @@
 //  2. An entry is unique by (Channel, Direction, TrackingID, ID, TextHash). A
 //     repeat is a success; its verdict is Repeat, given only once the row it
 //     repeats is committed.
-//  3. The writer, not the caller, hands rows over: Options.OnCommit is called
-//     on the writer's goroutine after the commit, in commit order, before any
+//  3. The journal, not the caller, hands rows over: Options.OnCommit is called
+//     on one goroutine of its own after the commit, in commit order, before any
 //     Accept of the batch returns. It gets every new pending row, and for a
 //     repeat the pending row it repeats (Row.Repeat set). A cancelled caller
 //     changes nothing. OnCommit must not block and must not wait for the journal.
 //     The change that finishes a repeated row may still be in the queue: a lane
 //     that does not hold the row asks Refill, it does not take the row itself.
 //  4. Everything that writes, and Refill, goes through one queue and happens in
-//     the order of the calls. So a Refill sees every Apply called before it,
-//     and no commit slips between its query and its callback.
+//     the order of the calls, and is told in this order. So a Refill sees every
+//     Apply called before it, and no hand-over slips between its query and its
+//     callback.
 //  5. Ledger counters change in the same transaction as the rows:
 //     accepted + requeued = done + dead + pending, per channel and direction,
 //     at every moment. done and dead count transitions, they never fall.
@@ -268,14 +269,14 @@ type Journal interface {
 	// was taken, send again later. The entries belong to the journal from then
 	// on, their content included.
 	Accept(ctx context.Context, entries ...Entry) ([]Verdict, error)
-	// Submit is Accept without waiting; done is called on the writer's
-	// goroutine after OnCommit and must not block.
+	// Submit is Accept without waiting; done is called on OnCommit's
+	// goroutine after it and must not block.
 	Submit(entries []Entry, done func([]Verdict, error))
 	// Apply queues changes; nobody waits for their commit.
 	Apply(changes ...Change)
 	// Commit is Apply, and waits until the changes are durable.
 	Commit(ctx context.Context, changes ...Change) error
-	// Refill calls fn on the writer's goroutine with the lane's first pending
+	// Refill calls fn on OnCommit's goroutine with the lane's first pending
 	// rows in order of sequence, at most limit; more tells that there are
 	// further ones.
 	Refill(lane Lane, limit int, fn func(rows []Row, more bool, err error))

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,19 +24,24 @@ const (
 // and the writer is the narrowest place of the whole gateway. Whoever reads
 // rows or changes them otherwise within the transaction flushes first.
 type batch struct {
-	fresh    []any // columns of rows to insert
-	done     []any // attempts, ended_at, then the rows' Seq
-	attempts int   // of all that are done
+	plain, full bulk  // rows to insert
+	done        []any // attempts, ended_at, then the rows' Seq
+	attempts    int   // of all that are done
 
-	insert, insertMany, finishMany *stmt
-	finish                         *stmt
+	finish, finishMany *stmt
+}
+
+// bulk gathers rows of one shape to insert.
+type bulk struct {
+	columns   int
+	rows      []any
+	one, many *stmt // one row, insertMany
 }
 
 func (b *batch) prepare(c *conn) {
 	const into = "INSERT INTO message (" + insertColumns + ") VALUES "
-	row := "(" + list(columnCount) + ")"
-	b.insert = c.prepare(into + row)
-	b.insertMany = c.prepare(into + strings.Repeat(row+", ", insertMany-1) + row)
+	b.full.prepare(c, into, "("+list(columnCount)+")")
+	b.plain.prepare(c, into, "(?, ?, 1, ?, NULL, ?, 0, 0, NULL, ?, ?, ?, NULL, NULL, ?)")
 	const finish = "UPDATE message SET state = 3, attempts = ?, ended_at = ?, next_at = NULL, strikes = 0, reason = NULL, hint = NULL WHERE seq "
 	b.finish = c.prepare(finish + "= ? AND state < 3")
 	b.finishMany = c.prepare(finish + "IN (" + list(finishMany) + ") AND state < 3")
@@ -44,19 +50,60 @@ func (b *batch) prepare(c *conn) {
 // list is n parameters.
 func list(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// add takes a new row.
+func (b *bulk) prepare(c *conn, into, row string) {
+	b.columns = strings.Count(row, "?")
+	b.one = c.prepare(into + row)
+	b.many = c.prepare(into + strings.Repeat(row+", ", insertMany-1) + row)
+}
+
+func (b *bulk) add(row ...any) error {
+	b.rows = append(b.rows, row...)
+	if len(b.rows) < insertMany*b.columns {
+		return nil
+	}
+	return b.flush()
+}
+
+func (b *bulk) flush() error {
+	rows := b.rows
+	defer b.drop()
+	if len(rows) == insertMany*b.columns {
+		_, err := b.many.exec(rows...)
+		return err
+	}
+	for ; len(rows) > 0; rows = rows[b.columns:] {
+		if _, err := b.one.exec(rows[:b.columns]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bulk) drop() {
+	clear(b.rows)
+	b.rows = b.rows[:0]
+}
+
+// add takes a new row. A parameter costs about as much as a column, so customers'
+// events, nearly all that is new in a crowd, have few.
 func (b *batch) add(r *journal.Row, lane int64) error {
 	var content any
 	if len(r.Content) > 0 {
 		content = r.Content
 	}
-	b.fresh = append(b.fresh, r.Seq, lane, int64(r.State), r.AcceptedAt.UnixMicro(), moment(r.EndedAt), r.ID,
+	if plain(r) {
+		return b.plain.add(r.Seq, lane, r.AcceptedAt.UnixMicro(), r.ID,
+			text(r.BaseChat), int64(r.BaseCounter), moment(r.SentAt), content)
+	}
+	return b.full.add(r.Seq, lane, int64(r.State), r.AcceptedAt.UnixMicro(), moment(r.EndedAt), r.ID,
 		int64(r.TextHash), int64(r.Counter), text(r.ChatID), text(r.BaseChat), int64(r.BaseCounter),
 		moment(r.SentAt), moment(r.Deadline), text(r.Reason), content)
-	if len(b.fresh) < insertMany*columnCount {
-		return nil
-	}
-	return b.flushFresh()
+}
+
+// plain: only the parameters of batch.plain say anything.
+func plain(r *journal.Row) bool {
+	return r.State == journal.Accepted && r.EndedAt.IsZero() && r.TextHash == 0 && r.Counter == 0 &&
+		r.ChatID == "" && r.Deadline.IsZero() && r.Reason == ""
 }
 
 // end takes a row that is known to be pending, and done now.
@@ -79,25 +126,10 @@ func (b *batch) end(seq int64, attempts int, now time.Time) error {
 
 // flush writes what was gathered.
 func (b *batch) flush() error {
-	if err := b.flushFresh(); err != nil {
+	if err := errors.Join(b.plain.flush(), b.full.flush()); err != nil {
 		return err
 	}
 	return b.flushDone()
-}
-
-func (b *batch) flushFresh() error {
-	rows := b.fresh
-	defer b.dropFresh()
-	if len(rows) == insertMany*columnCount {
-		_, err := b.insertMany.exec(rows...)
-		return err
-	}
-	for ; len(rows) > 0; rows = rows[columnCount:] {
-		if _, err := b.insert.exec(rows[:columnCount]...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (b *batch) flushDone() error {
@@ -127,12 +159,8 @@ func ended(n int64, want int, err error) error {
 	return err
 }
 
-func (b *batch) dropFresh() {
-	clear(b.fresh)
-	b.fresh = b.fresh[:0]
-}
-
 func (b *batch) rolledBack() {
-	b.dropFresh()
+	b.plain.drop()
+	b.full.drop()
 	b.done = b.done[:0]
 }

@@ -83,5 +83,5 @@ func (w *Writer) doAlone(s *step) {
 	} else if s.res.wiping, s.res.err = w.store.Wipe(); s.res.err != nil {
 		s.res.err = w.awayError(s.res.err)
 	}
-	s.finish()
+	w.tell(s.finish)
 }

@@ -2,6 +2,8 @@ package writer
 
 import (
 	"errors"
+	"runtime"
+	"slices"
 
 	"servicelink/gateway/journal"
 )
@@ -11,12 +13,13 @@ type group struct {
 	steps   []*step
 	rows    []journal.Row
 	repeats int
+	open    bool // others may join until it is committed
 }
 
 // doGroup writes steps in one transaction and tells who waits. What was kept is
 // written before, in groups of its own; as long as it cannot be, nothing else
-// is tried.
-func (w *Writer) doGroup(steps []*step) {
+// is tried. When the steps are the last that wait, others may join them.
+func (w *Writer) doGroup(steps []*step, last bool) {
 	if err := w.writeKept(); err != nil {
 		w.away(steps, err)
 		return
@@ -25,8 +28,10 @@ func (w *Writer) doGroup(steps []*step) {
 		return
 	}
 	full := w.store.Full()
-	g := &group{steps: steps}
+	// A copy: the space of steps is used anew while these are told.
+	g := &group{steps: slices.Clone(steps), open: last && w.latest >= crowd}
 	err := w.try(g, full)
+	steps, w.latest = g.steps, len(g.steps)
 	if err == nil {
 		w.finish(g)
 		return
@@ -77,10 +82,15 @@ func (w *Writer) try(g *group, full error) error {
 	if err := w.store.Begin(); err != nil {
 		return err
 	}
-	for _, s := range g.steps {
-		if err := w.do(g, s, full); err != nil {
-			w.store.Rollback()
-			return err
+	for done := 0; ; {
+		for ; done < len(g.steps); done++ {
+			if err := w.do(g, g.steps[done], full); err != nil {
+				w.store.Rollback()
+				return err
+			}
+		}
+		if !g.open || !w.join(g) {
+			break
 		}
 	}
 	if err := w.store.Commit(); err != nil {
@@ -88,6 +98,28 @@ func (w *Writer) try(g *group, full error) error {
 		return err
 	}
 	return nil
+}
+
+// join lets company come to an open group and reports whether any came. The
+// callers that the latest group set free return with their next entry a moment
+// later: the more share a transaction, the less of its fixed cost each has to
+// bear, and what they bring is written while others are still on their way.
+func (w *Writer) join(g *group) bool {
+	room := groupLimit
+	for _, s := range g.steps {
+		room -= s.weight()
+	}
+	before := len(g.steps)
+	for range patience {
+		// Who can run may be about to call. Nothing is waited for: a driver may
+		// hold a lock from Begin to Commit.
+		runtime.Gosched()
+		var end bool
+		if g.steps, end = w.queue.join(g.steps, room); len(g.steps) > before || end {
+			break
+		}
+	}
+	return len(g.steps) > before
 }
 
 func (w *Writer) do(g *group, s *step, full error) error {
@@ -184,12 +216,12 @@ func (w *Writer) finish(g *group) {
 	if g.repeats > 0 {
 		g.dropFinished()
 	}
-	if len(g.rows) > 0 {
-		w.onCommit(g.rows)
-	}
-	for _, s := range g.steps {
-		s.finish()
-	}
+	w.tell(func() {
+		w.onCommitRows(g.rows)
+		for _, s := range g.steps {
+			s.finish()
+		}
+	})
 }
 
 // dropFinished takes out repeats of rows that a later step of the same group
@@ -221,6 +253,6 @@ func (w *Writer) away(steps []*step, cause error) {
 			continue
 		}
 		s.res = result{err: cause}
-		s.finish()
+		w.tell(s.finish)
 	}
 }

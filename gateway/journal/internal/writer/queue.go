@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ type step struct {
 	since   time.Time // pause; zero = no more
 	erasure *Erasure  // forget
 	refill  func([]journal.Row, bool, error)
-	// done hears the outcome on the writer's goroutine; nil = nobody asked.
+	// done hears the outcome (Writer.tell); nil = nobody asked.
 	done func(*result)
 
 	res result
@@ -129,6 +130,25 @@ func (q *queue) take(buf []*step) (steps []*step, closed bool) {
 		q.late.Stop()
 	}
 	return steps, q.closed
+}
+
+// join moves what waits and fits to the end of steps. end tells that no more can
+// join: what waits must wait for another group, or the queue is closed.
+func (q *queue) join(steps []*step, room int) (_ []*step, end bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := fitting(q.steps, room)
+	steps = append(steps, q.steps[:n]...)
+	q.steps = slices.Delete(q.steps, 0, n)
+	if q.closed || len(q.steps) > 0 {
+		q.signal() // it may have been heard already
+		return steps, true
+	}
+	q.called = false
+	if q.late != nil {
+		q.late.Stop()
+	}
+	return steps, false
 }
 
 func (q *queue) close() {

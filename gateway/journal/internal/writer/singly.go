@@ -57,7 +57,7 @@ func (w *Writer) acceptSingly(g *group, s *step) error {
 		}
 		if err != nil {
 			// Entries before this one are committed: their repeats are known.
-			w.onCommitRows(rows)
+			w.tell(func() { w.onCommitRows(rows) })
 			return err
 		}
 		verdicts = append(verdicts, one.steps[0].res.verdicts...)

@@ -16,9 +16,10 @@ const (
 	// groupLimit is how many entries and changes share a transaction: enough
 	// to spread one fsync, few enough that nobody waits long for the others.
 	groupLimit = 256
-	// A group of at least crowd steps makes the next one wait gatherTime.
-	crowd      = 16
-	gatherTime = time.Millisecond
+	// After a group of at least crowd steps the next one stays open until nobody
+	// comes though all others were let run so often.
+	crowd    = 16
+	patience = 4
 	// While writing fails it is tried again after retryFirst, doubling up to
 	// retryLast, and at once whenever somebody calls.
 	retryFirst = 100 * time.Millisecond
@@ -30,21 +31,24 @@ type Writer struct {
 	store    Store
 	onCommit func([]journal.Row)
 	queue    *queue
+	telling  chan func() // in order; see tell
 	ended    chan struct{}
 	closing  sync.Once
 	closeErr error
 	health   atomic.Pointer[error]
 
 	// Below: the writer's goroutine only.
-	kept  []*step // changes that wait for the storage to come back
-	retry time.Duration
+	kept   []*step // changes that wait for the storage to come back
+	retry  time.Duration
+	latest int // steps of the latest group
 }
 
 // Start runs a writer on store, which it owns from then on.
 func Start(store Store, onCommit func([]journal.Row)) *Writer {
-	w := &Writer{store: store, onCommit: onCommit, queue: newQueue(), ended: make(chan struct{})}
+	w := &Writer{store: store, onCommit: onCommit, queue: newQueue(), telling: make(chan func(), 1), ended: make(chan struct{})}
 	w.setHealth(store.Full())
 	go w.run()
+	go w.tells()
 	return w
 }
 
@@ -154,9 +158,22 @@ func (w *Writer) Close() error {
 	return w.closeErr
 }
 
+// tell has f called after all that was told before. What came of a group is told
+// while the next one is written: telling takes a sixth of the time, and the
+// writer is the narrowest place.
+func (w *Writer) tell(f func()) { w.telling <- f }
+
+// tells is the goroutine that tells; it ends after the writer's.
+func (w *Writer) tells() {
+	defer close(w.ended)
+	for f := range w.telling {
+		f()
+	}
+}
+
 // run is the writer's goroutine; it ends when the queue is closed and empty.
 func (w *Writer) run() {
-	defer close(w.ended)
+	defer close(w.telling)
 	timer := time.NewTimer(retryFirst)
 	timer.Stop()
 	defer timer.Stop()
@@ -168,7 +185,7 @@ func (w *Writer) run() {
 		case <-timer.C:
 			w.tryAgain()
 		}
-		w.gather(len(spare))
+		runtime.Gosched() // who is about to call shall not be too late
 		steps, closed := w.queue.take(spare)
 		w.work(steps)
 		clear(steps)
@@ -178,17 +195,6 @@ func (w *Writer) run() {
 			return
 		}
 	}
-}
-
-// gather lets company come before a group is taken. The callers that the latest
-// group set free return with their next entry a moment later: the more there
-// were, the more a short wait saves of a transaction's fixed cost.
-func (w *Writer) gather(latest int) {
-	if latest < crowd {
-		runtime.Gosched()
-		return
-	}
-	<-time.After(gatherTime)
 }
 
 // setTimer wakes the writer while something is wrong that time may heal.
@@ -212,14 +218,17 @@ func (w *Writer) work(steps []*step) {
 			continue
 		}
 		n := w.fit(steps)
-		w.doGroup(steps[:n])
+		w.doGroup(steps[:n:n], n == len(steps))
 		steps = steps[n:]
 	}
 }
 
 // fit is how many of the steps make the next group.
-func (w *Writer) fit(steps []*step) int {
-	n, room := 0, groupLimit
+func (w *Writer) fit(steps []*step) int { return fitting(steps, groupLimit) }
+
+// fitting is how many steps fit into what is left of a group's room.
+func fitting(steps []*step, room int) int {
+	n := 0
 	for n < len(steps) && room > 0 && !steps[n].kind.alone() {
 		room -= steps[n].weight()
 		n++
@@ -234,7 +243,7 @@ func (w *Writer) doRefill(s *step) {
 		if s.res.err == nil {
 			s.res.err = journal.ErrAway
 		}
-		s.finish()
+		w.tell(s.finish)
 		return
 	}
 	rows, more, err := w.store.Pending(s.lane, s.limit)
@@ -244,7 +253,7 @@ func (w *Writer) doRefill(s *step) {
 			w.setHealth(full)
 		}
 	}
-	s.refill(rows, more, err)
+	w.tell(func() { s.refill(rows, more, err) })
 }
 
 // awayError makes an error that callers can name out of any error.
@@ -258,7 +267,7 @@ func (w *Writer) awayError(err error) error {
 // tryAgain writes what waits, or a probe, when nobody calls.
 func (w *Writer) tryAgain() {
 	if len(w.kept) > 0 {
-		w.doGroup(nil)
+		w.doGroup(nil, false)
 		return
 	}
 	if err := w.probe(); err != nil {
@@ -286,14 +295,14 @@ func (w *Writer) probe() error {
 // end writes what could not be written so far and closes the store.
 func (w *Writer) end() error {
 	if len(w.kept) > 0 {
-		w.doGroup(nil)
+		w.doGroup(nil, false)
 	}
 	var lost error
 	if n := len(w.kept); n > 0 {
 		lost = fmt.Errorf("%w: %d queued changes were not written: %w", journal.ErrAway, n, w.Health())
 		for _, s := range w.kept {
 			s.res.err = lost
-			s.finish()
+			w.tell(s.finish)
 		}
 		w.kept = nil
 	}
