@@ -141,8 +141,7 @@ func (q *queue) join(steps []*step, room int) (_ []*step, end bool) {
 	steps = append(steps, q.steps[:n]...)
 	q.steps = slices.Delete(q.steps, 0, n)
 	if q.closed || len(q.steps) > 0 {
-		q.signal() // it may have been heard already
-		return steps, true
+		return steps, true // the writer is still to hear of them: join takes no signal
 	}
 	q.called = false
 	if q.late != nil {
