@@ -75,15 +75,13 @@ func (g *Gateway) startIn(c *conversation) {
 // touched only after the last was echoed. Other lanes are never held up.
 func (g *Gateway) runIn(c *conversation) {
 	defer g.feed(c.ch, journal.In) // it leaves room behind
-	for {
-		row := g.nextIn(c)
-		if row == nil {
-			return
-		}
+	for row := g.nextIn(c); row != nil; {
 		g.deliverIn(c.ch.life.lanes, c, row)
-		// The scheduler runs who was woken last first: the echo's reader and a
-		// lane with a long backlog would keep a processor to themselves.
-		runtime.Gosched()
+		if row = g.nextIn(c); row != nil {
+			// The scheduler runs who was woken last first: the echo's reader and a
+			// lane with a long backlog would keep a processor to themselves.
+			runtime.Gosched()
+		}
 	}
 }
 
