@@ -23,8 +23,9 @@ const (
 	// each message: with 32, dialing took a sixth of a busy gateway's CPU.
 	idlePerHost = 256
 	// idleConnection is shorter than the usual 60 to 75 s of servers: a request on
-	// a connection the server is just closing would end as unknown.
-	idleConnection = 30 * time.Second
+	// a connection the server is just closing would end as unknown; and a thousand
+	// channels that start leave as many connections behind as it allows.
+	idleConnection = 15 * time.Second
 )
 
 // NewClient builds an HTTP client behind guard; nil = no guard, for addresses

@@ -39,7 +39,7 @@ const (
 var (
 	writerPragmas = []string{
 		"busy_timeout(100)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)", "secure_delete(ON)",
-		"wal_autocheckpoint(1000)", "journal_size_limit(16777216)", "cache_size(-32768)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(1000)", "journal_size_limit(16777216)", "cache_size(-16384)", "temp_store(MEMORY)",
 	}
 	readerPragmas = []string{"busy_timeout(1000)", "query_only(1)", "cache_size(-2048)", "temp_store(MEMORY)"}
 )
