@@ -193,8 +193,8 @@ func (w *world) checkDelivered(s *said) {
 		w.violate("delivered: %s arrived with more words than it has", s.mark)
 	case s.ended != nil && s.ended.State == journal.Dead:
 		w.checkDeadOut(s)
-	case sent == all:
-		if s.ended != nil && s.ended.State.Pending() && !slices.Contains(s.losses, w.life.gen) && s.ended.Seq > 0 && !w.excuseGone(s) {
+	case sent == all: // a row that went with its journal is stuck nowhere
+		if s.ended != nil && s.ended.State.Pending() && !slices.Contains(s.losses, s.gen) && s.ended.Seq > 0 && !w.excuseGone(s) {
 			w.violate("lane stuck: %s is %v", s.mark, s.ended.State)
 		}
 	case w.excuseGone(s):
