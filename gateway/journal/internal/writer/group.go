@@ -51,7 +51,7 @@ func (w *Writer) doGroup(steps []*step, last bool) {
 // storage is still away.
 func (w *Writer) writeKept() error {
 	for len(w.kept) > 0 {
-		n := w.fit(w.kept)
+		n := fitting(w.kept, groupLimit)
 		steps, rest := w.kept[:n:n], w.kept[n:]
 		g := &group{steps: steps}
 		err := w.try(g, nil)

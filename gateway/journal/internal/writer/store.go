@@ -1,7 +1,8 @@
 // Package writer is the part every driver of the journal shares: one queue, one
-// goroutine that works it off in groups, one transaction per group.
+// goroutine that works it off in groups, one transaction per group, and one that
+// tells what came of each group while the next is written.
 //
-// A driver brings a [Store], whose methods run on that goroutine alone. What
+// A driver brings a [Store], whose methods run on the first goroutine alone. What
 // may fail, in what order callers hear of it, and what is tried again is
 // decided here and nowhere else.
 package writer

@@ -217,14 +217,11 @@ func (w *Writer) work(steps []*step) {
 			steps = steps[1:]
 			continue
 		}
-		n := w.fit(steps)
-		w.doGroup(steps[:n:n], n == len(steps))
+		n := fitting(steps, groupLimit)
+		w.doGroup(steps[:n], n == len(steps))
 		steps = steps[n:]
 	}
 }
-
-// fit is how many of the steps make the next group.
-func (w *Writer) fit(steps []*step) int { return fitting(steps, groupLimit) }
 
 // fitting is how many steps fit into what is left of a group's room.
 func fitting(steps []*step, room int) int {
