@@ -112,14 +112,15 @@ func closedVerdict(err error) (verdict, error) {
 
 // prologue asks whether a chat can start. STATUS is asked beside it, so that no
 // round trip is added: the chat that ended may hold sentences nobody has seen
-// here, and once a new one is open STATUS no longer shows them.
+// here, and once a new one is open STATUS no longer shows them. No answer is used
+// again: since it was given, an agent may have begun a chat, spoken and closed it.
 func (g *Gateway) prologue(ctx context.Context, c *conversation, s *simprot.Session, it *inItem) (simprot.Signal, *answer, error) {
 	var (
 		a    *answer
 		aerr error
 		wg   sync.WaitGroup
 	)
-	wg.Go(func() { a, aerr = g.ask(ctx, c, s, 0) })
+	wg.Go(func() { a, aerr = g.ask(ctx, c, s, c.now()) })
 	resp, err := s.Request(ctx, c.service(it))
 	wg.Wait()
 	switch {

@@ -240,6 +240,31 @@ func TestSentenceOfAClosedChatIsNotHiddenByTheNext(t *testing.T) {
 	}
 }
 
+// TestChatBegunAndClosedUnseen: an agent begins a chat, speaks and closes it, and
+// the connection loses all of it. The customer's next message opens a chat of
+// its own, but not before STATUS has been asked anew: what it said a moment
+// earlier knows nothing of that chat.
+func TestChatBegunAndClosedUnseen(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		h.closes("anna")
+		h.door.breakAll()
+		h.waits(5 * time.Second) // STATUS said: closed, nothing more
+		news := 2                // of the beginning and of the end
+		h.fault(refcore.FaultLose, simprot.CodeChatStatus, news)
+		h.fault(refcore.FaultLose, simprot.CodeChatSentence, 1)
+		if _, err := h.core.Begin(h.address("anna"), "Anna"); err != nil {
+			t.Fatal(err)
+		}
+		h.says("anna", "unheard")
+		h.closes("anna")
+		h.writes("anna", 2)
+		h.waits(time.Minute)
+		h.wantGot("unheard")
+		h.wantShown("anna", 2)
+	}, oldJournal)
+}
+
 // TestGapShownByAnEcho: the customer's echo tells that a sentence was lost;
 // nobody waits for the next RESYNC.
 func TestGapShownByAnEcho(t *testing.T) {
