@@ -133,6 +133,7 @@ type Channel struct {
 	Culture    string        `yaml:"culture"`     // default "en"
 	Unknown    UnknownPolicy `yaml:"unknown"`     // default: the connector's
 	WhenClosed WhenClosed    `yaml:"when_closed"` // hold (default; memory journal: answer) | answer
+	Confirm    ConfirmWhen   `yaml:"confirm"`     // accepted (default) | delivered
 	// TechNotes passes the agent's side's tech notes (Model 2) to the customer. Default false.
 	TechNotes bool     `yaml:"tech_notes"`
 	Settings  Settings `yaml:"settings"`
@@ -155,6 +156,16 @@ type WhenClosed string
 const (
 	Hold   WhenClosed = "hold"
 	Answer WhenClosed = "answer"
+)
+
+// ConfirmWhen is when the core is told that the customer has a message.
+type ConfirmWhen string
+
+// The choices: when the network has taken it, or when the network reports that
+// the customer's device has it.
+const (
+	ConfirmAccepted  ConfirmWhen = "accepted"
+	ConfirmDelivered ConfirmWhen = "delivered"
 )
 
 // Bytes is a size, written "10GiB", "512MiB", "64KiB" or a plain number.

@@ -107,6 +107,9 @@ func (c *Config) fillChannels() {
 		if channel.Port == "" {
 			channel.Port = channel.Name
 		}
+		if channel.Confirm == "" {
+			channel.Confirm = ConfirmAccepted
+		}
 		if channel.WhenClosed == "" {
 			channel.WhenClosed = Hold
 			if c.Journal.Driver == "memory" {

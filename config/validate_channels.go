@@ -50,6 +50,7 @@ func (v *validator) channel(path string, channel *Channel) {
 	if channel.Unknown != "" {
 		oneOf(v, join(path, "unknown"), channel.Unknown, Resend, Report)
 	}
+	oneOf(v, join(path, "confirm"), channel.Confirm, ConfirmAccepted, ConfirmDelivered)
 	closed := join(path, "when_closed")
 	oneOf(v, closed, channel.WhenClosed, Hold, Answer)
 	if channel.WhenClosed == Hold && v.cfg.Journal.Driver == "memory" {

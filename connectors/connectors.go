@@ -35,6 +35,9 @@
 //     returns.
 //  12. A capability declared in Capabilities and not implemented by the
 //     matching optional interface refuses to start.
+//  13. What a network says later of a message of ours - an echo, a delivery
+//     report - comes as an event of KindNotice with the Part.Ref that went out
+//     with it. It may come twice, in any order, and before Send has returned.
 //
 // A new connector touches its own folder, its line in connectors/all (and the
 // import), one example configuration block and one changelog line; its tests a
@@ -66,6 +69,9 @@ type Dependencies struct {
 	Log    *slog.Logger  // never nil; carries channel and network
 	// MaxFile is the largest file the gateway passes on, in bytes; 0 = not told.
 	MaxFile int64
+	// PublicURL is public.url, without a slash at its end: what the network shall
+	// call is below it. Empty = not configured.
+	PublicURL string
 	// Transport replaces the network below the egress guard in tests. nil = TCP.
 	Transport http.RoundTripper
 }
@@ -119,9 +125,11 @@ type Inbox interface {
 
 // Optional interfaces, found by assertion and checked at start.
 type (
-	// Typer shows the customer that the agent is writing.
+	// Typer shows the customer that the agent is writing. answering is the
+	// Event.NetworkID of the customer's latest message, empty where this process
+	// knows of none: some networks want to be told what is being answered.
 	Typer interface {
-		Typing(ctx context.Context, to Address, typing bool) error
+		Typing(ctx context.Context, to Address, answering string, typing bool) error
 	}
 	// ReadMarker marks a customer's message as read at the network. networkID is
 	// the Event.NetworkID; of an event without one nothing is marked.
@@ -159,6 +167,22 @@ type (
 	RecipientRater interface {
 		RecipientRate(to Address) (key string, rate Rate)
 	}
+	// WindowOpener says by a template what may not be said as it is, because the
+	// reply window (Capabilities.ReplyWindow) is closed. ok is false where the
+	// configuration has no template for it; the part is then not sent. It is pure.
+	WindowOpener interface {
+		OpenWindow(part Part) (t Template, ok bool)
+	}
+	// Recoverer delivers what a webhook may have lost, for a Webhooker whose
+	// network gives up on a call soon and lists what it received.
+	Recoverer interface {
+		// Recover delivers what the network received for this channel from since
+		// until before until, oldest first, with the Event.IDs the webhook would
+		// have given. Most of it is known; nothing is shown twice for that. until is
+		// so far back that the webhook had its time, since never before the journal
+		// was made. An error is as a Runner's; what was delivered before it stays so.
+		Recover(ctx context.Context, since, until time.Time, in Inbox) error
+	}
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }
 )
@@ -180,6 +204,13 @@ type Capabilities struct {
 	ButtonPayload int
 	Typing        bool // implements Typer
 	ReadMark      bool // implements ReadMarker
+	Templates     bool // takes Part.Template; else the agent is told that there are none
+	// Reports: notices tell when a message was delivered (Notice.Status), so that
+	// a channel may say `confirm: delivered`.
+	Reports bool
+	// ReplyWindow is how long after the customer's latest message the network
+	// takes anything but templates; 0 = no such limit.
+	ReplyWindow time.Duration
 	// Unknown is what happens to a send whose fate is unknown when the channel
 	// does not say: resend only where the receiver drops a repeated id.
 	Unknown config.UnknownPolicy
@@ -200,6 +231,10 @@ const (
 	Characters TextUnit = iota // Unicode code points
 	UTF16Units
 	Bytes
+	// SMSSegments counts short messages: 160 characters of the GSM 03.38 alphabet,
+	// 153 each when there are several, characters of its extension taking two
+	// places; 70 and 67 UTF-16 units when one character is not in it.
+	SMSSegments
 )
 
 // Rate is a token bucket: PerSecond tokens a second, at most Burst saved.
@@ -217,10 +252,16 @@ type Address struct {
 // Part is one request to the network: what one Send carries.
 type Part struct {
 	// ID is stable over retries: the core's ID, then "<ID>#2", "<ID>#3", ...
-	ID      string
+	ID string
+	// Ref names this part among all of the conversation, printable and at most 100
+	// characters. A network that lets a message carry something (metadata, the
+	// address of its delivery reports) carries it, and it comes back in Notice.Ref.
+	Ref     string
 	To      Address
 	Text    string   // empty only beside a File
 	Buttons []Button // on the last part only
+	// Template is sent instead of a text of ours: Text, Buttons and File are empty.
+	Template *Template
 	// File is sent with this part, Text beside it as its caption.
 	File *OutFile
 	// ReplyTo is the network's id of the message this part answers: the
@@ -228,6 +269,13 @@ type Part struct {
 	// empty = none. On the first part only. One that does not exist, or is no id, is
 	// left out.
 	ReplyTo string
+}
+
+// Template is a message whose text the network keeps, and has approved where it
+// approves texts.
+type Template struct {
+	ID        string            // the network's
+	Variables map[string]string // by the name or number of the place
 }
 
 // OutFile is a file the agent sends.

@@ -65,10 +65,31 @@ type Finding struct {
 
 // Notice is what a network says by itself of a message that the gateway sent: an
 // echo of it, a delivery report. It settles a send whose outcome is unknown, and
-// does nothing where the outcome is known.
+// moves a message's delivery status forward; what says nothing new does nothing.
 type Notice struct {
-	// PartID is the Part.ID that went out with the message. What comes back without
+	// Ref is the Part.Ref that went out with the message. What comes back without
 	// it names no send, and is no Notice.
-	PartID string
+	Ref string
 	Finding
+	// Status is how far the message has come, where the network tells.
+	Status DeliveryStatus
+}
+
+// DeliveryStatus is how far a message of ours has come at its network. Of two
+// the later one counts, in whatever order they arrive; StatusFailed is final, but
+// for a message that the customer has.
+type DeliveryStatus uint8
+
+// The statuses, in the order in which they are passed through.
+const (
+	StatusNone      DeliveryStatus = iota // not told
+	StatusQueued                          // the network has it
+	StatusSent                            // it has left the network's queue
+	StatusFailed                          // given up: Finding.Failure says why
+	StatusDelivered                       // the customer's device has it
+	StatusRead                            // the customer has seen it
+)
+
+func (s DeliveryStatus) String() string {
+	return [...]string{"", "queued", "sent", "failed", "delivered", "read"}[s]
 }

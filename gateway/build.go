@@ -39,7 +39,7 @@ func (g *Gateway) buildChannels(cfg *config.Config, old *roster) (channels []*ch
 		}
 		ch := old.same(c, cfg.Egress)
 		if ch == nil {
-			if ch, err = g.buildChannel(c, cfg.Egress, d); err != nil {
+			if ch, err = g.buildChannel(c, cfg, d); err != nil {
 				problems = append(problems, asProblems(c, err)...)
 				continue
 			}
@@ -83,17 +83,18 @@ func (p proofs) claim(ch *channel) (other string) {
 	return p[key]
 }
 
-func (g *Gateway) buildChannel(cfg config.Channel, egress config.Egress, d connectors.Definition) (*channel, error) {
+func (g *Gateway) buildChannel(cfg config.Channel, all *config.Config, d connectors.Definition) (*channel, error) {
 	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
 	sum := cfg.Settings.Sum() // before New: what it reads a moment later is not older
 	conn, err := d.New(cfg, connectors.Dependencies{
-		Egress: egress, Log: log, MaxFile: g.media.limit, Transport: g.opts.Transport,
+		Egress: all.Egress, Log: log, MaxFile: g.media.limit, Transport: g.opts.Transport,
+		PublicURL: strings.TrimSuffix(all.Public.URL, "/"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	ch := &channel{
-		cfg: cfg, sum: sum, egress: egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, media: g.media, log: log,
+		cfg: cfg, sum: sum, egress: all.Egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, media: g.media, log: log,
 		gate: &gate{}, life: newLife(g.life), stopRunner: func() {},
 	}
 	if err := checkContract(conn); err != nil {

@@ -58,6 +58,8 @@ type conversation struct {
 	// gone: its channel is retired; it takes no rows any more.
 	gone     bool
 	lastUsed time.Time // last traffic
+	// latest is the network's id of the customer's latest message seen here.
+	latest string
 	// lookedUp is when somebody last got hold of it, Unix nanoseconds.
 	lookedUp atomic.Int64
 

@@ -342,6 +342,7 @@ type fakeNetwork struct {
 	sent   []connectors.Part
 	fail   func(n int, p connectors.Part) error // nth attempt; nil = accept
 	tried  int
+	refs   map[string]string // Part.Ref by Part.ID, of all attempts
 	typing []bool
 	path   string        // of the webhook, "" = /fake
 	block  chan struct{} // when set, Send waits for it
@@ -370,6 +371,10 @@ func (f *fakeNetwork) Capabilities() connectors.Capabilities {
 func (f *fakeNetwork) Send(ctx context.Context, p connectors.Part) (connectors.Receipt, error) {
 	f.mu.Lock()
 	f.tried++
+	if f.refs == nil {
+		f.refs = make(map[string]string)
+	}
+	f.refs[p.ID] = p.Ref
 	n, fail, block := f.tried, f.fail, f.block
 	f.mu.Unlock()
 	if block != nil {
@@ -390,13 +395,20 @@ func (f *fakeNetwork) Send(ctx context.Context, p connectors.Part) (connectors.R
 	return connectors.Receipt{NetworkID: fmt.Sprint("net-", len(f.sent))}, nil
 }
 
+// ref is the latest Ref a part came with, whatever became of it.
+func (f *fakeNetwork) ref(part string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refs[part]
+}
+
 // Address reads "NAME|fake".
 func (f *fakeNetwork) Address(trackingID string) (connectors.Address, bool) {
 	name, ok := strings.CutSuffix(trackingID, "|fake")
 	return connectors.Address{TrackingID: trackingID, RemoteAddress: name}, ok
 }
 
-func (f *fakeNetwork) Typing(_ context.Context, _ connectors.Address, on bool) error {
+func (f *fakeNetwork) Typing(_ context.Context, _ connectors.Address, _ string, on bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.typing = append(f.typing, on)

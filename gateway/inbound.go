@@ -115,6 +115,16 @@ func (g *Gateway) nextIn(c *conversation) *held {
 	}
 }
 
+// heard notes what the customer wrote last, for who answers it.
+func (c *conversation) heard(said content) {
+	if said.NetworkID == "" || said.Kind == string(connectors.KindEdit) || said.Kind == string(connectors.KindReaction) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.latest = said.NetworkID
+}
+
 // deliverIn brings one event to its end. It returns early only when the lanes
 // are stopped; the row stays pending then.
 func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
@@ -129,6 +139,7 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 		g.finishIn(c, it, verdict{journal.Dead, connectors.ReasonEncoding, "the journal's content cannot be read"})
 		return
 	}
+	c.heard(it.content)
 	row.turn()
 	for tries := 0; ctx.Err() == nil; {
 		v, err := g.tryIn(ctx, c, it)

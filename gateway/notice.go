@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ func (g *Gateway) takeNotices(ctx context.Context, ch *channel, events []connect
 		return events, nil
 	}
 	for _, ev := range events {
-		if !isNotice(ev) || ev.Notice == nil || ev.Notice.PartID == "" || ev.Notice.Fate == connectors.FateUnknown {
+		if !isNotice(ev) || ev.Notice == nil || ev.Notice.Ref == "" || ev.Notice.Fate == connectors.FateUnknown {
 			continue
 		}
 		if err := g.notice(ctx, g.convs.get(ch, ev.TrackingID), *ev.Notice); err != nil {
@@ -52,7 +53,7 @@ func (g *Gateway) notice(ctx context.Context, c *conversation, n connectors.Noti
 		if known {
 			return nil
 		}
-		if d == nil || !d.has(n.PartID) {
+		if d == nil || !d.has(n.Ref) {
 			return g.settleLate(ctx, c, n)
 		}
 		ended, err := g.hear(ctx, d, n)
@@ -90,7 +91,7 @@ func (g *Gateway) begin(ctx context.Context, d *delivery) {
 	c.out.notices = nil
 	c.mu.Unlock()
 	for _, n := range early {
-		if d.has(n.PartID) {
+		if d.has(n.Ref) {
 			_, _ = g.hear(ctx, d, n) // stopped: the same process hears no more
 		}
 	}
@@ -104,12 +105,18 @@ func (d *delivery) end() {
 	close(d.over)
 }
 
-func (d *delivery) has(part string) bool { return partIndex(d.row.ID, part, len(d.states)) >= 0 }
+func (d *delivery) has(ref string) bool { return partIndex(d.row.Row, ref, len(d.states)) >= 0 }
 
-// partIndex finds a row's part by its ID, -1 = it is none of its.
-func partIndex(row, part string, parts int) int {
+// partRef is connectors.Part.Ref: with the hash of the row's text, since a core may
+// use an ID again for another.
+func partRef(row journal.Row, i int) string {
+	return strconv.FormatUint(row.TextHash, 36) + "." + partID(row.ID, i)
+}
+
+// partIndex finds a row's part by its Ref, -1 = it is none of its.
+func partIndex(row journal.Row, ref string, parts int) int {
 	for i := range parts {
-		if partID(row, i) == part {
+		if partRef(row, i) == ref {
 			return i
 		}
 	}
@@ -119,7 +126,7 @@ func partIndex(row, part string, parts int) int {
 // hear settles a part by a notice. Of a request that is under way only that it
 // arrived is believed: anything else may be about an attempt before it.
 func (g *Gateway) hear(ctx context.Context, d *delivery, n connectors.Notice) (ended bool, err error) {
-	i := partIndex(d.row.ID, n.PartID, len(d.states))
+	i := partIndex(d.row.Row, n.Ref, len(d.states))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.states[i]
@@ -238,7 +245,7 @@ func (g *Gateway) settleLate(ctx context.Context, c *conversation, n connectors.
 	seqs, err := c.ch.reported.of(ctx, g.journal, c)
 	for _, seq := range seqs {
 		row, rowErr := g.journal.Row(ctx, seq)
-		i := partIndex(row.ID, n.PartID, len(row.Parts))
+		i := partIndex(row, n.Ref, len(row.Parts))
 		switch {
 		case errors.Is(rowErr, journal.ErrNotFound):
 			c.ch.reported.remove(c.tracking, seq)

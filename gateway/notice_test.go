@@ -40,7 +40,7 @@ func TestFailureNoticeInFlight(t *testing.T) {
 func (h *house) notice(part string, f connectors.Finding) error {
 	h.Helper()
 	return inbox{h.gw, h.gw.channel(testChannel)}.Deliver(h.Context(), []connectors.Event{{
-		ID: "notice-" + part, Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{PartID: part, Finding: f},
+		ID: "notice-" + part, Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{Ref: h.net.ref(part), Finding: f},
 	}})
 }
 
@@ -227,11 +227,11 @@ func TestNoticeOfWhatIsKnown(t *testing.T) {
 		before := h.partsOf(id)
 		events := []connectors.Event{textEvent("anna", 2)}
 		for _, n := range []*connectors.Notice{
-			{PartID: id, Finding: connectors.Finding{Fate: connectors.FateFailed}},
-			{PartID: id, Finding: foundSent},
-			{PartID: "another", Finding: foundSent},
-			{PartID: id + "#2", Finding: foundSent},
-			{PartID: id},
+			{Ref: h.net.ref(id), Finding: connectors.Finding{Fate: connectors.FateFailed}},
+			{Ref: h.net.ref(id), Finding: foundSent},
+			{Ref: "another", Finding: foundSent},
+			{Ref: h.net.ref(id) + "#2", Finding: foundSent},
+			{Ref: h.net.ref(id)},
 			{Finding: foundSent},
 			nil,
 		} {
@@ -286,7 +286,7 @@ func TestNoticeThatCannotBeKept(t *testing.T) {
 		ctx, cancel := context.WithTimeout(h.Context(), 10*time.Second)
 		defer cancel()
 		err := inbox{h.gw, h.gw.channel(testChannel)}.Deliver(ctx, []connectors.Event{{
-			Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{PartID: id, Finding: foundSent},
+			Kind: connectors.KindNotice, TrackingID: "anna|fake", Notice: &connectors.Notice{Ref: h.net.ref(id), Finding: foundSent},
 		}})
 		if !errors.Is(err, connectors.ErrUnavailable) {
 			t.Errorf("deliver: %v", err)

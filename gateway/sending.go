@@ -159,6 +159,9 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 	c.mu.Unlock()
 	parts, changed := toParts(d.row.ID, d.content.Text, c.ch.address(c.tracking, remote), c.ch.caps)
 	c.ch.media.prepare(c.ch, parts)
+	for i := range parts {
+		parts[i].Ref = partRef(d.row.Row, i)
+	}
 	d.parts = parts
 	d.states = slices.Clone(d.row.Parts)
 	for len(d.states) < len(parts) {

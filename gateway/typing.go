@@ -103,6 +103,17 @@ func (t *typing) forget(ch *channel) {
 	}
 }
 
+// latestOf is the network's id of what the agent is answering, as far as known.
+func (g *Gateway) latestOf(key convKey) string {
+	c := g.convs.find(key.ch, key.tracking)
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest
+}
+
 // say makes the request, unless one for the conversation is under way. t.mu
 // is held.
 func (t *typing) say(typer connectors.Typer, key convKey, on bool) {
@@ -112,7 +123,7 @@ func (t *typing) say(typer connectors.Typer, key convKey, on bool) {
 	t.busy[key] = key.ch.life.spawn(func() {
 		ctx, cancel := context.WithTimeout(key.ch.life.lanes, typingTimeout)
 		defer cancel()
-		if err := typer.Typing(ctx, key.ch.address(key.tracking, ""), on); err != nil {
+		if err := typer.Typing(ctx, key.ch.address(key.tracking, ""), t.g.latestOf(key), on); err != nil {
 			key.ch.log.Debug("typing was not shown", "reason", string(connectors.AsSendError(err).Reason))
 		}
 		t.mu.Lock()

@@ -311,7 +311,7 @@ func checkTypingClaim(p *probe) {
 	}
 	before := len(w.requests(0))
 	for _, typing := range []bool{true, false} {
-		if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, typing)); se != nil {
+		if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, "", typing)); se != nil {
 			p.errorf("Typing: %v", se)
 		}
 		if len(w.requests(before)) == 0 {
@@ -321,7 +321,7 @@ func checkTypingClaim(p *probe) {
 	w.fault(Fault{Kind: FaultServer})
 	ctx, cancel := context.WithTimeout(context.Background(), sendPatience)
 	defer cancel()
-	if err := typer.Typing(ctx, p.part("", "").To, true); err == nil {
+	if err := typer.Typing(ctx, p.part("", "").To, "", true); err == nil {
 		p.errorf("Typing hides that the network failed")
 	} else {
 		p.hear(err)

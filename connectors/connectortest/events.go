@@ -93,7 +93,7 @@ func missing(ev connectors.Event) bool {
 		return ev.RefID == ""
 	case connectors.KindNotice:
 		n := ev.Notice
-		return n == nil || n.PartID == "" || n.Fate == connectors.FateUnknown ||
+		return n == nil || n.Ref == "" || n.Fate == connectors.FateUnknown ||
 			n.Fate == connectors.FateSent && n.NetworkID == "" || n.Fate == connectors.FateFailed && n.Failure == nil
 	}
 	return false

@@ -16,13 +16,13 @@ func (c *poller) notice(u fakeUpdate, ev connectors.Event) connectors.Event {
 		return ev
 	}
 	ev.Kind, ev.Text, ev.Notice = connectors.KindNotice, "", &connectors.Notice{
-		PartID: u.Mark, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: strconv.Itoa(u.Of)},
+		Ref: u.Mark, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: strconv.Itoa(u.Of)},
 	}
 	switch c.fault {
 	case "no word of echoes":
 		ev.Kind, ev.Text, ev.Notice = connectors.KindUnsupported, "an echo", nil
 	case "notice without our id":
-		ev.Notice.PartID = ""
+		ev.Notice.Ref = ""
 	}
 	return ev
 }

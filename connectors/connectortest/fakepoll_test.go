@@ -243,7 +243,7 @@ func (c *poller) event(u fakeUpdate) connectors.Event {
 }
 
 // Typing implements connectors.Typer.
-func (c *poller) Typing(ctx context.Context, _ connectors.Address, _ bool) error {
+func (c *poller) Typing(ctx context.Context, _ connectors.Address, _ string, _ bool) error {
 	if c.is("does not type") {
 		return nil
 	}
@@ -285,7 +285,7 @@ func (c *poller) Send(ctx context.Context, part connectors.Part) (connectors.Rec
 	if !ok {
 		return connectors.Receipt{}, &connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonNotFound}
 	}
-	call := fakeCall{Chat: addr.RemoteAddress, Text: part.Text, Reply: part.ReplyTo, Mark: part.ID}
+	call := fakeCall{Chat: addr.RemoteAddress, Text: part.Text, Reply: part.ReplyTo, Mark: part.Ref}
 	if c.is("answers nothing") {
 		call.Reply = ""
 	}

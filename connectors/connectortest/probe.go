@@ -231,7 +231,7 @@ func (p *probe) hear(err error) {
 
 // part is a message to the harness's conversation.
 func (p *probe) part(id, text string) connectors.Part {
-	return connectors.Part{ID: id, To: connectors.Address{TrackingID: p.h.Network.To, RemoteAddress: markChat}, Text: text}
+	return connectors.Part{ID: id, Ref: "1z." + id, To: connectors.Address{TrackingID: p.h.Network.To, RemoteAddress: markChat}, Text: text}
 }
 
 // leaks finds secret in what the connector let out, in any usual spelling.

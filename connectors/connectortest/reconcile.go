@@ -285,7 +285,7 @@ func checkNotice(p *probe) {
 		}
 	}
 	shown := s.shown()
-	want := connectors.Notice{PartID: part.ID, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: shown[len(shown)-1].ID}}
+	want := connectors.Notice{Ref: part.Ref, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: shown[len(shown)-1].ID}}
 	if !slices.Contains(found, want) {
 		p.errorf("the network has the message, and the notices are %+v, want %+v", found, want)
 	}

@@ -227,7 +227,7 @@ func (p *probe) play(name string, steps scenario) outcome {
 			}
 		case st.Typing != nil:
 			typer, _ := s.c.(connectors.Typer)
-			if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, *st.Typing)); se != nil {
+			if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, "", *st.Typing)); se != nil {
 				p.errorf("%s: Typing: %v", name, se)
 			}
 		}

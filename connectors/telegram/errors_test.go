@@ -208,7 +208,7 @@ func TestNothingLeaks(t *testing.T) {
 		bot := c.(*Connector)
 		_, sendErr := bot.Send(t.Context(), part)
 		_, openErr := bot.Open(t.Context(), connectors.File{ID: "mArKed-file"}, "")
-		typingErr := bot.Typing(t.Context(), part.To, true)
+		typingErr := bot.Typing(t.Context(), part.To, "", true)
 		api.Close()
 		_, goneErr := bot.Open(t.Context(), connectors.File{ID: "mArKed-file"}, "")
 		for _, err := range []error{sendErr, openErr, typingErr, goneErr} {

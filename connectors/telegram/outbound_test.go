@@ -287,7 +287,7 @@ func TestSendRemembersMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Typing(t.Context(), to("-5|telegram"), true); err != nil {
+	if err := c.Typing(t.Context(), to("-5|telegram"), "", true); err != nil {
 		t.Fatal(err)
 	}
 	var chats []int64
@@ -348,7 +348,7 @@ func TestSendToNobody(t *testing.T) {
 		if se := connectors.AsSendError(err); err == nil || se.Outcome != connectors.Rejected || se.Reason != connectors.ReasonNotFound {
 			t.Errorf("Send to %q: %v", id, err)
 		}
-		if err := c.Typing(t.Context(), to(id), true); err == nil {
+		if err := c.Typing(t.Context(), to(id), "", true); err == nil {
 			t.Errorf("Typing to %q is shown", id)
 		}
 	}
@@ -360,17 +360,17 @@ func TestSendToNobody(t *testing.T) {
 func TestTyping(t *testing.T) {
 	api := newAPI(t, said{200, `{"ok":true,"result":true}`, nil}, refusal(403, "Forbidden: bot was blocked by the user"))
 	c := sender(t, api.URL)
-	if err := c.Typing(t.Context(), to("-1001|9|telegram"), true); err != nil {
+	if err := c.Typing(t.Context(), to("-1001|9|telegram"), "", true); err != nil {
 		t.Errorf("Typing: %v", err)
 	}
-	if err := c.Typing(t.Context(), to("-1001|9|telegram"), false); err != nil {
+	if err := c.Typing(t.Context(), to("-1001|9|telegram"), "", false); err != nil {
 		t.Errorf("Typing ended: %v", err)
 	}
 	calls := api.seen()
 	if want := `{"chat_id":-1001,"message_thread_id":9,"action":"typing"}`; len(calls) != 1 || calls[0].Method != "sendChatAction" || string(calls[0].Params) != want {
 		t.Errorf("calls %s %s, want one with %s", api.methods(), calls[0].Params, want)
 	}
-	err := c.Typing(t.Context(), to("7|telegram"), true)
+	err := c.Typing(t.Context(), to("7|telegram"), "", true)
 	if se := connectors.AsSendError(err); se.Reason != connectors.ReasonBlocked {
 		t.Errorf("Typing: %v", err)
 	}

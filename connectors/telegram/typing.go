@@ -11,7 +11,7 @@ import (
 
 // Typing implements connectors.Typer. Telegram shows it for 5 seconds or until
 // the next message; there is no call that ends it.
-func (c *Connector) Typing(ctx context.Context, to connectors.Address, typing bool) error {
+func (c *Connector) Typing(ctx context.Context, to connectors.Address, _ string, typing bool) error {
 	conv, ok := conversationOf(to.TrackingID)
 	if !ok {
 		return nobody()

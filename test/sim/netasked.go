@@ -132,7 +132,7 @@ func (n *network) tell(id string, c *conv, at *attempt) {
 func newEcho(id, tracking, text string) connectors.Event {
 	i := strings.LastIndex(text, "|")
 	return connectors.Event{ID: id, Kind: connectors.KindNotice, TrackingID: tracking, Notice: &connectors.Notice{
-		PartID: text[:i], Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: text[i+1:]},
+		Ref: text[:i], Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: text[i+1:]},
 	}}
 }
 

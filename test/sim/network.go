@@ -355,13 +355,13 @@ func (a account) Send(ctx context.Context, part connectors.Part) (connectors.Rec
 	if a.l.dead {
 		// The request had left: it arrives all the same, sometimes.
 		at.took = w.dice.n(drawSend, a.n.n, 2) == 0 && (how == "" || how == sendLostTook || how == sendHang)
-		a.n.tell(part.ID, s.conv, at) //nolint:contextcheck // it comes by itself, later
+		a.n.tell(part.Ref, s.conv, at) //nolint:contextcheck // it comes by itself, later
 		w.mu.Unlock()
 		return connectors.Receipt{}, errAway
 	}
 	if how == "" || how == sendLostTook || how == sendHang || how == sendPanic {
 		at.took = true
-		a.n.tell(part.ID, s.conv, at) //nolint:contextcheck // it comes by itself, later
+		a.n.tell(part.Ref, s.conv, at) //nolint:contextcheck // it comes by itself, later
 		w.point(atSent)
 	}
 	w.mu.Unlock()
