@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -367,4 +368,11 @@ func (c *core) restart(forget bool) {
 	c.epoch++
 	clear(c.latest)
 	c.w.forgotten()
+}
+
+// deaf tells of a core without Asks that an answer on a connection that is up never
+// came. Whoever counts answers cannot tell the next ones apart, and may renew the
+// connection once an hour (simprot.md 3.4): longer than poison is looked at.
+func (c *core) deaf() bool {
+	return !c.rules.Asks && slices.ContainsFunc(c.seats, func(s *seat) bool { return s.open && s.up && s.wire.owes })
 }

@@ -247,6 +247,9 @@ func (w *world) checkIsolated(poisoned map[*conv]bool) {
 	for c := range poisoned {
 		waits[c.net] = w.plan.Settings.Volatile
 	}
+	if w.core.deaf() {
+		return
+	}
 	for _, c := range w.convs {
 		for _, e := range c.events {
 			pending := len(e.takes) == 0 && (e.acked == 0 || e.ended != nil && e.ended.State.Pending() && e.gen == w.life.gen)
