@@ -293,6 +293,10 @@ func (w *world) settleDown() {
 	}
 	sleep(afterRest)
 	synctest.Wait()
+	for !w.atRest() && time.Since(healed) < patience { // what a network repeated a moment ago
+		sleep(time.Second)
+		synctest.Wait()
+	}
 }
 
 // atRest tells that nobody waits for anything.
