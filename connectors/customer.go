@@ -53,7 +53,9 @@ func UserToken(members []Member) string {
 // appendQuoted writes s as a JSON string; what is no UTF-8 becomes U+FFFD.
 func appendQuoted(out []byte, s string) []byte {
 	out = append(out, '"')
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':

@@ -52,8 +52,14 @@ func (ch *channel) toEntry(ev connectors.Event) journal.Entry {
 	return e
 }
 
-// valid makes text fit for packets, which carry UTF-8 only.
-func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+// valid makes text fit for packets, which carry UTF-8 only. Nearly all of it is
+// right, and to look is cheaper than to mend.
+func valid(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
 
 // keptNetworkID leaves out what is too long: cut, it would name nothing.
 func keptNetworkID(id string) string {
