@@ -28,7 +28,7 @@ const maxWait = time.Minute
 //	GET    chats/{account}
 //	GET    file/{account}/{id}
 //	GET    accounts, POST accounts
-//	POST   settings
+//	GET    settings, POST settings   GET: 404 where the network does not tell them
 //
 // A mistake is answered 400, what does not exist 404, both as {"error": ...}.
 func Handler(n Network) http.Handler {
@@ -45,6 +45,7 @@ func Handler(n Network) http.Handler {
 	mux.HandleFunc("GET /file/{account}/{id}", h.file)
 	mux.HandleFunc("GET /accounts", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Accounts()) })
 	mux.HandleFunc("POST /accounts", h.body(n.AddAccountJSON))
+	mux.HandleFunc("GET /settings", h.settings)
 	mux.HandleFunc("POST /settings", h.body(n.Set))
 	return mux
 }
@@ -140,6 +141,16 @@ func (h handler) file(w http.ResponseWriter, r *http.Request) {
 		head.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": f.Name}))
 	}
 	_, _ = w.Write(f.Data)
+}
+
+// settings tells a page how its switches stand, where the network can be asked.
+func (h handler) settings(w http.ResponseWriter, _ *http.Request) {
+	n, tells := h.n.(interface{ SettingsJSON() any })
+	if !tells {
+		fail(w, fmt.Errorf("settings: %w", ErrUnknown))
+		return
+	}
+	writeJSON(w, http.StatusOK, n.SettingsJSON())
 }
 
 // body hands a whole body to do.
