@@ -27,15 +27,20 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type network struct {
 	Name  string // as in the paths of the control API
 	Title string // for people
-	// Can is what customers can do there beside writing, in words of the control
-	// API's "do".
+	// Can is what customers and their phones can do there beside writing, in words
+	// of the control API's "do".
 	Can []string
+	// Profiles: customers have a user name and a language. Numbers: they are known by
+	// their telephone number.
+	Profiles, Numbers bool
 }
 
 // networks is the list of pages.
 var networks = []network{
-	{"telegram", "Telegram", []string{"photo", "document", "location", "contact", "press", "edit", "react", "reply", "block", "start"}},
-	{"omnichannel", "Omnichannel", []string{"photo", "document", "press"}},
+	{"telegram", "Telegram", []string{"photo", "document", "location", "contact", "press", "edit", "react", "reply", "block", "start"}, true, false},
+	{"omnichannel", "Omnichannel", []string{"photo", "document", "press"}, false, false},
+	{"whatsapp", "WhatsApp", []string{"photo", "document", "location", "contact", "press", "reply", "block", "deliver", "read", "expire"}, false, true},
+	{"sms", "SMS", []string{"photo", "document", "stop", "deliver"}, false, true},
 }
 
 // Able reports whether customers of the network can do it.
@@ -48,7 +53,7 @@ func Handler() http.Handler {
 	mux.HandleFunc("GET /phone/{network}", servePage)
 	for name, kind := range map[string]string{
 		"phone.js": "text/javascript; charset=utf-8", "control.js": "text/javascript; charset=utf-8",
-		"message.js": "text/javascript; charset=utf-8",
+		"message.js": "text/javascript; charset=utf-8", "switches.js": "text/javascript; charset=utf-8",
 		"phone.css":  "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
 	} {
 		mux.HandleFunc("GET /phone/assets/"+name, func(w http.ResponseWriter, r *http.Request) {

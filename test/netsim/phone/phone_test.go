@@ -28,10 +28,16 @@ func TestPages(t *testing.T) {
 			if w.Code != http.StatusOK || !strings.Contains(body, `data-network="`+n.Name+`"`) {
 				t.Fatalf("%d %s", w.Code, body)
 			}
-			for _, control := range []string{"photo", "document", "location", "contact", "block"} {
-				if there := strings.Contains(body, `id="`+control+`"`); there != n.Able(control) {
-					t.Errorf("the page has a control for %s: %t, want %t", control, there, n.Able(control))
+			for can, control := range map[string]string{
+				"photo": `id="photo"`, "document": `id="document"`, "location": `id="location"`, "contact": `id="contact"`,
+				"block": `id="block"`, "stop": `data-do="stop"`, "deliver": `id="reach"`, "read": `value="read"`, "expire": `id="window"`,
+			} {
+				if there := strings.Contains(body, control); there != n.Able(can) {
+					t.Errorf("the page has a control for %s: %t, want %t", can, there, n.Able(can))
 				}
+			}
+			if there := strings.Contains(body, `id="number"`); there != n.Numbers {
+				t.Errorf("the page asks for a number: %t, want %t", there, n.Numbers)
 			}
 			found := loads(t, body)
 			for _, want := range []string{"phone.js", "phone.css", "icon.svg"} {
@@ -61,7 +67,7 @@ func loads(t *testing.T, text string) string {
 }
 
 func TestScripts(t *testing.T) {
-	for _, name := range []string{"phone.js", "control.js", "message.js"} {
+	for _, name := range []string{"phone.js", "control.js", "message.js", "switches.js"} {
 		w := get(t, "/phone/assets/"+name)
 		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
 			t.Fatalf("%s: %d %s", name, w.Code, w.Header())

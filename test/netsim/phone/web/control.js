@@ -1,6 +1,7 @@
 // What the page asks of the control API, and nothing of how it looks.
 
 export const network = document.body.dataset.network;
+export const numbers = document.body.dataset.numbers !== undefined;
 const abilities = new Set(document.body.dataset.can.split(" "));
 
 // can tells what customers of this network can do beside writing.
@@ -57,6 +58,13 @@ export const chats = (account, signal) => control("chats/" + place(account), und
 // conversation waits up to wait seconds for a version after the given one.
 export const conversation = (account, chat, after, wait, signal) =>
   control(`chat/${place(account, chat)}?after=${after}&wait=${wait}`, undefined, signal);
+
+// settings are the network's, null where it does not tell them; set changes some.
+export const settings = () => control("settings").catch((e) => {
+  if (e.status === 404) return null;
+  throw e;
+});
+export const set = (some) => control("settings", some);
 
 export const act = (account, action) => control("act/" + place(account), action);
 

@@ -36,6 +36,7 @@ export function drawMessage(m, all, on) {
   item.dataset.id = m.id;
   item.dataset.kind = m.kind || "text";
   if (m.state) item.dataset.state = m.state;
+  if (!mine && away.has(m.state)) item.classList.add("away");
   if (service) {
     item.append(el("p", "bubble", m.text));
     return item;
@@ -61,7 +62,7 @@ function bubble(m, all) {
     return b;
   }
   if (m.reply_to) b.append(el("p", "quote", shortly(all.get(m.reply_to))));
-  if (m.file) b.append(attachment(m));
+  for (const file of [m.file, ...(m.more || [])]) if (file) b.append(attachment(m, file));
   if (m.location) b.append(pin(m.location));
   if (m.contact) {
     const card = el("p", "card");
@@ -92,16 +93,16 @@ function linked(text) {
   return p;
 }
 
-function attachment(m) {
-  const url = new URL(m.file.url, window.location.origin).href;
-  const type = m.file.type || "";
-  const name = m.file.name || m.kind;
+function attachment(m, file) {
+  const url = new URL(file.url, window.location.origin).href;
+  const type = file.type || "";
+  const name = file.name || m.kind;
   if (m.kind === "photo" || /^image\/(png|jpeg|gif|webp)$/.test(type)) {
     const picture = el("img", "picture");
     picture.src = url;
     picture.alt = m.caption || name;
     // A picture of the agent's that is none is still a file.
-    picture.addEventListener("error", () => picture.replaceWith(fileCard(url, name, m.file)), { once: true });
+    picture.addEventListener("error", () => picture.replaceWith(fileCard(url, name, file)), { once: true });
     return picture;
   }
   if (type.startsWith("audio/")) {
@@ -110,7 +111,7 @@ function attachment(m) {
     sound.src = url;
     return sound;
   }
-  return fileCard(url, name, m.file);
+  return fileCard(url, name, file);
 }
 
 function fileCard(url, name, file) {
@@ -152,8 +153,13 @@ function choices(m, on) {
   return keyboard;
 }
 
-// states says how far a message of the customer's got, where that is known.
+// states says how far a message of the customer's got, where that is known, and
+// ticks one of the agent's, where the network reports it.
 const states = { sending: "…", waiting: "waiting", refused: "refused", taken: "✓✓" };
+const ticks = { accepted: "◷", queued: "◷", sent: "✓", delivered: "✓✓", read: "✓✓", undelivered: "✕", failed: "✕" };
+
+// away are the states of the agent's messages that are not on this phone.
+const away = new Set(["accepted", "queued", "sent", "undelivered", "failed"]);
 
 function facts(m, mine) {
   const line = el("p", "facts");
@@ -162,10 +168,18 @@ function facts(m, mine) {
   if (m.edited) line.append(el("span", "", "edited"));
   if (m.copies > 1) line.append(el("span", "", `came ${m.copies} times, shown once`));
   line.append(time);
-  if (!mine) return line;
+  if (!mine) {
+    if (m.state) line.append(el("span", "state " + m.state, `${ticks[m.state] || ""} ${m.state}`));
+    if (m.detail) line.append(el("span", "detail", m.detail));
+    return line;
+  }
   const state = el("span", "state " + (m.state || ""), m.state ? states[m.state] || m.state : "✓");
   if (m.detail) state.title = m.detail;
   line.append(state);
+  if (m.read) {
+    state.classList.add("read");
+    line.append(el("span", "state read", "read"));
+  }
   if (m.detail && m.state !== "taken") line.append(el("span", "detail", m.detail));
   return line;
 }

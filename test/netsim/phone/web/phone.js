@@ -1,8 +1,9 @@
 // A customer's phone: it shows a conversation as the network's side has it and
 // does what the customer does.
 
-import { act, accounts, chats, conversation, fileOf, network, Problem } from "./control.js";
+import { act, accounts, chats, conversation, fileOf, network, numbers, Problem } from "./control.js";
 import { button, drawMessage, el, shortly } from "./message.js";
+import { drawWindow, followSwitches, startSwitches } from "./switches.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -11,7 +12,7 @@ const others = 2500; // milliseconds between looks at the other customers' chats
 const maxFile = 15 << 20; // bytes; base64 makes more of them
 
 let account = "";
-const customers = new Map(); // chat -> {chat, name, user, version, seen}
+const customers = new Map(); // chat -> {chat, name, user, version, seen, closed}
 let current = "";
 let shown = new Map(); // id of a message on display -> {look, item}
 let context = null; // what the next message is: {do, message} or {do, file}
@@ -25,7 +26,7 @@ const storeKey = () => `servicelink phone ${network} ${account}`;
 
 // A customer who has not written yet is known to this page alone.
 function keep() {
-  const list = [...customers.values()].map(({ chat, name, user }) => ({ chat, name, user }));
+  const list = [...customers.values()].map(({ chat, name, user, closed }) => ({ chat, name, user, closed }));
   try {
     localStorage.setItem(storeKey(), JSON.stringify(list));
   } catch { /* a browser without storage forgets them at the next reload */ }
@@ -107,7 +108,8 @@ $("newcomer").addEventListener("submit", (e) => {
   e.preventDefault();
   const name = $("name").value.trim();
   if (!name) return;
-  const chat = String(1e8 + Math.floor(Math.random() * 9e8));
+  const some = String(1e8 + Math.floor(Math.random() * 9e8));
+  const chat = numbers ? $("number").value.trim() || "+4206" + some.slice(1) : some;
   const c = meet(chat, name);
   const username = $("username")?.value.trim();
   if (username) c.user.username = username;
@@ -119,8 +121,9 @@ $("newcomer").addEventListener("submit", (e) => {
 
 // lookAround finds conversations that began elsewhere, and what is new in them.
 async function lookAround() {
-  if (document.visibilityState === "hidden") return;
+  if (unseen()) return;
   try {
+    await followSwitches();
     for (const info of (await chats(account)) || []) {
       const c = meet(info.chat, info.name);
       if (!c.version && c.chat !== current) c.seen = info.version; // what was said before this page came
@@ -146,7 +149,7 @@ async function watch(c) {
   let version = -1;
   let pause = 500;
   while (!signal.aborted) {
-    if (document.visibilityState === "hidden") await becomesVisible();
+    while (unseen()) await somethingChanges();
     try {
       const conv = await conversation(account, c.chat, version, version < 0 ? 0 : longPoll, signal);
       if (signal.aborted) return;
@@ -166,8 +169,19 @@ async function watch(c) {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function becomesVisible() {
-  return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+// unseen: the page is in the background, or in a frame that is not displayed.
+const unseen = () => document.visibilityState === "hidden" || innerHeight === 0;
+
+function somethingChanges() {
+  return new Promise((resolve) => {
+    const change = new AbortController();
+    const changed = () => {
+      change.abort();
+      resolve();
+    };
+    document.addEventListener("visibilitychange", changed, change);
+    addEventListener("resize", changed, change);
+  });
 }
 
 function drawStatus(text, bad) {
@@ -179,11 +193,12 @@ function drawConversation(conv) {
   drawStatus(conv.blocked ? "you blocked it" : conv.typing ? "typing …" : "online", false);
   $("status").classList.toggle("live", conv.typing);
   if ($("block")) {
-    $("block").textContent = conv.blocked ? "Unblock the bot" : "Block the bot";
+    $("block").textContent = conv.blocked ? "Unblock" : "Block";
     $("block").dataset.do = conv.blocked ? "unblock" : "block";
   }
   if (conv.notice && conv.notice !== notice) tell(conv.notice);
   notice = conv.notice;
+  drawWindow(customers.get(current), conv.messages || []);
   drawLog(conv.messages || []);
 }
 
@@ -351,6 +366,10 @@ for (const kind of ["location", "contact"]) {
   });
 }
 
+for (const b of document.querySelectorAll("#attachments [data-do]")) {
+  b.addEventListener("click", () => does({ do: b.dataset.do }));
+}
+
 $("block")?.addEventListener("click", () => does({ do: $("block").dataset.do || "block" }));
 
 // ---- the beginning
@@ -359,7 +378,7 @@ function use(next, asked) {
   account = next.id;
   $("business").textContent = next.title;
   customers.clear();
-  for (const c of kept()) meet(c.chat, c.name, c.user);
+  for (const c of kept()) meet(c.chat, c.name, c.user).closed = c.closed;
   current = "";
   if (asked) choose(meet(asked).chat);
   lookAround().then(() => {
@@ -394,4 +413,9 @@ async function begin() {
   }
 }
 
+startSwitches({
+  does, complain, keep,
+  customer: () => customers.get(current),
+  all: () => [...customers.keys()].map((chat) => ({ account, chat })),
+});
 begin();
