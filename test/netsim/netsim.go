@@ -3,6 +3,8 @@
 //	/telegram/bot{token}/{method}        the networks' own APIs
 //	/telegram/file/bot{token}/{path}
 //	/omnichannel/{account}/send_message
+//	/twilio/2010-04-01/...               api.twilio.com; its networks are whatsapp and sms
+//	/twilio/messaging/...                messaging.twilio.com
 //	/control/{network}/...               what a test or a page does to them (package control)
 //	/phone/...                           Options.Phone
 //
@@ -16,6 +18,7 @@ import (
 	"servicelink/test/netsim/control"
 	"servicelink/test/netsim/omnichannel"
 	"servicelink/test/netsim/telegram"
+	"servicelink/test/netsim/twilio"
 )
 
 // Options of a simulator.
@@ -27,8 +30,9 @@ type Options struct {
 	// BaseURL is the simulator's own address, for the URLs it hands out. Empty =
 	// the address its latest client used.
 	BaseURL string
-	// FetchURLs lets Telegram fetch the http URLs that bots send as files. Without
-	// it every such URL is answered as one that cannot be fetched.
+	// FetchURLs lets Telegram and Twilio fetch the http URLs that are sent as files.
+	// Without it Telegram answers that they cannot be fetched, and Twilio passes them
+	// on as they are.
 	FetchURLs bool
 }
 
@@ -36,6 +40,7 @@ type Options struct {
 type Sim struct {
 	telegram    *telegram.Network
 	omnichannel *omnichannel.Network
+	twilio      *twilio.Server
 	handler     http.Handler
 	base        atomic.Pointer[string]
 }
@@ -48,10 +53,17 @@ func New(o Options) *Sim {
 	}
 	s.telegram = telegram.New(telegram.Options{Seed: o.Seed, FetchURLs: o.FetchURLs})
 	s.omnichannel = omnichannel.New(omnichannel.Options{Seed: o.Seed, BaseURL: s.baseURL})
+	s.twilio = twilio.New(twilio.Options{Seed: o.Seed, FetchURLs: o.FetchURLs, BaseURL: func() string { return s.baseURL() + "/twilio" }})
 	mux := http.NewServeMux()
+	for name, api := range map[string]http.Handler{
+		"telegram": s.telegram.API(), "omnichannel": s.omnichannel.API(), "twilio": s.twilio.API(),
+	} {
+		mux.Handle("/"+name+"/", http.StripPrefix("/"+name, api))
+	}
 	guard := http.NewCrossOriginProtection() // other sites' pages must not act for customers
-	for name, network := range map[string]control.Network{"telegram": s.telegram, "omnichannel": s.omnichannel} {
-		mux.Handle("/"+name+"/", http.StripPrefix("/"+name, network.API()))
+	for name, network := range map[string]control.Network{
+		"telegram": s.telegram, "omnichannel": s.omnichannel, "whatsapp": s.twilio.WhatsApp(), "sms": s.twilio.SMS(),
+	} {
 		mux.Handle("/control/"+name+"/", guard.Handler(http.StripPrefix("/control/"+name, control.Handler(network))))
 	}
 	if o.Phone != nil {
@@ -75,6 +87,9 @@ func (s *Sim) Telegram() *telegram.Network { return s.telegram }
 // Omnichannel is the simulated other end of the Omnichannel API.
 func (s *Sim) Omnichannel() *omnichannel.Network { return s.omnichannel }
 
+// Twilio is the simulated Twilio, with the networks WhatsApp and SMS.
+func (s *Sim) Twilio() *twilio.Server { return s.twilio }
+
 // SetBaseURL says at which address the simulator is served.
 func (s *Sim) SetBaseURL(url string) { s.base.Store(&url) }
 
@@ -82,6 +97,7 @@ func (s *Sim) SetBaseURL(url string) { s.base.Store(&url) }
 func (s *Sim) Close() {
 	s.telegram.Close()
 	s.omnichannel.Close()
+	s.twilio.Close()
 }
 
 func (s *Sim) baseURL() string {

@@ -24,7 +24,7 @@ const page502 = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>
 // does not happen.
 func (f Fault) Instead() bool {
 	switch f.Kind {
-	case Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked:
+	case Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Refuse, Missing:
 		return true
 	default:
 		return false

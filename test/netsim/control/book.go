@@ -14,7 +14,7 @@ const (
 	maxMessages = 500    // of one chat; the oldest are forgotten
 )
 
-// typingLasts is how long a network shows that somebody is typing.
+// typingLasts is how long most networks show that somebody is typing.
 const typingLasts = 5 * time.Second
 
 // Book keeps the conversations of one network as its customers see them. Its
@@ -97,14 +97,17 @@ func (b *Book) ChangeMessage(account string, chat, id ID, fn func(m *Message)) e
 }
 
 // Typing shows for five seconds that the agent is typing.
-func (b *Book) Typing(account string, chat ID) error {
+func (b *Book) Typing(account string, chat ID) error { return b.TypingFor(account, chat, typingLasts) }
+
+// TypingFor shows for d, or until a message comes, that the agent is typing.
+func (b *Book) TypingFor(account string, chat ID, d time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, err := b.page(account, chat)
 	if err != nil {
 		return err
 	}
-	p.typingUntil = time.Now().Add(typingLasts)
+	p.typingUntil = time.Now().Add(d)
 	p.conv.Typing = true
 	p.bump()
 	return nil

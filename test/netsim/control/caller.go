@@ -22,7 +22,8 @@ const (
 // maxCalls bounds what waits of one conversation.
 const maxCalls = 10_000
 
-// callPatience is how long a network waits for the answer to one call.
+// callPatience is how long a network waits for the answer to one call unless
+// CallerOptions.Patience says otherwise.
 const callPatience = 30 * time.Second
 
 // Call is one call of a webhook.
@@ -31,6 +32,8 @@ type Call struct {
 	Chat    ID // in whose line it stands
 	Message ID // that is shown with its state; empty = none is
 	Body    []byte
+	URL     string // where to, of networks that are told it with every message
+	GET     bool   // the body is in URL
 }
 
 // CallerOptions are what one network has of its own.
@@ -46,6 +49,14 @@ type CallerOptions struct {
 	Request func(ctx context.Context, c Call) (*http.Request, error)
 	// Judge says which state an answer means; nil = Judge.
 	Judge func(status int) string
+	// Patience is how long the network waits for the answer to one call; 0 = 30 s.
+	Patience time.Duration
+	// Tries says how often a call that ended so is made in all: a network may give up
+	// soon. err is set when there was no answer. nil = until it is answered for good.
+	Tries func(c Call, status int, err error) int
+	// Ended, unless nil, hears how a call ended for good; state is StateTaken or
+	// StateRefused, a what was answered last, its Status 0 = nothing.
+	Ended func(c Call, state string, a Answer)
 }
 
 // Judge is how most networks take an answer: success is success, a mistake of the
@@ -94,9 +105,12 @@ func (b *Board) NewCaller(o CallerOptions) *Caller {
 	if o.Judge == nil {
 		o.Judge = Judge
 	}
+	if o.Patience <= 0 {
+		o.Patience = callPatience
+	}
 	life, end := context.WithCancel(context.Background())
 	return &Caller{
-		board: b, o: o, http: &http.Client{Timeout: callPatience, Transport: o.Transport}, life: life, end: end,
+		board: b, o: o, http: &http.Client{Timeout: o.Patience, Transport: o.Transport}, life: life, end: end,
 		retry: o.Retry, lines: map[pageKey]*line{},
 	}
 }
@@ -204,22 +218,22 @@ func (c *Caller) make(call Call) {
 	wait := c.retry
 	c.mu.Unlock()
 	longest := 10 * wait
+	tries := 0
 	for ; ; wait = min(2*wait, longest) {
 		begun := time.Now()
-		status, after, err := c.try(call)
-		state, detail := StateWaiting, "the gateway does not answer; trying again"
-		if err == nil {
-			state = c.o.Judge(status)
-			detail = fmt.Sprintf("the gateway answered %d; trying again", status)
+		answer, after, err := c.try(call)
+		if !errors.Is(err, errDown) { // it tried nothing
+			tries++
 		}
-		switch state {
-		case StateTaken:
+		state, detail := c.judge(call, tries, answer.Status, err)
+		if state == StateTaken {
 			detail = fmt.Sprintf("the gateway has it after %v", time.Since(begun).Round(100*time.Microsecond))
-		case StateRefused:
-			detail = fmt.Sprintf("the gateway refused it with %d", status)
 		}
 		c.show(call, state, detail)
 		if state != StateWaiting {
+			if c.o.Ended != nil && c.life.Err() == nil {
+				c.o.Ended(call, state, answer)
+			}
 			return
 		}
 		timer := time.NewTimer(max(wait, after))
@@ -230,6 +244,21 @@ func (c *Caller) make(call Call) {
 			return
 		}
 	}
+}
+
+// judge says what an attempt means for the call, and why, for people.
+func (c *Caller) judge(call Call, tries, status int, err error) (state, detail string) {
+	state, detail = StateWaiting, "the gateway does not answer"
+	if err == nil {
+		state, detail = c.o.Judge(status), fmt.Sprintf("the gateway answered %d", status)
+	}
+	switch {
+	case state == StateRefused:
+		return state, fmt.Sprintf("the gateway refused it with %d", status)
+	case state == StateWaiting && c.o.Tries != nil && !errors.Is(err, errDown) && tries >= c.o.Tries(call, status, err):
+		return StateRefused, detail + "; given up"
+	}
+	return state, detail + "; trying again"
 }
 
 func (c *Caller) show(call Call, state, detail string) {
@@ -244,26 +273,27 @@ func (c *Caller) show(call Call, state, detail string) {
 var errDown = errors.New("this network is down")
 
 // try makes a call once. While the network has an outage nothing leaves it.
-func (c *Caller) try(call Call) (status int, after time.Duration, err error) {
+func (c *Caller) try(call Call) (a Answer, after time.Duration, err error) {
 	if c.board.Has(Outage, call.Account) {
-		return 0, 0, errDown
+		return Answer{}, 0, errDown
 	}
-	ctx, cancel := context.WithTimeout(c.life, callPatience)
+	ctx, cancel := context.WithTimeout(c.life, c.o.Patience)
 	defer cancel()
 	r, err := c.o.Request(ctx, call)
 	if err != nil {
-		return 0, 0, err
+		return Answer{}, 0, err
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return 0, 0, err
+		return Answer{}, 0, err
 	}
 	defer answer.Body.Close()
-	if _, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)); err != nil {
-		return 0, 0, err
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil {
+		return Answer{}, 0, err
 	}
 	if seconds, bad := strconv.Atoi(answer.Header.Get("Retry-After")); bad == nil && seconds > 0 {
 		after = min(time.Duration(seconds)*time.Second, time.Minute)
 	}
-	return answer.StatusCode, after, nil
+	return Answer{answer.StatusCode, answer.Header, body}, after, nil
 }

@@ -92,6 +92,7 @@ func (id *ID) UnmarshalJSON(raw []byte) error {
 //	text photo document audio voice video video_note animation sticker
 //	location venue contact reply start press edit delete react
 //	block unblock title join leave migrate jump
+//	stop deliver read fail expire
 //
 // of which a network takes what it has.
 type Action struct {
@@ -108,9 +109,9 @@ type Action struct {
 
 	Text    string   `json:"text,omitempty"`
 	Caption string   `json:"caption,omitempty"`
-	Message ID       `json:"message,omitempty"` // what press, edit, delete, react and reply concern
+	Message ID       `json:"message,omitempty"` // what press, edit, delete, react, reply, deliver, read and fail concern
 	Quote   string   `json:"quote,omitempty"`   // part of Message that reply marks
-	Data    string   `json:"data,omitempty"`    // of the pressed button; parameter of start
+	Data    string   `json:"data,omitempty"`    // of the pressed button; parameter of start; error code of fail
 	Lat     float64  `json:"lat,omitempty"`
 	Lon     float64  `json:"lon,omitempty"`
 	Phone   string   `json:"phone,omitempty"`
@@ -182,9 +183,12 @@ type Message struct {
 	Copies    int        `json:"copies,omitempty"` // how often the client sent it with the same id
 	At        time.Time  `json:"at"`
 	// State is how far a customer's message got where the network pushes it
-	// (StateSending, ...); Detail says more, for people.
+	// (StateSending, ...), and one of the agent's where it reports that (queued, sent,
+	// delivered, read, failed); Detail says more, for people.
 	State  string `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	Read   bool   `json:"read,omitempty"` // the agent's side marked the customer's message as read
+	More   []File `json:"more,omitempty"` // files beside File
 }
 
 // Button is a choice below a message.

@@ -12,9 +12,10 @@ import (
 // Kind is what goes wrong.
 type Kind string
 
-// The faults a network can be told to have. Those up to Blocked answer instead
+// The faults a network can be told to have. Those up to Missing answer instead
 // of the method, which does not happen; Slow to Swallow let it happen and spoil
-// the answer; Duplicate and Reorder concern what is brought to the client.
+// the answer; Fail lets it happen and the message fail later; Duplicate to Lose
+// concern what is brought to the client. Not every network has all of them.
 const (
 	Rate         Kind = "rate"         // 429 with RetryAfter
 	Server       Kind = "server"       // 500 in the network's own form
@@ -23,16 +24,24 @@ const (
 	Unauthorized Kind = "unauthorized" // 401
 	Conflict     Kind = "conflict"     // 409
 	Blocked      Kind = "blocked"      // 403
+	Refuse       Kind = "refuse"       // the network's own error Code
+	Missing      Kind = "missing"      // 404
 	Slow         Kind = "slow"         // the body dribbles for Seconds (default 3)
 	Cut          Kind = "cut"          // the connection breaks inside the body
 	Truncated    Kind = "truncated"    // a whole answer with half a body
 	Swallow      Kind = "swallow"      // no answer for Seconds, then a reset
+	Fail         Kind = "fail"         // accepted, and given up later with Code
 	Duplicate    Kind = "duplicate"
 	Reorder      Kind = "reorder"
+	Late         Kind = "late" // brought Seconds later (default 3)
+	Lose         Kind = "lose" // never brought
 )
 
+// told lists what spoils no answer.
+var told = []Kind{Fail, Duplicate, Reorder, Late, Lose}
+
 // answering lists what Take looks for: all that spoils answers.
-var answering = []Kind{Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Slow, Cut, Truncated, Swallow}
+var answering = []Kind{Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Refuse, Missing, Slow, Cut, Truncated, Swallow}
 
 // Fault is one scripted fault.
 type Fault struct {
@@ -40,11 +49,12 @@ type Fault struct {
 	Method  string `json:"method,omitempty"`  // empty = any
 	Account string `json:"account,omitempty"` // empty = any
 	Times   int    `json:"times,omitempty"`   // 0 = until cleared
-	// Seconds is how long Slow and Swallow take. Any other fault ends by itself
-	// after so many; 0 = it does not.
+	// Seconds is how long Slow, Swallow and Late take. Any other fault ends by
+	// itself after so many; 0 = it does not.
 	Seconds    float64 `json:"seconds,omitempty"`
 	RetryAfter int     `json:"retry_after,omitempty"` // of Rate, seconds; 0 = what is left of Seconds, at least 1
 	Chance     float64 `json:"chance,omitempty"`      // 0 = always
+	Code       int     `json:"code,omitempty"`        // of Refuse and Fail; 0 = as the network chooses
 }
 
 // Duration is Seconds, or otherwise where they are not set.
@@ -57,9 +67,9 @@ func (f Fault) Duration(otherwise time.Duration) time.Duration {
 
 func (f Fault) check() error {
 	switch {
-	case !slices.Contains(answering, f.Kind) && f.Kind != Duplicate && f.Kind != Reorder:
+	case !slices.Contains(answering, f.Kind) && !slices.Contains(told, f.Kind):
 		return fmt.Errorf("%w: unknown fault %q", ErrAction, f.Kind)
-	case f.Times < 0, f.Seconds < 0, f.Seconds > 24*3600, f.RetryAfter < 0, f.Chance < 0, f.Chance > 1:
+	case f.Times < 0, f.Seconds < 0, f.Seconds > 24*3600, f.RetryAfter < 0, f.Code < 0, f.Chance < 0, f.Chance > 1:
 		return fmt.Errorf("%w: a number of fault %q is out of range", ErrAction, f.Kind)
 	}
 	return nil
@@ -96,7 +106,7 @@ func (s *Script) Fault(f Fault) error {
 		return fmt.Errorf("%w: %d faults", ErrFull, maxFaults)
 	}
 	one := scripted{Fault: f}
-	if f.Seconds > 0 && f.Kind != Slow && f.Kind != Swallow {
+	if f.Seconds > 0 && f.Kind != Slow && f.Kind != Swallow && f.Kind != Late {
 		one.until = time.Now().Add(f.Duration(0))
 	}
 	s.faults = append(s.faults, one)
