@@ -54,7 +54,7 @@ func Handler() http.Handler {
 	for name, kind := range map[string]string{
 		"phone.js": "text/javascript; charset=utf-8", "control.js": "text/javascript; charset=utf-8",
 		"message.js": "text/javascript; charset=utf-8", "switches.js": "text/javascript; charset=utf-8",
-		"phone.css":  "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
+		"phone.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
 	} {
 		mux.HandleFunc("GET /phone/assets/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", kind)
