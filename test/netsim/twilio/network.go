@@ -93,6 +93,9 @@ func (n *Network) Settings() Settings {
 	return n.settings
 }
 
+// SettingsJSON tells the control API the settings in force.
+func (n *Network) SettingsJSON() any { return n.Settings() }
+
 // SetSettings changes them all.
 func (n *Network) SetSettings(s Settings) error {
 	switch {
