@@ -180,7 +180,7 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if a.sn.early {
 		return w.excuse(sharedID)
 	}
-	if next := w.next(a.sn.chat); next.byAgent && next.n > a.sn.chat.n && next.began < a.handed[0].step {
+	if next := w.next(a.sn.chat); next.byAgent && next.n > a.sn.chat.n && next.began < a.taken().step {
 		return w.excuse(hiddenChat) // its packet was late, and STATUS no longer told that it is missing
 	}
 	if !w.core.rules.Counters {
@@ -194,6 +194,14 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 		return w.excuse(unseenBegin)
 	}
 	return false
+}
+
+// taken is when the gateway was first handed it and could journal it.
+func (s *said) taken() handing {
+	if i := slices.IndexFunc(s.handed, func(h handing) bool { return !h.refused }); i >= 0 {
+		return s.handed[i]
+	}
+	return s.handed[0]
 }
 
 // isFirst tells whether a conversation had no chat before this one.

@@ -120,6 +120,8 @@ type handing struct {
 	at     time.Time
 	life   *life
 	answer bool // in an answer's Sentences
+	// refused: the journal could take nothing then.
+	refused bool
 }
 
 // attempt is one request to the network.
@@ -240,9 +242,14 @@ func (c *core) hand(x *wire, v *simprot.ChatSentenceInfo, answer bool) {
 			continue
 		}
 		for _, s := range conv.said {
-			if s.sn.id == v.ID && s.sn.text == v.Text && (len(s.handed) == 0 || s.handed[len(s.handed)-1].life != x.life) {
-				s.handed = append(s.handed, handing{c.w.step(), time.Now(), x.life, answer})
+			if s.sn.id != v.ID || s.sn.text != v.Text {
+				continue
 			}
+			if last := len(s.handed) - 1; last >= 0 && s.handed[last].life == x.life && !s.handed[last].refused {
+				continue
+			}
+			j := x.life.journal
+			s.handed = append(s.handed, handing{c.w.step(), time.Now(), x.life, answer, j != nil && (j.full || j.away)})
 		}
 	}
 }
