@@ -93,9 +93,6 @@ func (n *Network) Settings() Settings {
 	return n.settings
 }
 
-// SettingsJSON tells the control API the settings in force.
-func (n *Network) SettingsJSON() any { return n.Settings() }
-
 // SetSettings changes them all.
 func (n *Network) SetSettings(s Settings) error {
 	switch {
@@ -113,6 +110,9 @@ func (n *Network) SetSettings(s Settings) error {
 	n.settings = s
 	return nil
 }
+
+// SettingsJSON tells a page the settings in force.
+func (n *Network) SettingsJSON() any { return n.Settings() }
 
 // AddAccountJSON implements control.Network.
 func (n *Network) AddAccountJSON(raw []byte) error {
