@@ -33,7 +33,7 @@ type Call struct {
 	Message ID // that is shown with its state; empty = none is
 	Body    []byte
 	URL     string // where to, of networks that are told it with every message
-	GET     bool   // the body is in URL
+	Method  string // with URL
 }
 
 // CallerOptions are what one network has of its own.

@@ -2,6 +2,7 @@ package twilio
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -183,10 +184,10 @@ func (one *sender) set(a Account) {
 		a.StatusURL = one.StatusURL
 	}
 	if a.MessageURL != one.hook.url {
-		one.hook = hook{a.MessageURL, "POST"}
+		one.hook = hook{a.MessageURL, http.MethodPost}
 	}
 	if a.StatusURL != one.status.url {
-		one.status = hook{a.StatusURL, "POST"}
+		one.status = hook{a.StatusURL, http.MethodPost}
 	}
 	one.Account = a
 }

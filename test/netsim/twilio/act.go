@@ -113,7 +113,7 @@ func (cu *customer) say() (control.ID, error) {
 		sid = given
 	}
 	m := &message{
-		sid: sid, one: cu.one, chat: cu.Chat, inbound: true, text: cu.fields["Body"], media: cu.media, numMedia: len(cu.media),
+		sid: sid, one: cu.one, chat: cu.Chat, direction: inbound, text: cu.fields["Body"], media: cu.media, numMedia: len(cu.media),
 		service: cu.one.Service, segments: cu.n.segments(cu.fields["Body"]), status: statusReceived, created: cu.now, updated: cu.now,
 		sent: cu.now,
 	}
@@ -146,7 +146,7 @@ func (n *Network) bringOn(one *sender, a control.Action) error {
 	n.server.mu.Lock()
 	m := one.tenant.byID[string(a.Message)]
 	n.server.mu.Unlock()
-	if m == nil || m.inbound || m.one != one || m.chat != a.Chat {
+	if m == nil || m.direction == inbound || m.one != one || m.chat != a.Chat {
 		return fmt.Errorf("message %q: %w", a.Message, control.ErrUnknown)
 	}
 	switch a.Do {

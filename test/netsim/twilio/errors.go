@@ -20,7 +20,6 @@ func (e *apiError) Error() string { return strconv.Itoa(e.code) + " " + e.text }
 // The refusals of whole requests.
 var (
 	errAuth   = &apiError{http.StatusUnauthorized, 20003, "Authenticate"}
-	errMethod = &apiError{http.StatusMethodNotAllowed, 20405, "Method not allowed"}
 	errRate   = &apiError{http.StatusTooManyRequests, 20429, "Too Many Requests"}
 	errServer = &apiError{http.StatusInternalServerError, 20500, "Internal Server Error"}
 	errQueue  = &apiError{http.StatusTooManyRequests, 21611, "This 'From' number has exceeded the maximum number of queued messages"}

@@ -3,6 +3,7 @@ package twilio
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 
@@ -63,9 +64,7 @@ func (in *injected) over(usual map[string]string) []byte {
 	for name := range in.without {
 		all.Del(name)
 	}
-	for name, values := range in.fields {
-		all[name] = values
-	}
+	maps.Copy(all, in.fields)
 	return []byte(all.Encode())
 }
 

@@ -1,6 +1,7 @@
 package twilio
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -121,9 +122,7 @@ func (c *call) paged(name string, list []map[string]any, size, page int, next ur
 		q.Del("PageToken")
 		q.Set("PageSize", strconv.Itoa(size))
 		q.Set("Page", strconv.Itoa(page))
-		for name, values := range with {
-			q[name] = values
-		}
+		maps.Copy(q, with)
 		return c.URL.Path + "?" + q.Encode()
 	}
 	v := map[string]any{

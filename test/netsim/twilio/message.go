@@ -20,26 +20,33 @@ const (
 	statusReceived    = "received"
 )
 
+// Directions of a message.
+const (
+	inbound       = "inbound"
+	outboundAPI   = "outbound-api"
+	outboundReply = "outbound-reply" // what a webhook answered
+)
+
 // progress is the way of a message that arrives.
 var progress = []string{statusQueued, statusSent, statusDelivered, statusRead}
 
 // message is a Message resource. The server's mutex guards it.
 type message struct {
-	sid      string
-	one      *sender
-	chat     control.ID // the customer
-	inbound  bool
-	text     string
-	media    []*media // a customer's
-	numMedia int
-	service  string // it was sent by
-	segments int
-	status   string
-	code     int // why it failed
-	callback hook
-	created  time.Time
-	updated  time.Time
-	sent     time.Time // or received; zero = not yet
+	sid       string
+	one       *sender
+	chat      control.ID // the customer
+	direction string
+	text      string
+	media     []*media // a customer's
+	numMedia  int
+	service   string // it was sent by
+	segments  int
+	status    string
+	code      int // why it failed
+	callback  hook
+	created   time.Time
+	updated   time.Time
+	sent      time.Time // or received; zero = not yet
 }
 
 // date is how the 2010-04-01 API writes times.
@@ -61,7 +68,7 @@ func (m *message) customer() string { return m.one.net.prefix() + string(m.chat)
 
 // ends are From and To.
 func (m *message) ends() (from, to string) {
-	if m.inbound {
+	if m.direction == inbound {
 		return m.customer(), m.one.name()
 	}
 	return m.one.name(), m.customer()
@@ -71,13 +78,9 @@ func (m *message) ends() (from, to string) {
 // error's code.
 func (m *message) json() map[string]any {
 	from, to := m.ends()
-	direction := "outbound-api"
-	if m.inbound {
-		direction = "inbound"
-	}
 	v := map[string]any{
 		"account_sid": m.one.tenant.sid, "api_version": "2010-04-01", "body": m.text, "date_created": date(m.created),
-		"date_sent": nil, "date_updated": date(m.updated), "direction": direction, "error_code": nil, "error_message": nil,
+		"date_sent": nil, "date_updated": date(m.updated), "direction": m.direction, "error_code": nil, "error_message": nil,
 		"from": from, "messaging_service_sid": maybe(m.service), "num_media": strconv.Itoa(m.numMedia),
 		"num_segments": strconv.Itoa(m.segments), "price": nil, "price_unit": "USD", "sid": m.sid, "status": m.status,
 		"subresource_uris": map[string]string{"media": m.uri() + "/Media.json"}, "to": to, "uri": m.uri() + ".json",

@@ -75,20 +75,20 @@ func (n *Network) request(ctx context.Context, c control.Call) (*http.Request, e
 		token, sid = one.tenant.token, one.tenant.sid
 	}
 	n.server.mu.Unlock()
-	method, body, form := http.MethodPost, io.Reader(bytes.NewReader(c.Body)), parseForm(string(c.Body))
-	if c.GET {
-		method, body, form = http.MethodGet, http.NoBody, nil
+	body, form := io.Reader(bytes.NewReader(c.Body)), parseForm(string(c.Body))
+	if c.Method == http.MethodGet {
+		body, form = http.NoBody, nil
 		join := "?"
 		if strings.Contains(address, "?") {
 			join = "&"
 		}
 		address += join + string(c.Body)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	r, err := http.NewRequestWithContext(ctx, c.Method, address, body)
 	if err != nil {
 		return nil, err
 	}
-	if !c.GET {
+	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 	}
 	r.Header.Set("User-Agent", "TwilioProxy/1.1")
@@ -109,7 +109,7 @@ func idempotency(sid string, body []byte) string {
 // post brings a webhook, as the faults have it. The server's mutex need not be
 // held.
 func (n *Network) post(method string, caller *control.Caller, c control.Call, to hook) {
-	c.URL, c.GET = to.url, to.method == http.MethodGet
+	c.URL, c.Method = to.url, to.how()
 	if c.URL == "" {
 		n.lost(c, "no webhook is set")
 		return
@@ -148,14 +148,13 @@ func (n *Network) ended(c control.Call, state string, a control.Answer) {
 		return
 	}
 	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
-	switch kind {
-	case "text/xml", "application/xml", "text/html":
-	case "text/plain":
+	switch {
+	case c.Message == "": // of a status nobody reads the answer
+	case kind == "text/xml", kind == "application/xml", kind == "text/html":
+	case kind == "text/plain":
 		n.answered(c, string(bytes.TrimSpace(a.Body)))
-	default:
-		if len(bytes.TrimSpace(a.Body)) > 0 {
-			n.alert(c, alertType, a.Status)
-		}
+	case len(bytes.TrimSpace(a.Body)) > 0:
+		n.alert(c, alertType, a.Status)
 	}
 }
 
@@ -176,7 +175,7 @@ func (n *Network) alert(c control.Call, code, status int) {
 // answered sends the customer what a webhook answered in plain text, as Twilio
 // does.
 func (n *Network) answered(c control.Call, text string) {
-	if text == "" || c.Message == "" {
+	if text == "" {
 		return
 	}
 	s := n.server
@@ -186,7 +185,10 @@ func (n *Network) answered(c control.Call, text string) {
 	if one == nil {
 		return
 	}
-	m := &message{sid: s.sid("SM"), one: one, chat: c.Chat, text: text, segments: n.segments(text), status: statusSent, created: time.Now()}
+	m := &message{
+		sid: s.sid("SM"), one: one, chat: c.Chat, direction: outboundReply, text: text, segments: n.segments(text),
+		status: statusSent, created: time.Now(),
+	}
 	m.updated, m.sent = m.created, m.created
 	one.tenant.keep(m)
 	_ = n.Add(c.Account, c.Chat, control.Message{ // a full board shows no more

@@ -32,12 +32,15 @@ func (c *call) createMessage() (control.Answer, error) {
 		return control.Answer{}, err
 	}
 	if strings.HasPrefix(to, "whatsapp:") != (c.n.channel == "whatsapp") {
-		return control.Answer{}, bad(21211, "Invalid 'To' Phone Number: %s", to)
+		return control.Answer{}, bad(21910, "Invalid From and To pair. From and To should be of the same channel")
 	}
 	if string(chat) == one.Account.Account {
 		return control.Answer{}, &apiError{http.StatusBadRequest, 21266, "'To' and 'From' number cannot be the same: " + to}
 	}
-	m := &message{one: one, chat: chat, service: c.form.Get("MessagingServiceSid"), status: statusQueued, created: time.Now()}
+	m := &message{
+		one: one, chat: chat, direction: outboundAPI, service: c.form.Get("MessagingServiceSid"), status: statusQueued,
+		created: time.Now(),
+	}
 	m.updated = m.created
 	if m.service != "" {
 		m.status = statusAccepted
@@ -51,11 +54,9 @@ func (c *call) createMessage() (control.Answer, error) {
 
 // accept makes a message that can be sent one that is.
 func (c *call) accept(m *message, shown control.Message, fate int) (control.Answer, error) {
-	if c.fault.Kind == "" { // one that is told, not one that spoils the answer
-		if f, fails := c.n.TakeKind(control.Fail, m.one.Account.Account, c.method); fails {
-			if fate = f.Code; fate == 0 {
-				fate = c.n.unreachable()
-			}
+	if f, fails := c.n.TakeKind(control.Fail, m.one.Account.Account, c.method); fails {
+		if fate = f.Code; fate == 0 {
+			fate = c.n.unreachable()
 		}
 	}
 	p, err := m.one.person(m.chat)
@@ -73,7 +74,7 @@ func (c *call) accept(m *message, shown control.Message, fate int) (control.Answ
 	if !isURL(callback) {
 		return control.Answer{}, bad(21609, "The 'StatusCallback' URL %s is not a valid URL.", callback)
 	}
-	if m.callback = (hook{callback, "POST"}); callback == "" {
+	if m.callback = (hook{callback, http.MethodPost}); callback == "" {
 		m.callback = m.one.statusHook(m.service)
 	}
 	prefix := "SM"

@@ -21,7 +21,6 @@ type call struct {
 	tenant *tenant
 	n      *Network // whose faults and record count
 	one    *sender  // may be nil
-	fault  control.Fault
 }
 
 // endpoint is one thing that can be asked. What place and do do, they do with the
@@ -79,7 +78,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		Account: account, Method: e.method, Header: r.Header.Clone(), Params: recorded(c.form), Body: c.body,
 	})
 	fault, spoilt := c.n.Take(account, e.method)
-	c.fault = fault
 	var answer control.Answer
 	if spoilt && fault.Instead() {
 		answer = instead(fault, r.URL.Path)

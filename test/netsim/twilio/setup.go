@@ -80,7 +80,7 @@ func (c *call) setHook(h *hook, address, method string) error {
 func (one *sender) numberJSON() map[string]any {
 	return map[string]any{
 		"sid": one.numberSID, "account_sid": one.tenant.sid, "phone_number": one.Account.Account,
-		"friendly_name": one.Account.Account, "sms_url": one.hook.url, "sms_method": one.methodOr(), "sms_fallback_url": "",
+		"friendly_name": one.Account.Account, "sms_url": one.hook.url, "sms_method": one.hook.how(), "sms_fallback_url": "",
 		"sms_fallback_method": "POST", "sms_application_sid": "", "status_callback": "", "status_callback_method": "POST",
 		"capabilities": map[string]bool{"sms": true, "mms": true, "voice": false, "fax": false}, "status": "in-use",
 		"api_version": "2010-04-01", "beta": false, "origin": "twilio", "type": "mobile",
@@ -89,10 +89,8 @@ func (one *sender) numberJSON() map[string]any {
 	}
 }
 
-// methodOr is the method of the sender's webhook; POST unless set.
-func (one *sender) methodOr() string { return methodOf(one.hook) }
-
-func methodOf(h hook) string {
+// how is the method; POST unless set.
+func (h hook) how() string {
 	if h.method == "" {
 		return http.MethodPost
 	}
@@ -192,7 +190,7 @@ func (one *sender) senderJSON(base string) map[string]any {
 	return map[string]any{
 		"sid": one.senderSID, "status": "ONLINE", "sender_id": one.name(),
 		"webhook": map[string]any{
-			"callback_url": maybe(one.hook.url), "callback_method": one.methodOr(), "fallback_url": nil, "fallback_method": "POST",
+			"callback_url": maybe(one.hook.url), "callback_method": one.hook.how(), "fallback_url": nil, "fallback_method": "POST",
 			"status_callback_url": maybe(one.status.url), "status_callback_method": "POST",
 		},
 		"configuration": map[string]any{"waba_id": "100000000000001"},
@@ -250,7 +248,7 @@ func (sv *service) json(base string) map[string]any {
 	at := sv.made.UTC().Format(time.RFC3339)
 	return map[string]any{
 		"sid": sv.sid, "account_sid": sv.tenant.sid, "friendly_name": "Simulated", "inbound_request_url": maybe(sv.inbound.url),
-		"inbound_method": methodOf(sv.inbound), "fallback_url": nil, "fallback_method": "POST",
+		"inbound_method": sv.inbound.how(), "fallback_url": nil, "fallback_method": "POST",
 		"status_callback": maybe(sv.status.url), "use_inbound_webhook_on_number": sv.useNumber, "smart_encoding": true,
 		"sticky_sender": true, "validity_period": 36000, "usecase": "undeclared", "date_created": at, "date_updated": at,
 		"url": base + "/messaging/v1/Services/" + sv.sid, "links": map[string]string{},

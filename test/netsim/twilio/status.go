@@ -11,7 +11,7 @@ import (
 // goOn lets a message that was accepted come on by itself as far as the settings
 // say, once its files are fetched, or fail with the error fate, 0 = none. Its caller has the server's mutex.
 func (n *Network) goOn(m *message, fate int, files []string) {
-	n.server.work.Go(func() {
+	n.server.start(func() {
 		if m.service != "" && !n.next(m, statusQueued, 0) {
 			return
 		}

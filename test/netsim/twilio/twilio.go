@@ -61,6 +61,7 @@ type Server struct {
 	fetch         *http.Client    // for MediaUrl
 	life          context.Context //nolint:containedctx // ends by Close, like all that is under way
 	end           context.CancelFunc
+	starting      sync.Mutex     // held while something begins, and while the end is told
 	work          sync.WaitGroup // messages that come on, files being fetched
 
 	mu        sync.Mutex
@@ -98,7 +99,9 @@ func (s *Server) API() http.Handler { return s.handler }
 
 // Close ends webhooks and all else that is under way, and waits for it.
 func (s *Server) Close() {
+	s.starting.Lock()
 	s.end()
+	s.starting.Unlock()
 	for _, n := range []*Network{s.whatsapp, s.sms} {
 		n.messages.Close()
 		n.statuses.Close()
@@ -127,11 +130,20 @@ func (s *Server) sid(prefix string) string {
 
 // later does fn after d unless the server ends meanwhile.
 func (s *Server) later(d time.Duration, fn func()) {
-	s.work.Go(func() {
+	s.start(func() {
 		if s.pause(d) {
 			fn()
 		}
 	})
+}
+
+// start begins something that Close waits for.
+func (s *Server) start(fn func()) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	if s.life.Err() == nil {
+		s.work.Go(fn)
+	}
 }
 
 // pause waits; false when the server ended meanwhile.

@@ -29,7 +29,7 @@ func (c *call) typing() (control.Answer, error) {
 		return control.Answer{}, bad(20001, "channel must be whatsapp")
 	case !messageSID.MatchString(sid):
 		return control.Answer{}, bad(20001, "messageId is invalid")
-	case m == nil || m.one.net.channel != "whatsapp" || !m.inbound:
+	case m == nil || m.one.net.channel != "whatsapp" || m.direction != inbound:
 		return control.Answer{}, notFound(c.URL.Path)
 	}
 	account := m.one.Account.Account
