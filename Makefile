@@ -70,6 +70,13 @@ grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated 
 	npm ci --prefix bin/grammy --ignore-scripts --no-audit --no-fund
 	GRAMMY='$(CURDIR)/bin/grammy' $(SUITE) grammy -- -tags grammy -count=1 -timeout=5m ./test/netsim/grammy
 
+.PHONY: twilio
+twilio: ## what the tests take for Twilio's signatures, signed again with Twilio's library (Node.js, npm ci); ARGS=-write keeps them
+	@.ci/need npm nodejs npm
+	@mkdir -p bin/twilio && cp test/twilio/sign/{package.json,package-lock.json,sign.mjs,requests.mjs} bin/twilio/
+	npm ci --prefix bin/twilio --ignore-scripts --no-audit --no-fund
+	TWILIO='$(CURDIR)/bin/twilio' $(SUITE) twilio -- -tags twilio -count=1 -timeout=5m ./test/twilio/sign $(if $(ARGS),-args $(ARGS))
+
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway
 	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack

@@ -4,12 +4,7 @@
 //
 //	suite test -- ARGS      go test ARGS, everything marked "test" must pass
 //	suite browser -- ARGS   the same for what is marked "browser"
-//	suite grammy -- ARGS    the same for what is marked "grammy"
-//	suite deploy -- ARGS    the same for what is marked "deploy"
-//	suite second -- ARGS    the same for what is marked "second"
-//	suite chaos -- ARGS     the same for what is marked "chaos"
-//	suite sim -- ARGS       the same for what is marked "sim"
-//	suite mutants -- ARGS   the same for what is marked "mutants"
+//	suite NAME -- ARGS      the same for what is marked NAME: one of suites
 //	suite fuzz -total 3m    every fuzz target there is, sharing the time
 //
 // What it prints is what go test prints without -v, then one line of sums.
@@ -24,12 +19,17 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
 //go:embed promised.txt
 var promisedText string
+
+// suites are the names that a promise can have; all but fuzz are go test's.
+var suites = []string{"test", "browser", "grammy", "twilio", "openapi", "proxies", "deploy", "second", "chaos", "sim", "mutants", "fuzz"}
 
 // errFailed says that everything there is to say was printed already.
 var errFailed = errors.New("suite failed")
@@ -49,15 +49,15 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a suite: test, browser, grammy, deploy, second, chaos, sim, mutants or fuzz")
+		return errors.New("name a suite: " + strings.Join(suites, ", "))
 	}
 	promised, err := parsePromises(promisedText)
 	if err != nil {
 		return err
 	}
 	suite, rest := args[0], args[1:]
-	switch suite {
-	case "fuzz":
+	switch {
+	case suite == "fuzz":
 		flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 		total := flags.Duration("total", 3*time.Minute, "time for all targets together")
 		each := flags.String("each", "", "time of one target, instead of its share")
@@ -65,11 +65,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		return fuzzAll(ctx, out, promised.of(suite), *total, *each)
-	case "test", "browser", "grammy", "deploy", "second", "chaos", "sim", "mutants":
+	case slices.Contains(suites, suite):
 		if len(rest) > 0 && rest[0] == "--" {
 			rest = rest[1:]
 		}
 		return runTests(ctx, out, suite, promised.of(suite), rest)
 	}
-	return fmt.Errorf("unknown suite %q: test, browser, grammy, deploy, second, chaos, sim, mutants or fuzz", suite)
+	return fmt.Errorf("unknown suite %q: %s", suite, strings.Join(suites, ", "))
 }
