@@ -48,10 +48,15 @@ func settings(base string) Settings {
 // open makes a channel that may reach loopback.
 func open(t testing.TB, s Settings) *Channel {
 	t.Helper()
+	return openAs(t, testTraits, s)
+}
+
+func openAs(t testing.TB, traits Traits, s Settings) *Channel {
+	t.Helper()
 	c, err := New(config.Channel{Name: "shop"}, connectors.Dependencies{
 		Log: slog.New(slog.DiscardHandler), PublicURL: testPublic,
 		Egress: config.Egress{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	}, testTraits, s, nil)
+	}, traits, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,11 @@
 // what is hard to sign. The identifiers mean nobody.
 import { createHash } from "node:crypto";
 
-export const account = "AC0123456789abcdef0123456789abcdef";
-export const token = "00112233445566778899aabbccddeeff";
-export const other = "ffeeddccbbaa99887766554433221100"; // while tokens are changed
-const service = "MG0123456789abcdef0123456789abcdef";
-const gateway = "https://gateway.example.com";
+export const account = "AC00000000000000000000000000000001";
+export const token = "0123456789abcdef0123456789abcdef";
+export const other = "fedcba9876543210fedcba9876543210"; // while tokens are changed
+const service = "MG00000000000000000000000000000001";
+const gateway = "https://kit.example.com";
 const number = "+420800123456"; // the channel's
 const ann = "+420601234567";
 
@@ -82,6 +82,7 @@ whatsapp("start", { Body: "Start", OptOutType: "START" });
 whatsapp("help", { Body: "HELP", OptOutType: "HELP" });
 whatsapp("unknown-kind", { MessageType: "hologram", HologramUrl: "https://example.com/h", Body: "" });
 whatsapp("new-fields", { Body: "with fields of next year", ZzNew: "", aLower: "x", Ümlaut: "ü", "With Space": "a b", "": "no name" });
+whatsapp("order", { Body: "names in order", b: "1", B: "2", a: "3", A1: "4", A: "5", _: "6" });
 whatsapp("other-token", { Body: "while tokens are changed" }, { token: other });
 
 // Short messages.
@@ -140,9 +141,9 @@ at("port-removed", `${gateway}:443${path}`, { signed_url: gateway + path });
 at("port-default", `${gateway}:443${path}`);
 at("port-odd", `${gateway}:8443${path}`);
 at("port-odd-removed", `${gateway}:8443${path}`, { signed_url: gateway + path });
-at("http", `http://gateway.example.com${path}`, { signed_url: `http://gateway.example.com:80${path}` });
+at("http", `http://kit.example.com${path}`, { signed_url: `http://kit.example.com:80${path}` });
 at("address", `https://[2001:db8::1]:8443${path}`);
-at("upper-case", `https://Gateway.Example.COM${path}`);
+at("upper-case", `https://Kit.Example.COM${path}`);
 at("base", `${gateway}/base/path${path}`);
 at("query", `${gateway}${path}?b=2&a=1&b=1&c`);
 at("query-empty", `${gateway}${path}?`);
@@ -150,8 +151,8 @@ at("query-escapes", `${gateway}${path}?x=a%20b+c%2fd%2FD&y=%7e~&z=%C3%BC`);
 at("query-odd", `${gateway}${path}?q='it's'&(x)=[1]&a;b&=&&d=%`.replace("d=%", "d=!*"));
 at("query-apostrophe", `${gateway}${path}?name=O'Hara`);
 at("query-apostrophe-escaped", `${gateway}${path}?name=O%27Hara`);
-at("user", `https://user:pass@gateway.example.com${path}`);
-at("user-port", `https://user:pass@gateway.example.com${path}`, { signed_url: `https://user:pass@gateway.example.com:443${path}` });
+at("user", `https://user:pass@kit.example.com${path}`);
+at("user-port", `https://user:pass@kit.example.com${path}`, { signed_url: `https://user:pass@kit.example.com:443${path}` });
 at("slash", `${gateway}${path}/`);
 at("path-escapes", `${gateway}/base%20a/%c3%bc/it's${path}`);
 
