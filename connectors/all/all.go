@@ -4,13 +4,17 @@ package all
 import (
 	"servicelink/connectors"
 	"servicelink/connectors/omnichannel"
+	"servicelink/connectors/sms"
 	"servicelink/connectors/telegram"
+	"servicelink/connectors/whatsapp"
 )
 
 // All returns every connector's Definition, one line each.
 func All() []connectors.Definition {
 	return []connectors.Definition{
 		omnichannel.Definition,
+		sms.Definition,
 		telegram.Definition,
+		whatsapp.Definition,
 	}
 }

@@ -108,6 +108,17 @@ func (j *journal) taken() []connectors.Event {
 	return slices.Clone(j.events)
 }
 
+// latest is the NetworkID of the customer's latest message, as the engine would name
+// it; empty = none.
+func (j *journal) latest() string {
+	for _, ev := range slices.Backward(j.taken()) {
+		if ev.NetworkID != "" {
+			return ev.NetworkID
+		}
+	}
+	return ""
+}
+
 // refuseNext makes so many hand-overs fail.
 func (j *journal) refuseNext(n int) {
 	j.mu.Lock()

@@ -84,7 +84,7 @@ func (m *mounted) find(r *http.Request) (connectors.Webhook, *connectors.Request
 			panic(err)
 		}
 		req := &connectors.Request{
-			Method: r.Method, URL: r.URL, PublicURL: "https://kit.example.com" + r.URL.RequestURI(),
+			Method: r.Method, URL: r.URL, PublicURL: PublicURL + r.URL.RequestURI(),
 			Header: r.Header, Body: body, Client: "127.0.0.1",
 		}
 		// The router fills the wildcards in the handler it calls.
@@ -149,6 +149,7 @@ var inboundChecks = []check{
 	{"inbound/poison", checkPoison, onSockets},
 	{"inbound/pure", checkPure, onSockets},
 	{"inbound/replies", checkReplies, onSockets},
+	{"inbound/hooks", checkHooks, onSockets},
 	{"inbound/order", checkOrder, onSockets},
 }
 

@@ -31,6 +31,10 @@ const (
 	markChat    = "4200000000000017"   // a conversation
 )
 
+// PublicURL is where networks find the gateway of the kit: Dependencies.PublicURL,
+// and the beginning of Request.PublicURL.
+const PublicURL = "http://gateway.example.com"
+
 // patience is how long the kit waits for what must come at once. Its own tests
 // make it shorter.
 var patience = 10 * time.Second
@@ -114,6 +118,7 @@ func (p *probe) buildAs(name, base string, allow ...netip.Prefix) (connectors.Co
 	transport := &http.Transport{DialContext: p.connect, DisableKeepAlives: true}
 	c, err := p.h.New(config.Channel{Name: name, Enabled: true, Culture: "en", Settings: settings}, connectors.Dependencies{
 		Egress:    config.Egress{Allow: allow},
+		PublicURL: PublicURL,
 		Log:       slog.New(slog.NewJSONHandler(p.record, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Transport: transport,
 	})
@@ -149,7 +154,7 @@ func (r *record) local(address string) error {
 	if err != nil {
 		return err
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		r.mu.Lock()
 		r.away = append(r.away, address)
 		r.mu.Unlock()

@@ -281,7 +281,9 @@ func checkNotice(p *probe) {
 		case ev.Kind != connectors.KindNotice && strings.Contains(ev.Text, markText):
 			p.errorf("what the agent sent comes back as an event of kind %s of the customer", ev.Kind)
 		case ev.Kind == connectors.KindNotice && ev.TrackingID == part.To.TrackingID:
-			found = append(found, *ev.Notice)
+			n := *ev.Notice
+			n.Status = connectors.StatusNone // how far it came is another matter
+			found = append(found, n)
 		}
 	}
 	shown := s.shown()

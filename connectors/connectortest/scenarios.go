@@ -34,6 +34,8 @@ type sendStep struct {
 	ReplyTo string
 	Buttons []connectors.Button
 	File    *struct{ Type, Name, URL, Content string }
+	// Template is sent instead of all others.
+	Template *connectors.Template
 }
 
 // outcome is what came of a scenario.
@@ -87,7 +89,7 @@ func checkScenarios(p *probe) {
 	caps := p.connector(nowhere).Capabilities()
 	missing := map[string]bool{
 		"sends a text": true, "sends buttons": caps.Buttons > 0, "sends a file": caps.Files,
-		"sends a reply": caps.Replies, "shows typing": caps.Typing,
+		"sends a reply": caps.Replies, "shows typing": caps.Typing, "sends a template": caps.Templates,
 	}
 	for _, kind := range p.h.Simulation.Kinds {
 		missing["brings an event of kind "+string(kind)] = true
@@ -123,6 +125,7 @@ func (st step) shows() (list []string) {
 	for what, is := range map[string]bool{
 		"sends a text": st.Send.Text != "", "sends a file": st.Send.File != nil,
 		"sends buttons": len(st.Send.Buttons) > 0, "sends a reply": st.Send.ReplyTo != "",
+		"sends a template": st.Send.Template != nil,
 	} {
 		if is {
 			list = append(list, what)
@@ -227,7 +230,7 @@ func (p *probe) play(name string, steps scenario) outcome {
 			}
 		case st.Typing != nil:
 			typer, _ := s.c.(connectors.Typer)
-			if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, "", *st.Typing)); se != nil {
+			if se := p.judge(typer.Typing(context.Background(), p.part("", "").To, s.journal.latest(), *st.Typing)); se != nil {
 				p.errorf("%s: Typing: %v", name, se)
 			}
 		}
@@ -255,7 +258,7 @@ func (s *stage) speak(st *sendStep, i int) string {
 	if st.To != "" {
 		part.To = connectors.Address{TrackingID: st.To, RemoteAddress: markChat}
 	}
-	part.ReplyTo, part.Buttons = st.ReplyTo, st.Buttons
+	part.ReplyTo, part.Buttons, part.Template = st.ReplyTo, st.Buttons, st.Template
 	if f := st.File; f != nil {
 		part.File = outFile(f.Name, f.Type, f.URL, f.Content)
 	}

@@ -57,6 +57,7 @@ const (
 	FaultBlocked      = "blocked"      // this customer is not to be reached
 	FaultDuplicate    = "duplicate"    // brought twice
 	FaultReorder      = "reorder"      // brought in another order
+	FaultLose         = "lose"         // never brought, and listed
 )
 
 // Request is an API request as the simulator read it.

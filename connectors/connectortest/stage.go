@@ -51,7 +51,7 @@ func (p *probe) hooked() *gateway {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return inward.dial(ctx)
 	}}
-	w := p.worldFor(&Gateway{URL: "http://gateway.example.com", Transport: transport})
+	w := p.worldFor(&Gateway{URL: PublicURL, Transport: transport})
 	g.stage = &stage{world: w, journal: p.journal(), rest: rest, leave: func() {}}
 	g.m = p.mountAt(memoryAddress)
 	g.c, g.journal.c = g.m.c, g.m.c

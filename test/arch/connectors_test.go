@@ -81,6 +81,14 @@ func TestConnectorIsAnnounced(t *testing.T) {
 	}
 }
 
+// simulatorOf is the simulator's folder: one for all networks of a provider.
+func simulatorOf(connector string) string {
+	if connector == "whatsapp" || connector == "sms" {
+		return "twilio"
+	}
+	return connector
+}
+
 // TestConnectorRunsTheKit: the conformance kit is only worth something for those
 // who run it, against a simulator that somebody wrote to the documentation.
 func TestConnectorRunsTheKit(t *testing.T) {
@@ -91,7 +99,7 @@ func TestConnectorRunsTheKit(t *testing.T) {
 			t.Errorf("test/conformance has no %s_test.go", name)
 			continue
 		}
-		for _, needed := range []string{"connectors/" + name, "connectors/connectortest", "test/netsim/" + name} {
+		for _, needed := range []string{"connectors/" + name, "connectors/connectortest", "test/netsim/" + simulatorOf(name)} {
 			if !slices.Contains(files[i].ours(), needed) {
 				t.Errorf("%s does not use %s", files[i].name, needed)
 			}

@@ -18,7 +18,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // harnesses describe every network; the key is its name.
 var harnesses = map[string]func() connectortest.Harness{
 	"omnichannel": omnichannelHarness,
+	"sms":         smsHarness,
 	"telegram":    telegramHarness,
+	"whatsapp":    whatsappHarness,
 }
 
 // TestConformance: every connector does what the contract says and its network

@@ -226,7 +226,7 @@ func (c *Channel) Address(trackingID string) (connectors.Address, bool) {
 
 // addressForm is a number, a short code, a sender's name in letters, or the id of a
 // user without a number.
-var addressForm = regexp.MustCompile(`^[+0-9A-Za-z][0-9A-Za-z._ &-]{0,79}$`)
+var addressForm = regexp.MustCompile(`^[+0-9A-Za-z][0-9A-Za-z._ &-]{0,126}$`)
 
 // Exclusive implements connectors.Exclusive: the account and its sender are what
 // tells calls apart.

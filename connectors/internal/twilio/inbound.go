@@ -107,7 +107,7 @@ func (c *Channel) events(m message) []connectors.Event {
 	case len(m.media) > 0:
 		events = c.fileEvents(first, m)
 	case m.button != nil:
-		first.Kind, first.Button, first.Text = connectors.KindButton, m.button, m.button.Text
+		first.Kind, first.Button, first.Text, first.Quote = connectors.KindButton, m.button, m.button.Text, ""
 		events = append(events, first)
 	case m.location != nil:
 		first.Kind, first.Location = connectors.KindLocation, m.location
