@@ -1,6 +1,7 @@
 package connectortest
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -69,7 +70,9 @@ var webhookFaults = map[string]string{
 func TestKitCanFail(t *testing.T) {
 	patience = 300 * time.Millisecond
 	t.Cleanup(func() { patience = 10 * time.Second })
-	for fault, check := range webhookFaults {
+	all := maps.Clone(webhookFaults)
+	maps.Copy(all, listFaults)
+	for fault, check := range all {
 		t.Run(fault, func(t *testing.T) {
 			release := make(chan struct{})
 			defer close(release)
@@ -84,7 +87,7 @@ func TestKitCanFail(t *testing.T) {
 // another kind of tool.
 func TestEveryCheckCanFail(t *testing.T) {
 	caught := map[string]bool{"send/accepted": true, "send/concurrent": true}
-	for _, faults := range []map[string]string{webhookFaults, pollFaults} {
+	for _, faults := range []map[string]string{webhookFaults, listFaults, pollFaults} {
 		for _, check := range faults {
 			caught[check] = true
 		}

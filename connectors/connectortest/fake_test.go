@@ -24,6 +24,7 @@ const fakeToken = "kit-t0ken-for-the-fake"
 type fake struct {
 	fault   string
 	base    *url.URL
+	public  string // where the network is to call
 	client  *httpx.Client
 	log     func(msg string, args ...any)
 	counter atomic.Int64
@@ -96,7 +97,7 @@ func newFake(fault string, ch config.Channel, deps connectors.Dependencies, rele
 	if err != nil {
 		return nil, err
 	}
-	f := &fake{fault: fault, base: base, client: client, log: deps.Log.Info, release: release}
+	f := &fake{fault: fault, base: base, public: deps.PublicURL, client: client, log: deps.Log.Info, release: release}
 	if fault == "two ways in" {
 		return fakeRunner{f}, nil
 	}

@@ -25,7 +25,8 @@ type fakeNet struct {
 	faults  []Fault
 	files   map[string]string
 	closed  chan struct{}
-	free    bool // it has no limits
+	free    bool   // it has no limits
+	hook    string // where it calls, if it was told
 }
 
 const (
@@ -293,6 +294,10 @@ func (n *fakeNet) do(ctx context.Context, method string, call fakeCall, f Fault)
 		}
 	case "list":
 		return n.list(call.Chat)
+	case "hook":
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.hook = call.Text
 	}
 	return fakeAnswer{OK: true}
 }

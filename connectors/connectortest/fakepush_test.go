@@ -2,6 +2,7 @@ package connectortest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -62,6 +63,9 @@ func (n *fakePusher) push() {
 				}
 				n.Clear()
 			}
+			if n.has(FaultLose) {
+				continue
+			}
 			n.post(m)
 			if n.has(FaultDuplicate) {
 				n.post(m)
@@ -85,8 +89,11 @@ func (n *fakePusher) post(m fakeMessage) {
 		panic(err)
 	}
 	client := &http.Client{Transport: n.gateway.Transport}
+	n.mu.Lock()
+	hook := cmp.Or(n.hook, n.gateway.URL+"/fake/"+fakeToken)
+	n.mu.Unlock()
 	for range 100 {
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, n.gateway.URL+"/fake/"+fakeToken, bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, hook, bytes.NewReader(body))
 		if err != nil {
 			panic(err)
 		}
