@@ -37,6 +37,9 @@
 //     said: neither rows nor its record. The ledger's counters stay, and the ids
 //     of its rows, as keyed hashes for KeepIDs: what the other side repeats is
 //     still a Repeat, and Find gives it without content, as it ended.
+//  11. Report changes one part's delivery status, in whatever state its row is,
+//     forward only, and nothing else: no state, no counter of the ledger. A Change
+//     whose Parts know less keeps what was reported.
 package journal
 
 import (
@@ -148,7 +151,25 @@ type Part struct {
 	State     PartState
 	NetworkID string
 	Reason    string
+	Hint      string // for the operator, with the Reason of a Report
 	At        time.Time
+	// Status is how far the network has reported it to be, and since when: a
+	// connectors.DeliveryStatus. To the journal the higher one is further.
+	Status   uint8
+	StatusAt time.Time
+}
+
+// Report is what a network says later of a part. It changes nothing when the
+// part is as far already, when NetworkID is not the recorded one (it speaks of
+// another attempt), or when there is no such Epoch or Part.
+type Report struct {
+	Seq          int64
+	Epoch        int32
+	Part         int    // counted from 0
+	NetworkID    string // kept where none is recorded
+	Status       uint8
+	Reason, Hint string // of a failure; empty = those that are there stay
+	At           time.Time
 }
 
 // Verdict is what Accept did with an entry.
@@ -186,7 +207,17 @@ type ConvChange struct {
 	Released            int32
 	// ClosedText, when not zero, is when the "we are closed" text was sent.
 	ClosedText time.Time
+	// WindowEnd, when not zero, replaces the end of the reply window and who said
+	// so, forwards or backwards.
+	WindowEnd time.Time
+	WindowBy  string
 }
+
+// Who says when the reply window ends.
+const (
+	WindowByCustomer = "customer" // a message opened it
+	WindowByNetwork  = "network"  // it refused a send
+)
 
 // Conversation is what outlives the messages.
 type Conversation struct {
@@ -196,6 +227,8 @@ type Conversation struct {
 	Counter    int32 // highest seen in ChatID, either direction
 	Released   int32 // highest outbound Counter of ChatID handed to its lane
 	ClosedText time.Time
+	WindowEnd  time.Time // of the reply window; zero = not known
+	WindowBy   string
 	Started    time.Time // first accepted entry
 	LastSeen   time.Time // last accepted entry; it may lag by a minute
 }
@@ -327,6 +360,10 @@ type Journal interface {
 	Pause(ctx context.Context, channel string, since time.Time) error
 	// Paused gives the paused channels.
 	Paused(ctx context.Context) (map[string]time.Time, error)
+
+	// Report notes what a network says of a part, by rule 11, and gives its row as
+	// it is then. changed is false when it says nothing new. ErrNotFound.
+	Report(ctx context.Context, r Report) (row Row, changed bool, err error)
 
 	// Sweep erases what is over its time, a bounded step at a time; it returns
 	// the number of rows touched, 0 when nothing is left.

@@ -86,6 +86,18 @@ func testConvChange(t *testing.T, d Driver) {
 		{journal.ConvChange{Counter: 4, Released: 4}, journal.Conversation{ChatID: "c1", Counter: 5, Released: 4}},
 		{journal.ConvChange{ChatID: "c1", Counter: 6, ClosedText: closed}, journal.Conversation{ChatID: "c1", Counter: 6, Released: 4, ClosedText: closed}},
 		{journal.ConvChange{ChatID: "c2"}, journal.Conversation{ChatID: "c2", ClosedText: closed}},
+		{
+			journal.ConvChange{WindowEnd: closed, WindowBy: journal.WindowByCustomer},
+			journal.Conversation{ChatID: "c2", ClosedText: closed, WindowEnd: closed, WindowBy: journal.WindowByCustomer},
+		},
+		{ // back again: a network may say that it is closed
+			journal.ConvChange{WindowEnd: closed.Add(-time.Hour), WindowBy: journal.WindowByNetwork},
+			journal.Conversation{ChatID: "c2", ClosedText: closed, WindowEnd: closed.Add(-time.Hour), WindowBy: journal.WindowByNetwork},
+		},
+		{
+			journal.ConvChange{Counter: 1, WindowBy: journal.WindowByCustomer}, // no time, no word
+			journal.Conversation{ChatID: "c2", Counter: 1, ClosedText: closed, WindowEnd: closed.Add(-time.Hour), WindowBy: journal.WindowByNetwork},
+		},
 	} {
 		c.by.Channel, c.by.TrackingID = "shop", "a"
 		h.commit(journal.Change{Conv: &c.by})
@@ -97,6 +109,13 @@ func testConvChange(t *testing.T, d Driver) {
 		c.want.Started, c.want.LastSeen = h.clock.Now(), h.clock.Now()
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("after change %d: %s", i, diff)
+		}
+	}
+	if !h.Volatile() {
+		h.reopen()
+		got, ok, err := h.Conversation(t.Context(), "shop", "a")
+		if err != nil || !ok || !got.WindowEnd.Equal(closed.Add(-time.Hour)) || got.WindowBy != journal.WindowByNetwork {
+			t.Errorf("after a restart: %+v, %v, %v", got, ok, err)
 		}
 	}
 	h.commit(journal.Change{Conv: &journal.ConvChange{Channel: "shop", TrackingID: "new", ChatID: "c9"}})

@@ -50,6 +50,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 		{"trace", testTrace},
 		{"sent", testSent},
 		{"paused channels", testPause},
+		{"reports", testReports},
+		{"reports of a running send", testReportsKept},
 		{"ledger's oldest pending", testOldest},
 		{"requeue", testRequeue},
 		{"discard", testDiscard},

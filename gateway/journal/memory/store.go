@@ -237,6 +237,17 @@ func (s *store) Discard(seq int64) error {
 	return nil
 }
 
+// Report is writer.Store's.
+func (s *store) Report(report *journal.Report, row *journal.Row) (bool, error) {
+	r := s.rows[report.Seq]
+	if r == nil {
+		return false, journal.ErrNotFound
+	}
+	changed := writer.ApplyReport(r, report)
+	*row = *r
+	return changed, nil
+}
+
 func (s *store) dead(seq int64) (*journal.Row, error) {
 	r := s.rows[seq]
 	switch {

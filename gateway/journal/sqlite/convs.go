@@ -42,7 +42,7 @@ func (s *convs) prepare(c *conn) {
 	s.insert = c.prepare("INSERT INTO conversation (id, channel, tracking_id) VALUES (?, ?, ?)")
 	s.insertProgress = c.prepare("INSERT INTO progress (conversation, counter, released) VALUES (?, 0, 0)")
 	s.saveProgress = c.prepare(`UPDATE progress SET counter = ?, released = ?, last_seen = ?, started = ?,
-		closed_text = ?, chat_id = ? WHERE conversation = ?`)
+		closed_text = ?, chat_id = ?, window_end = ?, window_by = ? WHERE conversation = ?`)
 	s.saveParty = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?
 		WHERE id = ?`)
 }
@@ -148,7 +148,7 @@ func (s *convs) flush() error {
 		}
 		if c.moved {
 			_, err := s.saveProgress.exec(int64(c.Counter), int64(c.Released), moment(c.LastSeen), moment(c.Started),
-				moment(c.ClosedText), text(c.ChatID), c.id)
+				moment(c.ClosedText), text(c.ChatID), moment(c.WindowEnd), text(c.WindowBy), c.id)
 			if err != nil {
 				return err
 			}

@@ -158,6 +158,9 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 			c.Seq, int64(c.Epoch))
 		return n > 0, err
 	}
+	if err := s.keepReported(c); err != nil {
+		return false, err
+	}
 	parts, err := encodeParts(c.Parts)
 	if err != nil {
 		return false, err
@@ -166,6 +169,57 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 		moment(c.Next), ended,
 		parts, c.Seq, int64(c.Epoch))
 	return n > 0, err
+}
+
+// keepReported takes reports of a pending row over into a change of its parts. Few
+// rows get one before they end, so the store remembers which: others cost no read.
+// After a restart the row that is worked on was read with its reports.
+func (s *store) keepReported(c *journal.Change) error {
+	if _, is := s.reported[c.Seq]; !is {
+		return nil
+	}
+	if !c.State.Pending() {
+		s.over = append(s.over, c.Seq)
+	}
+	var row journal.Row
+	v, err := s.bySeq.first(c.Seq)
+	if v == nil || err != nil {
+		return err
+	}
+	if err := decodeRow(v, &row); err != nil {
+		return err
+	}
+	writer.KeepReported(c.Parts, row.Parts)
+	return nil
+}
+
+// Report is writer.Store's.
+func (s *store) Report(r *journal.Report, row *journal.Row) (changed bool, err error) {
+	if err := s.batch.flush(); err != nil {
+		return false, err
+	}
+	v, err := s.bySeq.first(r.Seq)
+	if err != nil {
+		return false, err
+	}
+	if v == nil {
+		return false, journal.ErrNotFound
+	}
+	if err := decodeRow(v, row); err != nil {
+		return false, err
+	}
+	if !writer.ApplyReport(row, r) {
+		return false, nil
+	}
+	parts, err := encodeParts(row.Parts)
+	if err != nil {
+		return false, err
+	}
+	if row.State.Pending() {
+		s.reported[r.Seq] = struct{}{}
+	}
+	_, err = s.setParts.exec(parts, r.Seq)
+	return true, err
 }
 
 // placeOf gives where a pending row belongs, its counters to be changed.

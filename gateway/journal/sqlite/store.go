@@ -42,9 +42,15 @@ type store struct {
 
 	forgetting forgetting
 
+	// reported are the pending rows of which parts were reported; over are those of
+	// them that end with this transaction.
+	reported map[int64]struct{}
+	over     []int64
+
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
 	update, updateParts, requeue, discard *stmt
+	setParts                              *stmt
 	laneOf, stateOf, pause, unpause       *stmt
 	pageCount, freeCount                  *stmt
 }
@@ -68,6 +74,7 @@ func (s *store) prepare() error {
 		ended_at = NULL, epoch = ?, parts = ? WHERE seq = ?`)
 	s.pause = c.prepare("INSERT INTO paused (channel, since) VALUES (?, ?) ON CONFLICT DO UPDATE SET since = excluded.since")
 	s.unpause = c.prepare("DELETE FROM paused WHERE channel = ?")
+	s.setParts = c.prepare("UPDATE message SET parts = ? WHERE seq = ?")
 	s.discard = c.prepare("UPDATE message SET state = 5, hint = NULL, content = NULL WHERE seq = ?")
 	s.laneOf = c.prepare("SELECT m.lane, c.channel FROM message m JOIN conversation c ON c.id = m.lane >> 1 WHERE m.seq = ?")
 	s.stateOf = c.prepare("SELECT state FROM message WHERE seq = ?")
@@ -170,6 +177,10 @@ func (s *store) Commit() error {
 	s.seen.committed()
 	s.sweep.committed(&s.seen)
 	s.forgetting.remains.Committed()
+	for _, seq := range s.over {
+		delete(s.reported, seq)
+	}
+	s.over = s.over[:0]
 	s.saved = s.next
 	s.remeasure()
 	return nil
@@ -185,6 +196,7 @@ func (s *store) Rollback() {
 	s.pending.rolledBack()
 	s.sweep.rolledBack()
 	s.forgetting.remains.RolledBack()
+	s.over = s.over[:0]
 	s.next = s.saved
 }
 

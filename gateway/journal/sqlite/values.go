@@ -55,7 +55,10 @@ type part struct {
 	State     journal.PartState `json:"s,omitempty"`
 	NetworkID string            `json:"id,omitempty"`
 	Reason    string            `json:"r,omitempty"`
+	Hint      string            `json:"h,omitempty"`
 	At        int64             `json:"at,omitempty"` // microseconds
+	Status    uint8             `json:"st,omitempty"`
+	StatusAt  int64             `json:"sa,omitempty"` // microseconds
 }
 
 func encodeParts(parts []journal.Part) (any, error) {
@@ -64,9 +67,12 @@ func encodeParts(parts []journal.Part) (any, error) {
 	}
 	stored := make([]part, len(parts))
 	for i, p := range parts {
-		stored[i] = part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason}
+		stored[i] = part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status}
 		if !p.At.IsZero() {
 			stored[i].At = p.At.UnixMicro()
+		}
+		if !p.StatusAt.IsZero() {
+			stored[i].StatusAt = p.StatusAt.UnixMicro()
 		}
 	}
 	b, err := json.Marshal(stored)
@@ -84,9 +90,12 @@ func decodeParts(v driver.Value) ([]journal.Part, error) {
 	}
 	parts := make([]journal.Part, len(stored))
 	for i, p := range stored {
-		parts[i] = journal.Part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason}
+		parts[i] = journal.Part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status}
 		if p.At != 0 {
 			parts[i].At = time.UnixMicro(p.At).UTC()
+		}
+		if p.StatusAt != 0 {
+			parts[i].StatusAt = time.UnixMicro(p.StatusAt).UTC()
 		}
 	}
 	return parts, nil
@@ -132,10 +141,10 @@ func direction(lane int64) journal.Direction {
 }
 
 const selectConversation = `SELECT c.id, c.channel, c.tracking_id, c.remote_address, c.party_name, c.user_token,
- c.culture, p.chat_id, p.counter, p.released, p.closed_text, p.started, p.last_seen
+ c.culture, p.chat_id, p.counter, p.released, p.closed_text, p.started, p.last_seen, p.window_end, p.window_by
  FROM conversation c JOIN progress p ON p.conversation = c.id `
 
-const conversationColumns = 13
+const conversationColumns = 15
 
 func decodeConversation(v []driver.Value) journal.Conversation {
 	return journal.Conversation{
@@ -145,5 +154,6 @@ func decodeConversation(v []driver.Value) journal.Conversation {
 		},
 		ChatID: asText(v[7]), Counter: int32(asInt(v[8])), Released: int32(asInt(v[9])),
 		ClosedText: asTime(v[10]), Started: asTime(v[11]), LastSeen: asTime(v[12]),
+		WindowEnd: asTime(v[13]), WindowBy: asText(v[14]),
 	}
 }

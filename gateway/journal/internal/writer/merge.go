@@ -2,6 +2,7 @@ package writer
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"servicelink/gateway/journal"
@@ -40,7 +41,10 @@ func MergeConv(c *journal.Conversation, by *journal.ConvChange) bool {
 	if by.ClosedText.After(c.ClosedText) {
 		c.ClosedText = by.ClosedText
 	}
-	return old.ChatID != c.ChatID || old.Counter != c.Counter ||
+	if !by.WindowEnd.IsZero() {
+		c.WindowEnd, c.WindowBy = by.WindowEnd, by.WindowBy
+	}
+	return old.WindowBy != c.WindowBy || !old.WindowEnd.Equal(c.WindowEnd) || old.ChatID != c.ChatID || old.Counter != c.Counter ||
 		old.Released != c.Released || !old.ClosedText.Equal(c.ClosedText)
 }
 
@@ -69,11 +73,52 @@ func Update(r *journal.Row, c *journal.Change, now time.Time) {
 	r.State, r.Reason, r.Hint = c.State, c.Reason, c.Hint
 	r.Attempts, r.Strikes, r.Next = c.Attempts, c.Strikes, c.Next
 	if c.Parts != nil {
+		KeepReported(c.Parts, r.Parts)
 		r.Parts = c.Parts
 	}
 	if !c.State.Pending() {
 		r.EndedAt = now
 	}
+}
+
+// KeepReported takes over into parts what is recorded of their delivery, where it
+// is further: a send that goes on does not know what was reported meanwhile.
+func KeepReported(parts, recorded []journal.Part) {
+	for i := range min(len(parts), len(recorded)) {
+		p, r := &parts[i], &recorded[i]
+		if r.Status <= p.Status || p.NetworkID != "" && r.NetworkID != "" && p.NetworkID != r.NetworkID {
+			continue
+		}
+		p.Status, p.StatusAt = r.Status, r.StatusAt
+		if p.Reason == "" {
+			p.Reason, p.Hint = r.Reason, r.Hint
+		}
+		if p.NetworkID == "" {
+			p.NetworkID = r.NetworkID
+		}
+	}
+}
+
+// ApplyReport puts a report into its row, as journal.Report says; it tells whether
+// anything changed. The row's Parts are not written to, but replaced.
+func ApplyReport(row *journal.Row, r *journal.Report) bool {
+	if row.Epoch != r.Epoch || r.Part < 0 || r.Part >= len(row.Parts) {
+		return false
+	}
+	p := row.Parts[r.Part]
+	if r.Status <= p.Status || p.NetworkID != "" && r.NetworkID != "" && p.NetworkID != r.NetworkID {
+		return false
+	}
+	p.Status, p.StatusAt = r.Status, r.At
+	if p.NetworkID == "" {
+		p.NetworkID = r.NetworkID
+	}
+	if r.Reason != "" {
+		p.Reason, p.Hint = r.Reason, r.Hint
+	}
+	row.Parts = slices.Clone(row.Parts)
+	row.Parts[r.Part] = p
+	return true
 }
 
 // Discarded is the reason of a dead letter an operator took off the list.

@@ -16,6 +16,7 @@ const (
 	kindChange
 	kindRequeue
 	kindDiscard
+	kindReport
 	kindPause
 	kindSweep
 	kindForget
@@ -37,6 +38,7 @@ type step struct {
 	channel string    // pause
 	since   time.Time // pause; zero = no more
 	erasure *Erasure  // forget
+	report  journal.Report
 	refill  func([]journal.Row, bool, error)
 	// done hears the outcome (Writer.tell); nil = nobody asked.
 	done func(*result)
@@ -50,6 +52,8 @@ type result struct {
 	touched  int
 	erased   journal.Forgotten
 	wiping   Wiping
+	row      journal.Row // report
+	changed  bool        // report
 	err      error
 }
 

@@ -30,6 +30,8 @@ type Store interface {
 	// Requeue fills row with the dead letter that is pending again.
 	Requeue(seq int64, row *journal.Row) error
 	Discard(seq int64) error
+	// Report puts a report into its row (ApplyReport) and fills row with it.
+	Report(r *journal.Report, row *journal.Row) (changed bool, err error)
 	Pause(channel string, since time.Time) error
 	Sweep() (int, error)
 	// Forget erases a piece of a conversation: ErrPending and ErrNotFound as

@@ -124,6 +124,15 @@ func (w *Writer) Discard(ctx context.Context, seq int64) error {
 	return err
 }
 
+// Report is journal.Journal's.
+func (w *Writer) Report(ctx context.Context, report journal.Report) (journal.Row, bool, error) {
+	r, err := w.wait(ctx, &step{kind: kindReport, report: report})
+	if err != nil {
+		return journal.Row{}, false, err
+	}
+	return r.row, r.changed, nil
+}
+
 // Pause is journal.Journal's.
 func (w *Writer) Pause(ctx context.Context, channel string, since time.Time) error {
 	_, err := w.wait(ctx, &step{kind: kindPause, channel: channel, since: since})
