@@ -77,6 +77,13 @@ twilio: ## what the tests take for Twilio's signatures, signed again with Twilio
 	npm ci --prefix bin/twilio --ignore-scripts --no-audit --no-fund
 	TWILIO='$(CURDIR)/bin/twilio' $(SUITE) twilio -- -tags twilio -count=1 -timeout=5m ./test/twilio/sign $(if $(ARGS),-args $(ARGS))
 
+.PHONY: openapi
+openapi: ## the Twilio connectors and the simulated Twilio, held against Twilio's own OpenAPI (Node.js, npm ci)
+	@.ci/need npm nodejs npm
+	@mkdir -p bin/openapi && cp test/twilio/openapi/{package.json,package-lock.json,cut.mjs} bin/openapi/
+	npm ci --prefix bin/openapi --ignore-scripts --no-audit --no-fund --loglevel=error
+	OPENAPI='$(CURDIR)/bin/openapi' $(SUITE) openapi -- -tags openapi -count=1 -timeout=5m ./test/twilio/openapi
+
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway
 	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack
