@@ -81,9 +81,12 @@ func (c *Channel) registerNumber(ctx context.Context) (string, error) {
 		if string(n.URL) == c.messageURL() && n.Method == http.MethodPost && n.App == "" {
 			return c.said(false, "SmsUrl", c.from), nil
 		}
+		params := new(openapi.UpdateIncomingPhoneNumberParams).SetSmsUrl(c.messageURL()).SetSmsMethod(http.MethodPost)
+		if n.App != "" {
+			params.SetSmsApplicationSid("") // described as an AP...: only where there is one to take away
+		}
 		request, service := c.call(ctx)
-		_, _ = service.UpdateIncomingPhoneNumber(string(n.SID), new(openapi.UpdateIncomingPhoneNumberParams).
-			SetSmsUrl(c.messageURL()).SetSmsMethod(http.MethodPost).SetSmsApplicationSid(""))
+		_, _ = service.UpdateIncomingPhoneNumber(string(n.SID), params)
 		var updated struct{}
 		return c.said(true, "SmsUrl", c.from), request.read(&updated)
 	}
