@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
@@ -196,6 +197,9 @@ func redactRow(row journal.Row) map[string]any {
 		parts := make([]map[string]any, len(row.Parts))
 		for i, p := range row.Parts {
 			parts[i] = map[string]any{"state": partNames[p.State], "reason": p.Reason, "at": p.At}
+			if p.Status > 0 {
+				parts[i]["status"], parts[i]["status_at"] = connectors.DeliveryStatus(p.Status).String(), p.StatusAt
+			}
 		}
 		view["parts"] = parts
 	}

@@ -242,10 +242,10 @@ func (g *Gateway) recoverOut(ctx context.Context, c *conversation, a *answer, be
 	var lost []string
 	for i, sn := range sentences {
 		switch row := rows[i]; {
-		case row != nil && row.State == journal.Done:
+		case row != nil && c.ch.confirms(row):
 			g.confirm(c, sn.ID)
 			g.steps.tell(stepConfirmed, row.Entry)
-		case row != nil: // pending: its lane has it; dead: told already
+		case row != nil: // pending: its lane has it; dead: told already; or not delivered yet
 		default:
 			e := g.outEntry(c.ch, sn)
 			if e.ChatID == "" {

@@ -110,6 +110,10 @@ func (g *Gateway) buildChannel(cfg config.Channel, all *config.Config, d connect
 	if _, ok := conn.(connectors.AttachmentOpener); ok && g.media.links == nil {
 		cfg.Settings.Warn("", "files of its customers are announced without a link", "set public.url")
 	}
+	if cfg.Confirm == config.ConfirmDelivered && !ch.caps.Reports {
+		_ = ch.close() // it was never used
+		return nil, config.Problems{cfg.Problem("confirm", "this network does not report deliveries", "write accepted")}
+	}
 	ch.limits = newLimits(ch.caps, conn)
 	ch.limits.hold(g.pauses.has(cfg.Name))
 	ch.port = newPort(g, ch)

@@ -35,7 +35,7 @@ func (h hooks) Webhooks() []connectors.Webhook {
 }
 func (runs) Run(context.Context, connectors.Inbox) error                 { return nil }
 func (mounts) Mount(connectors.Inbox) http.Handler                       { return nil }
-func (types) Typing(context.Context, connectors.Address, bool) error     { return nil }
+func (types) Typing(context.Context, connectors.Address, string, bool) error     { return nil }
 func (marks) MarkRead(context.Context, connectors.Address, string) error { return nil }
 func problem(path, message string) config.Problem {
 	return config.Problem{Path: path, Message: message}

@@ -152,7 +152,7 @@ func (p *port) confirmEarlier(ctx context.Context, list simprot.ChatStatusList) 
 		return
 	}
 	for _, row := range rows {
-		if row.ChatID != "" && !slices.Contains(chats[row.Lane.TrackingID], row.ChatID) {
+		if row.ChatID != "" && !slices.Contains(chats[row.Lane.TrackingID], row.ChatID) || !p.ch.confirms(&row) {
 			continue
 		}
 		content, err := decodeContent(row.Content)

@@ -355,6 +355,7 @@ func (g *Gateway) inRest(ch *channel, do func() error) error {
 func (ch *channel) forget(c journal.Conversation) {
 	ch.limits.forget(ch.address(c.TrackingID, c.RemoteAddress))
 	ch.port.owed.forget(c.TrackingID)
+	ch.reported.forget(c.TrackingID)
 }
 
 func (l *limits) forget(to connectors.Address) {

@@ -220,6 +220,13 @@ func (c *cutJournal) Commit(ctx context.Context, ch ...journal.Change) error {
 	return c.Journal.Commit(ctx, ch...)
 }
 
+func (c *cutJournal) Report(ctx context.Context, r journal.Report) (journal.Row, bool, error) {
+	if c.dead.Load() || c.away.Load() {
+		return journal.Row{}, false, journal.ErrAway
+	}
+	return c.Journal.Report(ctx, r)
+}
+
 func (c *cutJournal) Refill(l journal.Lane, n int, fn func([]journal.Row, bool, error)) {
 	if c.refills.Add(1) > 10_000 {
 		panic("a lane does nothing but ask the journal") // time would stand still

@@ -344,6 +344,7 @@ type fakeNetwork struct {
 	tried  int
 	refs   map[string]string // Part.Ref by Part.ID, of all attempts
 	typing []bool
+	silent bool          // reports no deliveries
 	path   string        // of the webhook, "" = /fake
 	block  chan struct{} // when set, Send waits for it
 }
@@ -365,7 +366,7 @@ func (f *fakeNetwork) Webhooks() []connectors.Webhook {
 }
 
 func (f *fakeNetwork) Capabilities() connectors.Capabilities {
-	return connectors.Capabilities{TextLimit: 100, Typing: true, Unknown: config.Report}
+	return connectors.Capabilities{TextLimit: 100, Typing: true, Unknown: config.Report, Reports: !f.silent}
 }
 
 func (f *fakeNetwork) Send(ctx context.Context, p connectors.Part) (connectors.Receipt, error) {

@@ -16,7 +16,7 @@ import (
 type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
-	idReused, resyncs, reconciled              *prometheus.CounterVec
+	idReused, resyncs, reconciled, reports     *prometheus.CounterVec
 	files, fileBytes                           *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
@@ -46,6 +46,7 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 		resyncs:  c("core_resyncs_total", "Resynchronisations of the channel's Port: done, failed.", "outcome"),
 
 		reconciled: c("reconciled_total", "Parts whose send had an unknown outcome, by what was found out: sent, not_sent, failed; unknown = nobody can tell, the channel's policy decides.", "fate"),
+		reports:    c("delivery_reports_total", "What networks reported of messages they had taken, once for each step: queued, sent, delivered, read; failed = given up after all.", "status"),
 
 		files:     c("media_total", "Files by what became of them: customers' by their links (in), agents' for the network (out). Links that cannot be read have channel \"-\".", "direction", "outcome"),
 		fileBytes: c("media_bytes_total", "Bytes of files given out (in), or read for the network (out).", "direction"),
@@ -64,7 +65,7 @@ func (v *channelVecs) remove(c metricChannel) {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	for _, vec := range []*prometheus.CounterVec{
 		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
-		v.files, v.fileBytes, v.reconciled,
+		v.files, v.fileBytes, v.reconciled, v.reports,
 	} {
 		vec.DeletePartialMatch(by)
 	}
@@ -90,6 +91,7 @@ func (v *channelVecs) resolve(c metricChannel, lazy bool) *channelMetrics {
 		reused:    v.idReused.With(by),
 		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes, false),
 		fates:     newClosedCounter(v.reconciled.MustCurryWith(by), fateNames, false),
+		reports:   newClosedCounter(v.reports.MustCurryWith(by), statusNames, false),
 		webhook:   v.webhook.With(by),
 	}
 	m.ignoredBy.child(other)
@@ -126,6 +128,12 @@ var fateNames = []string{
 	connectors.FateSent.String(), connectors.FateNotSent.String(), connectors.FateFailed.String(), connectors.FateUnknown.String(),
 }
 
+// statusNames is the closed list of servicelink_delivery_reports_total.
+var statusNames = []string{
+	connectors.StatusQueued.String(), connectors.StatusSent.String(), connectors.StatusDelivered.String(),
+	connectors.StatusRead.String(), connectors.StatusFailed.String(),
+}
+
 // requestReasons is the closed list of servicelink_webhook_refused_total; bug
 // comes last, since a reason outside the list is one.
 var requestReasons = []string{
@@ -155,6 +163,7 @@ type channelMetrics struct {
 	reused  prometheus.Counter
 	resyncs *closedCounter
 	fates   *closedCounter // of sends of unknown outcome
+	reports *closedCounter // of delivery
 }
 
 type directionMetrics struct {
@@ -171,7 +180,7 @@ func (m *channelMetrics) close() {
 	for _, c := range m.attempts {
 		c.close()
 	}
-	for _, c := range []*closedCounter{m.refused, m.resyncs, m.fates, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
+	for _, c := range []*closedCounter{m.refused, m.resyncs, m.fates, m.reports, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
 		c.close()
 	}
 }
@@ -231,13 +240,16 @@ func (m *channelMetrics) attempt(outcome, reason string) {
 	c.inc(reason)
 }
 
-func (m *channelMetrics) webhookResult(r connectors.Result)   { m.results[r].Inc() }
-func (m *channelMetrics) webhookRefused(reason string)        { m.refused.inc(reason) }
-func (m *channelMetrics) webhookSeconds(took time.Duration)   { m.webhook.Observe(took.Seconds()) }
-func (m *channelMetrics) ignored(reason string, n int)        { m.ignoredBy.child(reason).Add(float64(n)) }
-func (m *channelMetrics) reusedID()                           { m.reused.Inc() }
-func (m *channelMetrics) resync(outcome string)               { m.resyncs.inc(outcome) }
-func (m *channelMetrics) reconciled(f connectors.Fate)        { m.fates.inc(f.String()) }
+func (m *channelMetrics) webhookResult(r connectors.Result) { m.results[r].Inc() }
+func (m *channelMetrics) webhookRefused(reason string)      { m.refused.inc(reason) }
+func (m *channelMetrics) webhookSeconds(took time.Duration) { m.webhook.Observe(took.Seconds()) }
+func (m *channelMetrics) ignored(reason string, n int)      { m.ignoredBy.child(reason).Add(float64(n)) }
+func (m *channelMetrics) reusedID()                         { m.reused.Inc() }
+func (m *channelMetrics) resync(outcome string)             { m.resyncs.inc(outcome) }
+func (m *channelMetrics) reconciled(f connectors.Fate)      { m.fates.inc(f.String()) }
+func (m *channelMetrics) reported(s connectors.DeliveryStatus) {
+	m.reports.inc(s.String())
+}
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {
 	m.dir(d).behind.Add(float64(delta))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 )
 
 // What agents read when something is not delivered: one sentence that says
@@ -72,6 +73,15 @@ func outboundNote(d *delivery, v verdict) string {
 			d.row.ID, sent, len(d.parts), reasonText(v.reason))
 	}
 	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
+}
+
+// givenUpNote tells of a part that the network had taken and gave up later. The
+// core may have been told that the customer has the message.
+func givenUpNote(row journal.Row, i int, se *connectors.SendError) string {
+	if len(row.Parts) == 1 {
+		return undelivered(row.ID, reasonText(se.Reason))
+	}
+	return fmt.Sprintf("Part %d of %d of message %s was not delivered: %s.", i+1, len(row.Parts), row.ID, reasonText(se.Reason))
 }
 
 // unquotedNote tells that a reply went as a plain message: what it answers has no

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
 )
 
 // What a network says by itself of a message of ours settles a send of unknown
 // outcome: the one that is being worked on, or a dead letter that was reported.
+// How far a message has come that the network took is in delivered.go.
 
 // keptNotices is how many notices wait for a row that is not in memory yet:
 // after a start, for one that an earlier process was sending.
@@ -32,7 +33,14 @@ func (g *Gateway) takeNotices(ctx context.Context, ch *channel, events []connect
 		if !isNotice(ev) || ev.Notice == nil || ev.Notice.Ref == "" || ev.Notice.Fate == connectors.FateUnknown {
 			continue
 		}
-		if err := g.notice(ctx, g.convs.get(ch, ev.TrackingID), *ev.Notice); err != nil {
+		c := g.convs.get(ch, ev.TrackingID)
+		if err := g.notice(ctx, c, *ev.Notice); err != nil {
+			return nil, err
+		}
+		if ev.Notice.Status == connectors.StatusNone {
+			continue
+		}
+		if err := g.report(ctx, c, *ev.Notice); err != nil {
 			return nil, err
 		}
 	}
@@ -55,6 +63,11 @@ func (g *Gateway) notice(ctx context.Context, c *conversation, n connectors.Noti
 		}
 		if d == nil || !d.has(n.Ref) {
 			return g.settleLate(ctx, c, n)
+		}
+		if n.Status == connectors.StatusFailed {
+			if err := d.afterAttempt(ctx, n.Ref); err != nil {
+				return err
+			}
 		}
 		ended, err := g.hear(ctx, d, n)
 		if err != nil || !ended {
@@ -189,12 +202,13 @@ func (d *delivery) concludes(i int) bool {
 // the same.
 type reported struct {
 	mu   sync.Mutex
-	read bool               // those of earlier processes are among them
+	read bool               // the journal's are among them
 	rows map[string][]int64 // by TrackingId: their Seqs
+	n    int                // Seqs in all
 }
 
-// mostReported is how many of earlier processes' dead letters are looked
-// through, newest first.
+// mostReported is how many of the journal's dead letters are looked through,
+// newest first, and how many are kept at least.
 const mostReported = 1000
 
 func (r *reported) add(tracking string, seq int64) {
@@ -203,18 +217,34 @@ func (r *reported) add(tracking string, seq int64) {
 	if r.rows == nil {
 		r.rows = make(map[string][]int64)
 	}
-	if seqs := r.rows[tracking]; !slices.Contains(seqs, seq) {
-		r.rows[tracking] = append(seqs, seq)
+	seqs := r.rows[tracking]
+	if slices.Contains(seqs, seq) {
+		return
 	}
+	if r.n >= 2*mostReported { // nobody has asked for most of them: the journal has the newest
+		r.rows, r.read, r.n = map[string][]int64{}, false, 0
+		seqs = nil
+	}
+	r.rows[tracking] = append(seqs, seq)
+	r.n++
 }
 
 func (r *reported) remove(tracking string, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	left := slices.DeleteFunc(r.rows[tracking], func(s int64) bool { return s == seq })
+	left := slices.DeleteFunc(slices.Clone(r.rows[tracking]), func(s int64) bool { return s == seq })
+	r.n -= len(r.rows[tracking]) - len(left)
 	if r.rows[tracking] = left; len(left) == 0 {
 		delete(r.rows, tracking)
 	}
+}
+
+// forget lets go of a customer's.
+func (r *reported) forget(tracking string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n -= len(r.rows[tracking])
+	delete(r.rows, tracking)
 }
 
 // of gives a conversation's. The journal is read when a network first speaks.
@@ -269,9 +299,8 @@ func (g *Gateway) tellLate(ctx context.Context, c *conversation, row journal.Row
 	row.Parts[i] = found(f)
 	sent := sentParts(row.Parts)
 	text, confirm := lateNote(row, sent, f), ""
-	if sent == len(row.Parts) {
-		content, _ := decodeContent(row.Content) // erased: the row's ID is the core's in all but odd cases
-		confirm = cmp.Or(content.ID, row.ID)
+	if sent == len(row.Parts) && c.ch.cfg.Confirm != config.ConfirmDelivered {
+		confirm = coreID(row)
 	}
 	c.ch.metrics.reconciled(f.Fate)
 	g.steps.tell(stepNobodyKnows+stepKind(f.Fate), row.Entry)

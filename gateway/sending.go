@@ -424,7 +424,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	if v.state == journal.Dead && !d.content.Auto && slices.ContainsFunc(parts, inDoubt) {
 		c.ch.reported.add(c.tracking, d.row.Seq)
 	}
-	if v.state == journal.Done && !d.content.Auto {
+	if v.state == journal.Done && !d.content.Auto && g.confirmsNow(ctx, d) {
 		d.row.confirms(c)
 		g.confirm(c, cmp.Or(d.content.ID, d.row.ID))
 	}

@@ -101,6 +101,7 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 			})
 		}
 	}
+	list = append(list, reports(row)...)
 	if row.Lane.Direction == journal.Out {
 		if row.Attempts > count(stepAttempt) {
 			list = append(list, Step{Kind: "attempts", What: fmt.Sprintf("attempts to send: %d", row.Attempts)})
@@ -112,6 +113,25 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 	}
 	if row.Strikes > count(stepLinkLost) {
 		list = append(list, Step{Kind: "strikes", What: fmt.Sprintf("connections to the core that broke before its echo: %d", row.Strikes)})
+	}
+	return list
+}
+
+// reports gives how far the parts came, as far as the network told.
+func reports(row *journal.Row) (list []Step) {
+	for i, p := range row.Parts {
+		if p.Status == 0 {
+			continue
+		}
+		status := connectors.DeliveryStatus(p.Status).String()
+		why := ""
+		if p.Status == uint8(connectors.StatusFailed) {
+			why = because(p.Reason, "")
+		}
+		list = append(list, Step{
+			At: p.StatusAt, Kind: "report_" + status, Part: i + 1,
+			What: fmt.Sprintf("part %d of %d: %s, the network reports%s", i+1, len(row.Parts), status, why),
+		})
 	}
 	return list
 }
