@@ -24,6 +24,7 @@ import (
 	"servicelink/test/netsim/omnichannel"
 	"servicelink/test/netsim/phone"
 	"servicelink/test/netsim/telegram"
+	"servicelink/test/netsim/twilio"
 )
 
 // Names that all parts agree on.
@@ -32,10 +33,18 @@ const (
 	account = "playground"
 	botName = "playground_bot"
 
+	whatsAppNumber = "+420800123456"
+	smsNumber      = "+420800654321"
+
 	channelTelegram    = "telegram"
 	channelOmnichannel = "omnichannel"
+	channelWhatsApp    = "whatsapp"
+	channelSMS         = "sms"
 	channelReal        = "telegram-real"
 )
+
+// channels are all there can be, a real bot's last.
+var channels = []string{channelTelegram, channelOmnichannel, channelWhatsApp, channelSMS, channelReal}
 
 // realToken is the environment's name of a real bot's token. It goes from
 // there into the configuration and nowhere else.
@@ -47,7 +56,11 @@ type secrets struct {
 	webhook  string // in the path of the webhook
 	outbound string // of the gateway at the simulated /send_message
 	bot      string // of the simulated bot
+	twilio   twilioAccount
 }
+
+// twilioAccount is the one at the simulated Twilio, which both senders belong to.
+type twilioAccount struct{ sid, token string }
 
 // newSecrets makes them. The bot's id is new as well: the simulator counts its
 // messages from 1 at every start, and the journal would take them for those of
@@ -55,7 +68,8 @@ type secrets struct {
 func newSecrets(now time.Time) secrets {
 	return secrets{
 		core: rand.Text(), webhook: rand.Text(), outbound: rand.Text(),
-		bot: fmt.Sprintf("%d:%s", now.Unix(), rand.Text()+rand.Text()[:9]),
+		bot:    fmt.Sprintf("%d:%s", now.Unix(), rand.Text()+rand.Text()[:9]),
+		twilio: twilioAccount{sid: fmt.Sprintf("AC%032x", now.UnixNano()), token: rand.Text()},
 	}
 }
 
@@ -117,10 +131,21 @@ channels:
     settings: { token: %q, webhook_url: "%s/omnichannel/%s", webhook_token: %q }
 `, h.core.Addr(), peer, account, h.secrets.core, filepath.Join(h.data, "journal.db"), h.public, h.public, h.private,
 		channelTelegram, h.bot, h.url(), channelOmnichannel, h.webhook, h.url(), account, h.outbound)
+	text += h.twilioChannel(channelWhatsApp, whatsAppNumber, "") + h.twilioChannel(channelSMS, smsNumber, ", mms: true")
 	if h.real {
 		text += fmt.Sprintf("  - { name: %s, network: telegram, settings: { token: \"${%s}\" } }\n", channelReal, realToken)
 	}
 	return config.Parse([]byte(text), "playground.yaml")
+}
+
+// twilioChannel is the block of a sender at Twilio.
+func (h *house) twilioChannel(network, number, more string) string {
+	return fmt.Sprintf(`
+  - name: %s
+    network: %s
+    settings:
+      { account_sid: %q, auth_token: %q, from: %q, api_url: "%s/twilio", messaging_url: "%s/twilio/messaging"%s }
+`, network, network, h.twilio.sid, h.twilio.token, number, h.url(), h.url(), more)
 }
 
 func (h *house) webhookURL() string {
@@ -136,6 +161,8 @@ func (h *house) networks() (*netsim.Sim, error) {
 	err := errors.Join(
 		sim.Telegram().AddAccount(telegram.Account{Token: h.bot, Username: botName, Name: "Playground"}),
 		sim.Omnichannel().AddAccount(omnichannel.Account{Account: account, Webhook: h.webhookURL(), Token: h.outbound}),
+		h.addSender(sim.Twilio().WhatsApp(), channelWhatsApp, whatsAppNumber),
+		h.addSender(sim.Twilio().SMS(), channelSMS, smsNumber),
 	)
 	if err != nil {
 		sim.Close()
@@ -144,12 +171,24 @@ func (h *house) networks() (*netsim.Sim, error) {
 	return sim, nil
 }
 
+// addSender gives a network of Twilio a number. Pictures that agents send lie
+// anywhere, and are fetched as Twilio does.
+func (h *house) addSender(n *twilio.Network, name, number string) error {
+	return errors.Join(
+		n.AddAccount(twilio.Account{
+			Account: number, AccountSID: h.twilio.sid, AuthToken: h.twilio.token,
+			MessageURL: "http://" + h.public + "/connector/" + name + "/message",
+		}),
+		n.Set([]byte(`{"fetch_urls": true}`)),
+	)
+}
+
 // newCore makes the reference core. Its console shows pictures that the
 // gateway serves, and may be shown on the start page.
 func (h *house) newCore(log *slog.Logger) *refcore.Core {
 	return refcore.New(refcore.Options{
 		Account: account, Secret: h.secrets.core, Peer: peer,
-		Ports:  []string{channelTelegram, channelOmnichannel, channelReal},
+		Ports:  channels,
 		Fences: true, Asks: true, Logger: log.With("part", "core"),
 		ConsoleFramed: true, ConsoleImages: []string{"http://" + h.public},
 	})

@@ -206,20 +206,24 @@ func TestPlay(t *testing.T) {
 	c := caller{t, &http.Client{Transport: &http.Transport{}}}
 	defer c.client.CloseIdleConnections()
 
-	for network, account := range map[string]string{"telegram": botName, "omnichannel": account} {
+	for network, with := range map[string]struct{ account, customer, name string }{
+		"telegram": {botName, "815", "Ada telegram"}, "omnichannel": {account, "815", "Ada omnichannel"},
+		"whatsapp": {whatsAppNumber, "+420601000815", "Ada whatsapp"},
+		"sms":      {smsNumber, "+420601000815", "New contact sms-+420601000815"}, // nobody tells a name
+	} {
 		t.Run(network, func(t *testing.T) {
 			c := caller{t, c.client}
 			control := page + "/control/" + network
-			user := map[string]string{"id": "815", "first_name": "Ada", "last_name": network}
+			user := map[string]string{"id": with.customer, "first_name": "Ada", "last_name": network}
 			write := func(text string) {
-				c.call(control+"/act/"+account, map[string]any{"do": "text", "chat": "815", "user": user, "text": text}, nil)
+				c.call(control+"/act/"+with.account, map[string]any{"do": "text", "chat": with.customer, "user": user, "text": text}, nil)
 			}
 			write("Hello")
-			chat := c.chatOf(console, "Ada "+network)
-			c.call(console+"/api/say", map[string]string{"chat": chat, "text": "Good morning"}, nil)
-			c.until(control+"/chat/"+account+"/815", "the answer", func(conv conversation) bool {
+			chat := c.chatOf(console, with.name)
+			c.call(console+"/api/say", map[string]string{"chat": chat, "text": "Good day"}, nil)
+			c.until(control+"/chat/"+with.account+"/"+with.customer, "the answer", func(conv conversation) bool {
 				return slices.ContainsFunc(conv.Messages, func(m struct{ From, Text, State string }) bool {
-					return m.From == "agent" && m.Text == "Good morning"
+					return m.From == "agent" && m.Text == "Good day"
 				})
 			})
 
@@ -286,14 +290,14 @@ func TestRealBot(t *testing.T) {
 	if err := gateway.Check(cfg, all.All()); err != nil {
 		t.Error(err)
 	}
-	if n := len(cfg.Channels); n != 3 || cfg.Channels[2].Name != channelReal {
+	if n := len(cfg.Channels); n != len(channels) || cfg.Channels[n-1].Name != channelReal {
 		t.Fatalf("channels: %+v", cfg.Channels)
 	}
 	var set struct {
 		Token  config.Secret `yaml:"token"`
 		APIURL string        `yaml:"api_url"`
 	}
-	if err := cfg.Channels[2].Settings.Decode(&set); err != nil || set.Token.Reveal() != token || set.APIURL != "" {
+	if err := cfg.Channels[len(channels)-1].Settings.Decode(&set); err != nil || set.Token.Reveal() != token || set.APIURL != "" {
 		t.Errorf("the real bot's channel: %+v %v", set, err)
 	}
 	if text := h.welcome(); strings.Contains(text, "planted") || !strings.Contains(text, channelReal) {

@@ -44,7 +44,7 @@ func (h *house) site(core *coreSwitch, sim *netsim.Sim, registry prometheus.Gath
 	mux := http.NewServeMux()
 	mux.Handle("/", headers(http.NewCrossOriginProtection().Handler(start)))
 	mux.Handle("/console/", http.StripPrefix("/console", core.Console()))
-	for _, path := range []string{"/telegram/", "/omnichannel/", "/control/", "/phone/"} {
+	for _, path := range []string{"/telegram/", "/omnichannel/", "/twilio/", "/control/", "/phone/"} {
 		mux.Handle(path, sim.Handler())
 	}
 	return ownHost(mux)
@@ -145,10 +145,9 @@ func (h *house) state(core *coreSwitch, registry prometheus.Gatherer) state {
 // out: the page shows what there is.
 func channelStates(registry prometheus.Gatherer) []channelState {
 	families, _ := registry.Gather() // what could be gathered comes beside the error
-	list := []channelState{
-		{Name: channelTelegram, In: map[string]int{}, Out: map[string]int{}},
-		{Name: channelOmnichannel, In: map[string]int{}, Out: map[string]int{}},
-		{Name: channelReal, In: map[string]int{}, Out: map[string]int{}},
+	var list []channelState
+	for _, name := range channels {
+		list = append(list, channelState{Name: name, In: map[string]int{}, Out: map[string]int{}})
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
@@ -164,8 +163,8 @@ func channelStates(registry prometheus.Gatherer) []channelState {
 			}
 		}
 	}
-	if list[2].State == "" { // no real bot takes part
-		list = list[:2]
+	if last := len(list) - 1; list[last].State == "" { // no real bot takes part
+		list = list[:last]
 	}
 	return list
 }

@@ -18,6 +18,8 @@ servicelink playground %s
   Start page           %s/
   Phone, Telegram      %s/phone/telegram
   Phone, Omnichannel   %s/phone/omnichannel
+  Phone, WhatsApp      %s/phone/whatsapp
+  Phone, SMS           %s/phone/sms
   Agent's console      %s/console/
   Metrics              http://%s/metrics
   Readiness            http://%s/readyz
@@ -26,7 +28,9 @@ servicelink playground %s
 
 Open the start page: write as a customer on a phone, answer as the agent, and
 break things on the panel above them.
-A line "[[text|payload]]" at the end of an answer becomes a button.
+A line "[[text|payload]]" at the end of an answer becomes a button. On WhatsApp
+the agent may write freely for 24 hours; later only a template, such as
+[[template:HX00000000000000000000000000000001|1=Your parcel has come]]
 %s
 
 Or post a message as a customer's server does. That customer's phone is
@@ -40,7 +44,7 @@ Another id is a new message.
 The journal outlives this process, killed or stopped: what the gateway has
 taken and not yet passed on is passed on after the next start. The reference
 core and the simulated networks keep theirs in memory. Ctrl-C ends everything.
-`, version, h.url(), h.url(), h.url(), h.url(), h.private, h.private, h.core.Addr(), h.data, bot, h.url(), firstID(), h.webhookURL())
+`, version, h.url(), h.url(), h.url(), h.url(), h.url(), h.url(), h.private, h.private, h.core.Addr(), h.data, bot, h.url(), firstID(), h.webhookURL())
 }
 
 // firstID is the id of the message in the printed line. It differs from start

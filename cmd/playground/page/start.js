@@ -3,6 +3,9 @@
 // the playground for the core and for the gateway's ledger.
 "use strict";
 
+// networks with a phone each; the first two are shown at the beginning.
+const networks = { telegram: "Telegram", omnichannel: "Omnichannel", whatsapp: "WhatsApp", sms: "SMS" };
+
 const lasts = 20; // seconds a fault lasts
 
 // faults are what the buttons do to a network. Duplicates go on until cleared.
@@ -121,14 +124,72 @@ async function look() {
   }
 }
 
-for (const b of document.querySelectorAll(".views button")) {
-  b.addEventListener("click", () => {
-    document.body.dataset.view = b.dataset.view;
-    for (const other of document.querySelectorAll(".views button")) {
-      other.setAttribute("aria-pressed", String(other === b));
+// places are the phones that are shown, the one that was chosen last at the end.
+// Where there is room for one, it is that.
+let places = [];
+
+// view shows a phone in the place of the one that was chosen longer ago, or the
+// console where there is no room beside a phone.
+function view(name) {
+  document.body.dataset.view = name === "console" ? "console" : "phone";
+  if (name !== "console") {
+    const phone = $("phone-" + name);
+    const old = places.find((p) => p === phone) || places[0];
+    if (phone !== old) {
+      phone.dataset.place = old.dataset.place;
+      delete old.dataset.place;
     }
-  });
+    places = [...places.filter((p) => p !== old), phone];
+    for (const p of document.querySelectorAll(".phone")) p.classList.toggle("latest", p === phone);
+  }
+  drawViews();
 }
+
+// drawViews marks what there was room for.
+function drawViews() {
+  for (const b of document.querySelectorAll(".views button")) {
+    const frame = $(b.dataset.view) || $("phone-" + b.dataset.view);
+    b.setAttribute("aria-pressed", String(frame.getClientRects().length > 0));
+  }
+}
+addEventListener("resize", drawViews);
+
+function addNetwork(name, title) {
+  const link = document.createElement("a");
+  link.href = "/phone/" + name;
+  link.target = "_blank";
+  link.textContent = title + " phone";
+  $("links").append(link);
+
+  const box = $("fault").content.firstElementChild.cloneNode(true);
+  box.dataset.network = name;
+  box.querySelector(".title").textContent = title;
+  document.querySelector(".faults").append(box);
+
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.view = name;
+  button.textContent = title + " phone";
+  document.querySelector(".views [data-view=console]").before(button);
+
+  const phone = document.createElement("iframe");
+  phone.id = "phone-" + name;
+  phone.className = "phone";
+  phone.title = title + " phone";
+  phone.src = "/phone/" + name;
+  if (places.length < 2) {
+    phone.dataset.place = String(places.length + 1);
+    places.push(phone);
+  }
+  document.querySelector("main").append(phone);
+}
+
+for (const [name, title] of Object.entries(networks)) addNetwork(name, title);
+view(Object.keys(networks)[0]);
+document.querySelector(".views").addEventListener("click", (e) => {
+  const b = e.target.closest("button");
+  if (b) view(b.dataset.view);
+});
 
 look();
 setInterval(() => document.visibilityState === "visible" && look(), 1000);

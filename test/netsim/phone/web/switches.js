@@ -27,7 +27,7 @@ export async function followSwitches() {
 // reach makes the choice that of the network, and lets what waited come so far.
 async function reach() {
   const status = $("reach").value;
-  setting = true;
+  busy(true);
   try {
     await set({ status });
     for (const { account, chat } of page.all()) {
@@ -38,8 +38,13 @@ async function reach() {
   } catch (e) {
     page.complain("That did not work: " + e.message);
   } finally {
-    setting = false;
+    busy(false);
   }
+}
+
+function busy(yes) {
+  setting = yes;
+  $("reach").ariaBusy = String(yes);
 }
 
 // steps are the acts that bring a message of the agent's to status.
@@ -62,8 +67,8 @@ export function drawWindow(c, messages) {
   const open = Boolean(last) && last.id !== c.closed && !told && Date.now() - new Date(last.at) < windowLasts;
   button.setAttribute("aria-checked", String(open));
   button.disabled = !open;
-  button.textContent = open ? "24-hour window open" : "24-hour window closed";
-  button.title = open ? "Close it, as if the customer had written a day ago" : "What the customer writes opens it";
+  button.textContent = open ? "Window open" : "Window closed";
+  button.title = open ? "The agent may write freely. Close it, as if the customer had written a day ago" : "The agent may send templates only, until the customer writes";
 }
 
 async function close() {
@@ -73,5 +78,5 @@ async function close() {
   page.keep();
   $("window").setAttribute("aria-checked", "false");
   $("window").disabled = true;
-  $("window").textContent = "24-hour window closed";
+  $("window").textContent = "Window closed";
 }
