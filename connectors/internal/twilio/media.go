@@ -81,9 +81,10 @@ func (c *Channel) open(ctx context.Context, id, byteRange string) (*connectors.M
 	}
 	_ = answer.Body.Close()
 	next, err := where.Parse(answer.Header.Get("Location"))
-	if err != nil || answer.Header.Get("Location") == "" {
+	if err != nil || answer.Header.Get("Location") == "" || next.Scheme != "https" && next.Scheme != where.Scheme {
 		return nil, &connectors.SendError{
-			Outcome: connectors.Unknown, Reason: connectors.ReasonAnswer, Err: errors.New("redirect without an address"),
+			Outcome: connectors.Unknown, Reason: connectors.ReasonAnswer,
+			Err: errors.New("redirect without an address of the web, or out of TLS"),
 		}
 	}
 	return c.fetch(ctx, next, header)
