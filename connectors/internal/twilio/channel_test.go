@@ -117,9 +117,9 @@ func says(status int, body string) http.HandlerFunc {
 
 const created = `{"sid":"SM1","status":"queued","num_segments":"1","error_code":null}`
 
-func part(text string) connectors.Part {
+func part() connectors.Part {
 	return connectors.Part{
-		ID: "id-1", Ref: "1z.id-1#2", Text: text,
+		ID: "id-1", Ref: "1z.id-1#2", Text: "hello",
 		To: connectors.Address{TrackingID: testTo, RemoteAddress: "+420601234567"},
 	}
 }

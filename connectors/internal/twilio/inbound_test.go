@@ -1,6 +1,7 @@
 package twilio
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -172,9 +173,7 @@ func TestStatus(t *testing.T) {
 	report := func(query string, fields url.Values) (connectors.ParseResult, error) {
 		r := message1(nil)
 		all := url.Values{"MessageSid": {"SM1"}, "To": {"whatsapp:+420601234567"}, "From": {"whatsapp:" + testSender}}
-		for name, values := range fields {
-			all[name] = values
-		}
+		maps.Copy(all, fields)
 		r.URL.RawQuery, r.Body = query, []byte(all.Encode())
 		return c.parseStatus(r)
 	}

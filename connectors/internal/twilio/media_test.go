@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,12 +35,12 @@ func response(status int, header http.Header, body string) *http.Response {
 }
 
 // through makes a channel with Twilio's own addresses whose network is t.
-func through(tb testing.TB, t tripper, allow ...netip.Prefix) *Channel {
+func through(tb testing.TB, t tripper) *Channel {
 	tb.Helper()
 	s := settings("")
 	s.APIURL, s.MessagingURL = DefaultAPI, DefaultMessaging
 	c, err := New(config.Channel{Name: "shop"}, connectors.Dependencies{
-		Log: slog.New(slog.DiscardHandler), PublicURL: testPublic, Transport: t, Egress: config.Egress{Allow: allow},
+		Log: slog.New(slog.DiscardHandler), PublicURL: testPublic, Transport: t,
 	}, testTraits, s, nil)
 	if err != nil {
 		tb.Fatal(err)

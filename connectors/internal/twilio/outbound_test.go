@@ -31,7 +31,8 @@ func TestForms(t *testing.T) {
 			func(p *connectors.Part) {
 				p.Text, p.Template = "", &connectors.Template{ID: "HX1", Variables: map[string]string{"2": "<&>", "10": "b", "1": "a\"b"}}
 			},
-			false, url.Values{"ContentSid": {"HX1"}, "ContentVariables": {`{"1":"a\"b","10":"b","2":"<&>"}`}},
+			false,
+			url.Values{"ContentSid": {"HX1"}, "ContentVariables": {`{"1":"a\"b","10":"b","2":"<&>"}`}},
 		},
 		"template without variables": {
 			func(p *connectors.Part) { p.Text, p.Template = "", &connectors.Template{ID: "HX1"} }, false, url.Values{"ContentSid": {"HX1"}},
@@ -47,7 +48,7 @@ func TestForms(t *testing.T) {
 		} else {
 			tc.want.Set("From", "whatsapp:"+testSender)
 		}
-		p := part("hello")
+		p := part()
 		tc.change(&p)
 		if _, err := open(t, s).Send(t.Context(), p); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -77,7 +78,7 @@ func TestNotAsked(t *testing.T) {
 		}, connectors.ReasonFile},
 	} {
 		f := newFake(t, says(http.StatusCreated, created))
-		p := part("hello")
+		p := part()
 		tc.change(&p)
 		_, err := open(t, settings(f.URL)).Send(t.Context(), p)
 		expect(t, name, connectors.AsSendError(err), connectors.Rejected, tc.reason)

@@ -38,7 +38,7 @@ func reconciled(t *testing.T, after time.Duration, change func(*connectors.Attem
 			}
 			return response(http.StatusOK, nil, pages[min(asked, len(pages))-1])
 		})
-		a := connectors.Attempt{Part: part("hello"), Began: began, Ended: began.Add(time.Second)}
+		a := connectors.Attempt{Part: part(), Began: began, Ended: began.Add(time.Second)}
 		if change != nil {
 			change(&a)
 		}

@@ -28,7 +28,7 @@ func (c *Channel) messageURL() string { return c.public + c.messagePath() }
 // Register implements connectors.Registrar. A service's address goes before that of
 // its numbers, so it is the one that is set where the channel is a service.
 func (c *Channel) Register(ctx context.Context) (done []string, err error) {
-	line := ""
+	var line string
 	switch {
 	case c.service != "":
 		line, err = c.registerService(ctx)

@@ -183,7 +183,7 @@ func (w word) time() time.Time {
 	return time.Time{}
 }
 
-var errNoReason = errors.New("Twilio gives no reason")
+var errNoReason = errors.New("no reason is given by Twilio")
 
 // failed makes the cause of an error: the code alone, as Twilio's words repeat what
 // was sent.
@@ -191,7 +191,7 @@ func failed(status int, code int) error {
 	if code != 0 {
 		return fmt.Errorf("error %d of Twilio", code)
 	}
-	return fmt.Errorf("Twilio answered %d", status)
+	return fmt.Errorf("answer %d of Twilio", status)
 }
 
 // PostMessaging makes one call of the messaging API, whose answer says nothing that

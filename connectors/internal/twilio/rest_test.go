@@ -27,7 +27,7 @@ import (
 func send(t *testing.T, answer http.HandlerFunc) (*fake, connectors.Receipt, *connectors.SendError) {
 	t.Helper()
 	f := newFake(t, answer)
-	receipt, err := open(t, settings(f.URL)).Send(t.Context(), part("hello"))
+	receipt, err := open(t, settings(f.URL)).Send(t.Context(), part())
 	if err == nil {
 		return f, receipt, nil
 	}
@@ -51,7 +51,7 @@ func TestContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := open(t, settings(f.URL))
-	go func() { _, err := c.Send(ctx, part("hello")); done <- err }()
+	go func() { _, err := c.Send(ctx, part()); done <- err }()
 	<-asked
 	cancel()
 	expect(t, "stopped", connectors.AsSendError(<-done), connectors.Unknown, connectors.ReasonCanceled)
@@ -189,7 +189,7 @@ func TestCredentials(t *testing.T) {
 	f := newFake(t, says(http.StatusCreated, created))
 	s := settings(f.URL)
 	s.APIKey, s.APISecret = testKey, config.NewSecret(testSecret+"_-.~")
-	if _, err := open(t, s).Send(t.Context(), part("hello")); err != nil {
+	if _, err := open(t, s).Send(t.Context(), part()); err != nil {
 		t.Fatal(err)
 	}
 	r := http.Request{Header: f.requests()[0].header}
