@@ -113,7 +113,7 @@ func (d *delivery) afterAttempt(ctx context.Context, ref string) error {
 
 // confirms tells whether the core may be told that the customer has a message.
 func (ch *channel) confirms(row *journal.Row) bool {
-	if ch.cfg.Confirm == config.ConfirmDelivered {
+	if ch.cfg.Confirm == config.ConfirmDelivered && len(row.Parts) > 0 { // else nothing of it was for the customer
 		return delivered(row.Parts)
 	}
 	return row.State == journal.Done
@@ -126,7 +126,7 @@ func (g *Gateway) confirmsNow(ctx context.Context, d *delivery) bool {
 		return true
 	}
 	row, err := g.journal.Row(ctx, d.row.Seq)
-	return err == nil && delivered(row.Parts) // else the core's next STATUS shows it unconfirmed
+	return err == nil && d.c.ch.confirms(&row) // else the core's next STATUS shows it unconfirmed
 }
 
 // delivered tells that the customer has every part.

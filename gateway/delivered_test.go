@@ -11,6 +11,7 @@ import (
 
 	"servicelink/config"
 	"servicelink/connectors"
+	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
 
@@ -108,6 +109,20 @@ func TestConfirmWhenDelivered(t *testing.T) {
 		h.wantConfirmed(id)
 		h.wantGot(one, two)
 	}, confirmDelivered, oldJournal)
+}
+
+// TestConfirmOfWhatIsNotShown: nobody will report what is not sent.
+func TestConfirmOfWhatIsNotShown(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		id, err := h.core.SayAs(h.chat("anna").ID, refcore.Utterance{Text: "internal", Model: simprot.ModelTechNote})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.waits(time.Minute)
+		h.wantGot()
+		h.wantConfirmed(id)
+	}, confirmDelivered)
 }
 
 // TestDeliveredBeforeTheAnswer: the report overtakes the answer to the request.

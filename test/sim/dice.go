@@ -35,6 +35,9 @@ const (
 	drawAsk
 	drawTells
 	drawTell
+	drawReports
+	drawReport
+	drawConfirm
 )
 
 func newDice(seed uint64) *dice { return &dice{seed: seed, asked: make(map[stream]uint64)} }

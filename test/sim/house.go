@@ -229,7 +229,7 @@ func (w *world) config(l *life) *config.Config {
 	for _, n := range w.nets {
 		c.Channels = append(c.Channels, config.Channel{
 			Name: n.name, Network: "sim", Enabled: true, Port: n.port, Culture: "en",
-			WhenClosed: n.closed, Unknown: n.unknown,
+			WhenClosed: n.closed, Unknown: n.unknown, Confirm: n.confirm,
 		})
 	}
 	return c

@@ -106,18 +106,32 @@ func (a account) find(mark string, q connectors.Attempt) (f connectors.Finding) 
 // tell has the network send an echo of what it took, where it does such things:
 // soon, often before the gateway has its answer, and sometimes for nothing.
 // w.mu is held.
-func (n *network) tell(id string, c *conv, at *attempt) {
-	if !n.tells || !at.took {
+func (n *network) tell(ref string, c *conv, at *attempt) {
+	if !at.took {
 		return
 	}
+	if n.tells {
+		n.echo(ref, c, at, connectors.StatusNone, drawTell)
+	}
+	if n.reports { // in whatever order
+		for _, s := range []connectors.DeliveryStatus{connectors.StatusSent, connectors.StatusDelivered} {
+			n.echo(ref, c, at, s, drawReport)
+		}
+	}
+}
+
+func (n *network) echo(ref string, c *conv, at *attempt, s connectors.DeliveryStatus, draw drawn) {
 	step := strconv.FormatUint(at.step, 10)
-	e := &event{conv: c, id: "echo-" + step, kind: string(connectors.KindNotice), text: id + "|" + step}
+	e := &event{
+		conv: c, id: "echo-" + step + s.String(), kind: string(connectors.KindNotice), text: ref + "|" + step + "|" + s.String(),
+	}
 	n.echoes[e] = at
-	after := n.w.dice.upTo(drawTell, n.n, 50*time.Millisecond)
-	if n.w.dice.n(drawTell, n.n, 4) == 0 {
+	after := n.w.dice.upTo(draw, n.n, 50*time.Millisecond)
+	if n.w.dice.n(draw, n.n, 4) == 0 {
 		after *= 10_000 // the row may have ended by then
 	}
 	n.w.after(after, func() {
+		at.reported = at.reported || s == connectors.StatusDelivered
 		if !n.poll {
 			n.postOnce(e)
 			return
@@ -130,16 +144,24 @@ func (n *network) tell(id string, c *conv, at *attempt) {
 
 // newEcho is an echo as the connector reads it.
 func newEcho(id, tracking, text string) connectors.Event {
-	i := strings.LastIndex(text, "|")
-	return connectors.Event{ID: id, Kind: connectors.KindNotice, TrackingID: tracking, Notice: &connectors.Notice{
-		Ref: text[:i], Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: text[i+1:]},
-	}}
+	told := strings.LastIndex(text, "|")
+	i := strings.LastIndex(text[:told], "|")
+	n := &connectors.Notice{Ref: text[:i], Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: text[i+1 : told]}}
+	for _, s := range []connectors.DeliveryStatus{connectors.StatusSent, connectors.StatusDelivered} {
+		if text[told+1:] == s.String() {
+			n.Status = s
+		}
+	}
+	return connectors.Event{ID: id, Kind: connectors.KindNotice, TrackingID: tracking, Notice: n}
 }
 
 // heard notes that the gateway has taken an echo. What it knew then it knows
 // still: the same process sends that part no more. w.mu is held.
-func (n *network) heard(l *life, at *attempt) {
-	n.w.note("network: the echo %d is taken", at.step)
+func (n *network) heard(l *life, at *attempt, e *event) {
+	n.w.note("network: %s is taken", e.id)
+	if strings.HasSuffix(e.text, "|"+connectors.StatusDelivered.String()) {
+		at.heard = append(at.heard, l.gen)
+	}
 	if at.life.gen == l.gen {
 		n.found[at] = foundOut{connectors.FateSent, l, time.Now()}
 	}

@@ -27,6 +27,8 @@ type network struct {
 	unknown config.UnknownPolicy
 	asks    bool // it can be asked what became of a send
 	tells   bool // it tells of what it took
+	reports bool // it reports deliveries
+	confirm config.ConfirmWhen
 	found   map[*attempt]foundOut
 	echoes  map[*event]*attempt // what it told of
 	closed  config.WhenClosed
@@ -174,7 +176,7 @@ func (n *network) replied(l *life, batch []*event, status int) error {
 func (n *network) took(l *life, batch []*event) {
 	for _, e := range batch {
 		if at := n.echoes[e]; at != nil {
-			n.heard(l, at)
+			n.heard(l, at, e)
 			continue
 		}
 		if e.acked == 0 {
@@ -240,7 +242,7 @@ func (n *network) connector(l *life) connectors.Connector {
 }
 
 func (a account) Capabilities() connectors.Capabilities {
-	return connectors.Capabilities{TextLimit: textLimit, Unknown: config.Report}
+	return connectors.Capabilities{TextLimit: textLimit, Unknown: config.Report, Reports: a.n.reports}
 }
 
 // textLimit makes parts of an agent's longer sentences.

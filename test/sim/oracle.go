@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
 	"servicelink/simprot"
@@ -313,11 +314,33 @@ func (w *world) checkDeadline(s *said) {
 func (w *world) checkConfirmed(s *said) {
 	sent, all := s.whole()
 	switch {
-	case s.done() && w.unconfirmed(s) && !w.excuseUnconfirmed(s):
+	case s.done() && s.mayConfirm() && w.unconfirmed(s) && !w.excuseUnconfirmed(s):
 		w.violate("confirmed: %s is done, and its agent does not know", s.mark)
 	case s.sn.confirmed != nil && s.sn.model == simprot.ModelSentence && sent < all && !w.sameID(s):
 		w.violate("confirmed: %s is confirmed, and did not arrive", s.mark)
+	case s.sn.confirmed != nil && s.sn.model == simprot.ModelSentence && s.early() && !w.sameID(s):
+		w.violate("confirmed: %s is confirmed, and the network has not reported all of it delivered", s.mark)
 	}
+}
+
+// mayConfirm: what has to come before a CONFIRM has come, for all that is known:
+// in the journal that has the end there are reports of everything that arrived.
+func (s *said) mayConfirm() bool {
+	return s.conv.net.confirm != config.ConfirmDelivered || !slices.ContainsFunc(s.attempts, func(at *attempt) bool {
+		return at.took && !slices.Contains(at.heard, s.gen)
+	})
+}
+
+// early: of a part nothing was reported, where it should have been.
+func (s *said) early() bool {
+	if s.conv.net.confirm != config.ConfirmDelivered {
+		return false
+	}
+	reported := map[int]bool{}
+	for _, at := range s.attempts {
+		reported[at.part] = reported[at.part] || at.reported
+	}
+	return slices.ContainsFunc(s.attempts, func(at *attempt) bool { return !reported[at.part] })
 }
 
 // unconfirmed: the core has it so, in whatever chat.

@@ -39,6 +39,8 @@ type netSettings struct {
 	Unknown      config.UnknownPolicy
 	Asks         bool // the network can be asked what became of a send
 	Tells        bool // it says so itself
+	Reports      bool // it reports deliveries
+	Confirm      config.ConfirmWhen
 	Closed       config.WhenClosed
 }
 
@@ -161,6 +163,11 @@ func newPlan(seed uint64) *plan {
 	for i := range p.Settings.Nets { // apart from r, so that the rest of a plan is as it was
 		p.Settings.Nets[i].Asks = newDice(seed).n(drawAsks, uint64(i), 2) == 0
 		p.Settings.Nets[i].Tells = newDice(seed).n(drawTells, uint64(i), 3) == 0
+		p.Settings.Nets[i].Reports = newDice(seed).n(drawReports, uint64(i), 3) == 0
+		p.Settings.Nets[i].Confirm = config.ConfirmAccepted
+		if p.Settings.Nets[i].Reports && newDice(seed).n(drawConfirm, uint64(i), 2) == 0 {
+			p.Settings.Nets[i].Confirm = config.ConfirmDelivered
+		}
 	}
 	convs := len(p.Settings.Nets) * p.Settings.Customers
 	at := time.Duration(0)

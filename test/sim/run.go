@@ -57,7 +57,7 @@ func newWorld(p *plan, base string) *world {
 	for i, ns := range s.Nets {
 		n := &network{
 			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i),
-			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, asks: ns.Asks, tells: ns.Tells, found: map[*attempt]foundOut{}, echoes: map[*event]*attempt{},
+			poll: ns.Poll, serial: ns.Serial, unknown: ns.Unknown, asks: ns.Asks, tells: ns.Tells, reports: ns.Reports, confirm: ns.Confirm, found: map[*attempt]foundOut{}, echoes: map[*event]*attempt{},
 			closed: ns.Closed, came: make(chan struct{}),
 		}
 		w.nets = append(w.nets, n)
@@ -335,7 +335,7 @@ func (w *world) open(s *said) bool {
 	case !w.unconfirmed(s) || w.untold(s) || !latest && len(s.losses) > 0:
 		return false
 	case s.done():
-		return true
+		return s.mayConfirm()
 	}
 	listed := !s.sn.chat.status.Closed() || w.core.rules.KeepClosed
 	return latest && listed && (s.ended == nil || s.gen != w.life.gen)

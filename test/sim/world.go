@@ -133,6 +133,10 @@ type attempt struct {
 	took  bool
 	told  string // what the gateway heard: one of the outcomes, or "" before it did
 	words string
+	// reported: the network has said that it was delivered; heard are the
+	// generations of journals whose gateway said that it took that in.
+	reported bool
+	heard    []int
 	// durable: the journal of its process knew that it was sent when the process
 	// died.
 	durable bool
