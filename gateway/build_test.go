@@ -33,10 +33,10 @@ func (h hooks) Webhooks() []connectors.Webhook {
 	w[0].Path = h.path
 	return w
 }
-func (runs) Run(context.Context, connectors.Inbox) error                 { return nil }
-func (mounts) Mount(connectors.Inbox) http.Handler                       { return nil }
-func (types) Typing(context.Context, connectors.Address, string, bool) error     { return nil }
-func (marks) MarkRead(context.Context, connectors.Address, string) error { return nil }
+func (runs) Run(context.Context, connectors.Inbox) error                     { return nil }
+func (mounts) Mount(connectors.Inbox) http.Handler                           { return nil }
+func (types) Typing(context.Context, connectors.Address, string, bool) error { return nil }
+func (marks) MarkRead(context.Context, connectors.Address, string) error     { return nil }
 func problem(path, message string) config.Problem {
 	return config.Problem{Path: path, Message: message}
 }
