@@ -35,6 +35,11 @@ func TestSplitText(t *testing.T) {
 		"characters":                 {"жжжжж", 3, connectors.Characters, []string{"жжж", "жж"}},
 		"bytes":                      {"жжжжж", 3, connectors.Bytes, []string{"ж", "ж", "ж", "ж", "ж"}},
 		"UTF-16":                     {"a👍👍", 3, connectors.UTF16Units, []string{"a👍", "👍"}},
+		"an SMS fits":                {strings.Repeat("a", 160), 1, connectors.SMSSegments, []string{strings.Repeat("a", 160)}},
+		"an SMS at a space":          {strings.Repeat("a", 150) + " " + strings.Repeat("b", 20), 1, connectors.SMSSegments, []string{strings.Repeat("a", 150), strings.Repeat("b", 20)}},
+		"what would turn an SMS":     {strings.Repeat("a", 100) + "ж", 1, connectors.SMSSegments, []string{strings.Repeat("a", 100), "ж"}},
+		"two SMS a part":             {strings.Repeat("€", 160), 2, connectors.SMSSegments, []string{strings.Repeat("€", 152), strings.Repeat("€", 8)}},
+		"an SMS of pairs":            {strings.Repeat("👍", 36), 1, connectors.SMSSegments, []string{strings.Repeat("👍", 35), "👍"}},
 		"an accent stays":            {"abe\u0301", 3, connectors.Characters, []string{"ab", "e\u0301"}},
 		"an accent on a space":       {"ab \u0301c", 3, connectors.Characters, []string{"ab", " \u0301c"}},
 		"a family stays":             {"ab" + family, 6, connectors.Characters, []string{"ab", family}},
@@ -63,15 +68,27 @@ func TestSplitTextKeepsItsWord(t *testing.T) {
 	})
 }
 
+func TestSplitTextKeepsItsWordForShortMessages(t *testing.T) {
+	piece := rapid.SampledFrom([]string{
+		" ", "\n", "\n\n", "\r\n", "word", "€", "{[~]}", "ж", "👍", "🇨🇿", family, "e\u0301", "\xff",
+		strings.Repeat("a", 100), strings.Repeat("|", 77), strings.Repeat("👍", 30), "a" + strings.Repeat("\u0301", 80),
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(piece, 0, 60).Draw(t, "pieces"), "")
+		checkSplit(t, text, rapid.IntRange(0, 10).Draw(t, "limit"), connectors.SMSSegments)
+	})
+}
+
 func FuzzSplitText(f *testing.F) {
 	f.Add("hello world\r\nand more "+family, 7, uint8(0))
 	f.Add("\xff\u0301 \xf0\x9f", 1, uint8(2))
 	f.Add("   \n\n   ", 2, uint8(1))
+	f.Add(strings.Repeat("a€", 80)+" ж "+family, 2, uint8(3))
 	f.Fuzz(func(t *testing.T, text string, limit int, unit uint8) {
 		if len(text) > 4096 {
 			t.Skip("longer texts say nothing more")
 		}
-		checkSplit(t, text, limit, connectors.TextUnit(unit%3))
+		checkSplit(t, text, limit, connectors.TextUnit(unit%4))
 	})
 }
 
@@ -93,6 +110,9 @@ func checkSplit(t interface {
 	}
 	at, inside := 0, graphemes(text)
 	for i, part := range parts {
+		if part == "" && text != "" {
+			t.Errorf("part %d of %q is empty", i, text)
+		}
 		skipped := strings.Index(text[at:], part)
 		if skipped < 0 || strings.Trim(text[at:at+skipped], " \r\n") != "" {
 			t.Fatalf("part %d, %q, does not follow %q in %q", i, part, text[:at], text)

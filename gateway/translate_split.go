@@ -39,12 +39,12 @@ type cut struct{ solid, end int }
 // cutAt finds the end of the next piece, after at least one character.
 func cutAt(text string, limit int, unit connectors.TextUnit) cut {
 	var at, line, space cut
-	used := 0
+	used := measure{unit: unit}
 	for rest, state := text, -1; rest != ""; {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		used += units(cluster, unit)
-		fits := used <= limit
+		used.add(cluster)
+		fits := used.units() <= limit
 		if fits {
 			at.end += len(cluster)
 		}
@@ -94,32 +94,13 @@ func trimBlank(text string) string {
 
 // cutRunes gives the length of as many characters as fit, at least one.
 func cutRunes(text string, limit int, unit connectors.TextUnit) int {
-	end, used := 0, 0
-	for end < len(text) {
+	used := measure{unit: unit}
+	for end := 0; end < len(text); {
 		_, size := utf8.DecodeRuneInString(text[end:])
-		used += units(text[end:end+size], unit)
-		if used > limit && end > 0 {
-			break
+		if used.add(text[end : end+size]); used.units() > limit && end > 0 {
+			return end
 		}
 		end += size
 	}
-	return end
-}
-
-func units(s string, unit connectors.TextUnit) int {
-	switch unit {
-	case connectors.Bytes:
-		return len(s)
-	case connectors.UTF16Units:
-		n := 0
-		for _, r := range s {
-			n++
-			if r > 0xFFFF {
-				n++
-			}
-		}
-		return n
-	default:
-		return utf8.RuneCountInString(s)
-	}
+	return len(text)
 }
