@@ -13,6 +13,7 @@ package netsim
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"servicelink/test/netsim/control"
@@ -43,6 +44,7 @@ type Sim struct {
 	twilio      *twilio.Server
 	handler     http.Handler
 	base        atomic.Pointer[string]
+	api         atomic.Pointer[string] // base, as clients of Twilio wrote it: they know its URLs by that
 }
 
 // New makes a simulator with no accounts.
@@ -53,7 +55,7 @@ func New(o Options) *Sim {
 	}
 	s.telegram = telegram.New(telegram.Options{Seed: o.Seed, FetchURLs: o.FetchURLs})
 	s.omnichannel = omnichannel.New(omnichannel.Options{Seed: o.Seed, BaseURL: s.baseURL})
-	s.twilio = twilio.New(twilio.Options{Seed: o.Seed, FetchURLs: o.FetchURLs, BaseURL: func() string { return s.baseURL() + "/twilio" }})
+	s.twilio = twilio.New(twilio.Options{Seed: o.Seed, FetchURLs: o.FetchURLs, BaseURL: s.twilioURL})
 	mux := http.NewServeMux()
 	for name, api := range map[string]http.Handler{
 		"telegram": s.telegram.API(), "omnichannel": s.omnichannel.API(), "twilio": s.twilio.API(),
@@ -107,9 +109,25 @@ func (s *Sim) baseURL() string {
 	return ""
 }
 
-// learn takes the address a client used for the simulator's own.
+// twilioURL is where Twilio's clients find it.
+func (s *Sim) twilioURL() string {
+	if api := s.api.Load(); api != nil {
+		return *api + "/twilio"
+	}
+	return s.baseURL() + "/twilio"
+}
+
+// learn takes the address a client used for the simulator's own. A link of Twilio's
+// leads to another one on purpose.
 func (s *Sim) learn(r *http.Request) {
-	if url := "http://" + r.Host; url != s.baseURL() {
+	url := "http://" + r.Host
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/twilio/cdn/"):
+		return
+	case strings.HasPrefix(r.URL.Path, "/twilio/"):
+		s.api.Store(&url)
+	}
+	if url != s.baseURL() {
 		s.SetBaseURL(url)
 	}
 }

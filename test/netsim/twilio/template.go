@@ -56,7 +56,7 @@ func (c *call) fill(m *message, sid, variables string) (shown control.Message, f
 	if variables != "" && json.Unmarshal([]byte(variables), &values) != nil {
 		return shown, 0, bad(21656, "The Content Variables Parameter is invalid")
 	}
-	fate = 63027
+	fate, m.text = 63027, "" // Body is not looked at
 	for _, t := range c.tenant.templates {
 		if t.SID != sid {
 			continue
