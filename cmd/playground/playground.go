@@ -143,6 +143,7 @@ func (h *house) twilioChannel(network, number, more string) string {
 	return fmt.Sprintf(`
   - name: %s
     network: %s
+    confirm: delivered
     settings:
       { account_sid: %q, auth_token: %q, from: %q, api_url: "%s/twilio", messaging_url: "%s/twilio/messaging"%s }
 `, network, network, h.twilio.sid, h.twilio.token, number, h.url(), h.url(), more)

@@ -70,6 +70,12 @@ func bubble(text string, mine bool) string {
 		m.classList.contains("mine") === %t && m.querySelector(".text")?.textContent === %q).length === 1`, mine, text)
 }
 
+// tick is a JavaScript condition: the phone shows that a message has come so far.
+func tick(text string, mine bool, state string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#messages .message")].some(m => m.classList.contains("mine") === %t &&
+		m.querySelector(".text")?.textContent === %q && m.querySelector(".state.%s"))`, mine, text, state)
+}
+
 // picture is a JavaScript condition: a picture in what the selector finds has
 // been loaded.
 func picture(selector string) string {

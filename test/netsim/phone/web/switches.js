@@ -21,7 +21,9 @@ export function startSwitches(lent) {
 export async function followSwitches() {
   if (!$("reach") || setting) return;
   const now = await settings();
-  if (now?.status && !setting) $("reach").value = now.status === "queued" ? "sent" : now.status;
+  if (!now?.status || setting) return;
+  const near = { queued: "sent", read: can("read") ? "read" : "delivered" };
+  $("reach").value = near[now.status] || now.status;
 }
 
 // reach makes the choice that of the network, and lets what waited come so far.
