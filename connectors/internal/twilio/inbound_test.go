@@ -1,6 +1,7 @@
 package twilio
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -128,6 +129,14 @@ func TestWithoutNumber(t *testing.T) {
 		if addr, ok := c.Address(ev.TrackingID); !ok || addr.RemoteAddress != want {
 			t.Errorf("Address(%q) = %+v, %v", ev.TrackingID, addr, ok)
 		}
+	}
+}
+
+// TestAnothersCall: an account that stands elsewhere in a call is not whose call it is.
+func TestAnothersCall(t *testing.T) {
+	r := message1(url.Values{"AccountSid": {"AC00000000000000000000000000000002"}, "Body": {testAccount}})
+	if err := open(t, settings("http://127.0.0.1:9")).verifyMessage(r); !errors.Is(err, connectors.ErrNotMine) {
+		t.Errorf("%v", err)
 	}
 }
 

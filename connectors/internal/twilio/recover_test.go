@@ -57,7 +57,7 @@ func TestRecover(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/Media.json"):
 			body = `{"media_list":[{"sid":"ME1","content_type":"image/png"},{"sid":"../x","content_type":"a/b"},{"sid":"ME2"}]}`
 		case r.URL.Query().Get("PageToken") == "PA1":
-			body = listOf("null", came("SM2", "", 20, ""), came("SM1", "first", 10, ""), came("SM0", "nobody's", 5, `,"from":"+420"`), came("SM0", "too early", -1, ""))
+			body = listOf("null", came("SM2", "", 20, ""), came("SM1b", "in the same second", 10, ""), came("SM1", "first", 10, ""), came("SM0", "nobody's", 5, `,"from":"+420"`), came("SM0", "too early", -1, ""))
 		}
 		says(http.StatusOK, body)(w, r)
 	})
@@ -67,7 +67,7 @@ func TestRecover(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"text first", "unsupported a message without text, such as a place, of which Twilio does not tell any more",
+		"text first", "text in the same second", "unsupported a message without text, such as a place, of which Twilio does not tell any more",
 		"file third image/png Messages/MM3/Media/ME1", "file  application/octet-stream Messages/MM3/Media/ME2", "text fourth",
 	}
 	if diff := cmp.Diff(want, kinds(in.events())); diff != "" {
