@@ -84,6 +84,14 @@ openapi: ## the Twilio connectors and the simulated Twilio, held against Twilio'
 	npm ci --prefix bin/openapi --ignore-scripts --no-audit --no-fund --loglevel=error
 	OPENAPI='$(CURDIR)/bin/openapi' $(SUITE) openapi -- -tags openapi -count=1 -timeout=5m ./test/twilio/openapi
 
+.PHONY: proxies
+proxies: export PATH := $(PATH):/usr/sbin
+proxies: ## nginx and HAProxy in front of the gateway, with the files in examples/proxies
+	@.ci/need nginx nginx-light
+	@.ci/need haproxy haproxy
+	@$(MAKE) --no-print-directory build
+	$(SUITE) proxies -- -tags proxies -count=1 -timeout=5m ./test/proxies
+
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway
 	@PYTHON='$(PYTHON)' .ci/need python:msgpack python3 python3-msgpack

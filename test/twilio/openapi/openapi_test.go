@@ -64,9 +64,10 @@ func start(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	file := cut(t)
+	file, way := cut(t), &http.Transport{}
+	t.Cleanup(way.CloseIdleConnections)
 	return &world{
-		watch:  &watch{known: operations(t, file), seen: map[string]int{}},
+		watch:  &watch{known: operations(t, file), way: way, seen: map[string]int{}},
 		twilio: sim, proxy: startPrism(t, file, base+"/twilio"),
 	}
 }

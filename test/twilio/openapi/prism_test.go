@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"servicelink/test/ports"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -53,21 +55,14 @@ func cut(t *testing.T) string {
 // startPrism starts the proxy in front of upstream; it ends with the test.
 func startPrism(t *testing.T, file, upstream string) string {
 	t.Helper()
-	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := ports.For(t)
+	_, port, _ := strings.Cut(address, ":")
 	log, err := os.Create(filepath.Join(t.TempDir(), "prism.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "node_modules/@stoplight/prism-cli/dist/index.js", "proxy",
-		file, upstream, "-h", "127.0.0.1", "-p", fmt.Sprint(address.Port))
+		file, upstream, "-h", "127.0.0.1", "-p", port)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder(t), log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
@@ -83,9 +78,9 @@ func startPrism(t *testing.T, file, upstream string) string {
 		t.Fatalf("the proxy %s:\n%s", why, said)
 	}
 	for deadline := time.Now().Add(patient); ; {
-		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.String()); err == nil {
+		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address); err == nil {
 			_ = conn.Close()
-			return "http://" + address.String()
+			return "http://" + address
 		}
 		select {
 		case <-ended:
@@ -154,6 +149,7 @@ func operations(t *testing.T, file string) []operation {
 // against it.
 type watch struct {
 	known []operation
+	way   *http.Transport
 
 	mu         sync.Mutex
 	seen       map[string]int // by operation
@@ -166,7 +162,7 @@ func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	answer, err := w.way.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
