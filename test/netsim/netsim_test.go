@@ -2,11 +2,13 @@ package netsim
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -190,6 +192,47 @@ func TestOmnichannel(t *testing.T) {
 	s.wants(401, "POST", "/omnichannel/shop/send_message", `{"chat_id":7,"message":{"id":"a","text":"x"}}`)
 	if got := s.sim.Omnichannel().Requests(control.Filter{Method: "send_message"}); len(got) != 1 || got[0].Status != 401 {
 		t.Errorf("recorded %+v", got)
+	}
+}
+
+// TestTwilio: one API, two networks of the control API, and a file that an ordinary
+// client gets without credentials at another address than the API's.
+func TestTwilio(t *testing.T) {
+	s := newSite(t)
+	forms := make(chan url.Values, 10)
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		forms <- form
+	}))
+	defer gateway.Close()
+	const account = "AC00000000000000000000000000000001"
+	s.wants(404, "GET", "/phone-of-nobody", "")
+	for _, network := range []string{"whatsapp", "sms"} {
+		s.wants(204, "POST", "/control/"+network+"/accounts",
+			`{"account":"+420800123456","account_sid":"`+account+`","auth_token":"t","message_url":"`+gateway.URL+`"}`)
+		s.wants(200, "GET", "/control/"+network+"/accounts", "", `"account":"+420800123456"`)
+		s.wants(200, "GET", "/control/"+network+"/settings", "", `"status":"read"`)
+		s.wants(200, "POST", "/control/"+network+"/act/+420800123456", `{"do":"text","chat":420601234567,"text":"hi"}`)
+		if from := (<-forms).Get("From"); !strings.HasSuffix(from, "+420601234567") || strings.HasPrefix(from, "whatsapp:") != (network == "whatsapp") {
+			t.Errorf("%s: from %s", network, from)
+		}
+		s.wants(200, "GET", "/control/"+network+"/chat/420800123456/420601234567", "", `"text":"hi"`)
+	}
+	s.wants(401, "GET", "/twilio/2010-04-01/Accounts/"+account+"/Messages.json", "", `"code":20003`)
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(account+":t"))
+	if code, got := s.do("GET", "/twilio/2010-04-01/Accounts/"+account+"/Messages.json", "", "Authorization", basic); code != 200 || strings.Count(got, `"body":"hi"`) != 2 {
+		t.Errorf("%d %s", code, got)
+	}
+	for range 2 { // the second time it has led somebody to its other name
+		s.wants(200, "POST", "/control/sms/act/420800123456", `{"do":"photo","chat":420601234567,"file":{"name":"a.txt","base64":"eHl6"}}`)
+		path, ours := strings.CutPrefix((<-forms).Get("MediaUrl0"), s.server.URL)
+		if !ours {
+			t.Fatalf("the file is at %s", path)
+		}
+		if code, got := s.do("GET", path, "", "Authorization", basic); code != 200 || got != "xyz" {
+			t.Errorf("%d %s", code, got)
+		}
 	}
 }
 

@@ -308,3 +308,75 @@ func TestInstead(t *testing.T) {
 		t.Errorf("the page is %+v", page)
 	}
 }
+
+// TestGivenUp: a network that says so tries a call so often, hears how it ended,
+// and counts no try while it is away itself.
+func TestGivenUp(t *testing.T) {
+	type ended struct {
+		call   string
+		state  string
+		status int
+	}
+	calls := make(chan ended, 10)
+	answers := make(chan int, 10) // 0 = the connection is cut
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if status := <-answers; status != 0 {
+			w.WriteHeader(status)
+			return
+		}
+		Reset(w)
+	}))
+	defer server.Close()
+	b := NewBoard(1)
+	c := b.NewCaller(CallerOptions{
+		Retry: time.Millisecond, Patience: time.Minute,
+		Request: func(ctx context.Context, c Call) (*http.Request, error) {
+			return http.NewRequestWithContext(ctx, c.Method, c.URL, bytes.NewReader(c.Body))
+		},
+		Tries: func(_ Call, _ int, err error) int {
+			if err != nil {
+				return 2
+			}
+			return 1
+		},
+		Ended: func(c Call, state string, a Answer) { calls <- ended{string(c.Body), state, a.Status} },
+	})
+	defer c.Close()
+	for _, tc := range []struct {
+		name    string
+		answers []int
+		want    ended
+	}{
+		{"taken", []int{200}, ended{"taken", StateTaken, 200}},
+		{"refused", []int{400}, ended{"refused", StateRefused, 400}},
+		{"failed", []int{500}, ended{"failed", StateRefused, 500}},
+		{"cut", []int{0, 200}, ended{"cut", StateTaken, 200}},
+		{"cut twice", []int{0, 0}, ended{"cut twice", StateRefused, 0}},
+	} {
+		for _, status := range tc.answers {
+			answers <- status
+		}
+		must(t, b.Fault(Fault{Kind: Outage, Seconds: 0.05}))
+		must(t, c.Add(Call{Account: "a", Chat: "1", Method: http.MethodPost, URL: server.URL, Body: []byte(tc.name)}))
+		if got := <-calls; got != tc.want || len(answers) != 0 {
+			t.Errorf("%s: ended %+v with %d answers left", tc.name, got, len(answers))
+		}
+	}
+}
+
+// TestTold: faults that spoil no answer wait for whom they concern.
+func TestTold(t *testing.T) {
+	s := NewScript(1)
+	for _, kind := range told {
+		must(t, s.Fault(Fault{Kind: kind, Times: 1, Code: 7, Seconds: 1000}))
+		if f, spoilt := s.Take("a", "m"); spoilt {
+			t.Errorf("%s spoils an answer: %+v", kind, f)
+		}
+		if f, ok := s.TakeKind(kind, "a", "m"); !ok || f.Code != 7 {
+			t.Errorf("%s: %+v, %v", kind, f, ok)
+		}
+	}
+	if s.Fault(Fault{Kind: Fail, Code: -1}) == nil {
+		t.Error("a code below nothing is taken")
+	}
+}

@@ -20,7 +20,8 @@ func TestActs(t *testing.T) {
 		shown   func(control.Message) bool
 	}{
 		"text": {
-			"whatsapp", control.Action{Do: "text", Text: " hé😀 "},
+			"whatsapp",
+			control.Action{Do: "text", Text: " hé😀 "},
 			url.Values{
 				"Body": {" hé😀 "}, "MessageType": {"text"}, "NumSegments": {"1"}, "ReferralNumMedia": {"0"}, "FromCity": nil,
 				"ChannelMetadata": {`{"data":{"context":{"ProfileName":"Ann Lee","WaId":"420601234567"}},"type":"whatsapp"}`},
@@ -28,7 +29,8 @@ func TestActs(t *testing.T) {
 			func(m control.Message) bool { return m.Text == " hé😀 " && m.Kind == "text" },
 		},
 		"sms": {
-			"sms", control.Action{Do: "text", Text: strings.Repeat("ů", 71)},
+			"sms",
+			control.Action{Do: "text", Text: strings.Repeat("ů", 71)},
 			url.Values{
 				"From": {ann}, "To": {ours}, "NumSegments": {"2"}, "FromCountry": {"CZ"}, "FromCity": {""}, "ToCountry": {"CZ"},
 				"ProfileName": nil, "WaId": nil, "MessageType": nil, "OptOutType": nil,
@@ -36,24 +38,32 @@ func TestActs(t *testing.T) {
 			func(m control.Message) bool { return m.From == control.FromCustomer },
 		},
 		"sms from afar": {
-			"sms", control.Action{Do: "text", Chat: "14155551234", Text: "x"},
-			url.Values{"From": {"+14155551234"}, "FromCountry": {"US"}, "FromCity": {"SAN FRANCISCO"}}, nil,
+			"sms",
+			control.Action{Do: "text", Chat: "14155551234", Text: "x"},
+			url.Values{"From": {"+14155551234"}, "FromCountry": {"US"}, "FromCity": {"SAN FRANCISCO"}},
+			nil,
 		},
 		"no number": {
-			"whatsapp", control.Action{Do: "text", Chat: "CZ.1349120865530274", Text: "x"},
-			url.Values{"From": {"whatsapp:CZ.1349120865530274"}, "WaId": {"CZ.1349120865530274"}}, nil,
+			"whatsapp",
+			control.Action{Do: "text", Chat: "CZ.1349120865530274", Text: "x"},
+			url.Values{"From": {"whatsapp:CZ.1349120865530274"}, "WaId": {"CZ.1349120865530274"}},
+			nil,
 		},
 		"photo": {
-			"whatsapp", control.Action{Do: "photo", File: png, Caption: "see"},
+			"whatsapp",
+			control.Action{Do: "photo", File: png, Caption: "see"},
 			url.Values{"Body": {"see"}, "NumMedia": {"1"}, "MediaContentType0": {"image/png"}, "MessageType": {"image"}},
 			func(m control.Message) bool { return m.Kind == "photo" && m.Caption == "see" && m.File.Name == "a.png" },
 		},
 		"mms": {
-			"sms", control.Action{Do: "photo", File: png},
-			url.Values{"Body": {""}, "NumMedia": {"1"}, "MediaContentType0": {"image/png"}, "MessageType": nil}, nil,
+			"sms",
+			control.Action{Do: "photo", File: png},
+			url.Values{"Body": {""}, "NumMedia": {"1"}, "MediaContentType0": {"image/png"}, "MessageType": nil},
+			nil,
 		},
 		"document": {
-			"whatsapp", control.Action{Do: "document", File: &control.File{Name: "../a b.pdf", Data: []byte("%PDF-")}},
+			"whatsapp",
+			control.Action{Do: "document", File: &control.File{Name: "../a b.pdf", Data: []byte("%PDF-")}},
 			url.Values{"MediaContentType0": {"application/pdf"}, "MessageType": {"document"}},
 			func(m control.Message) bool { return m.File.Name == "a b.pdf" && m.File.Size == 5 },
 		},
@@ -61,16 +71,20 @@ func TestActs(t *testing.T) {
 		"sticker": {"whatsapp", control.Action{Do: "sticker", File: png}, url.Values{"MediaContentType0": {"image/webp"}, "MessageType": {"sticker"}}, nil},
 		"video":   {"whatsapp", control.Action{Do: "video", File: &control.File{Data: []byte{1}}}, url.Values{"MediaContentType0": {"video/mp4"}, "MessageType": {"video"}}, nil},
 		"location": {
-			"whatsapp", control.Action{Do: "location", Lat: 50.08, Lon: -14.42},
+			"whatsapp",
+			control.Action{Do: "location", Lat: 50.08, Lon: -14.42},
 			url.Values{"Latitude": {"50.08"}, "Longitude": {"-14.42"}, "MessageType": {"location"}, "Label": nil, "Body": {""}},
 			func(m control.Message) bool { return m.Location != nil && m.Location.Lat == 50.08 },
 		},
 		"venue": {
-			"whatsapp", control.Action{Do: "venue", Lat: 1, Lon: 2, Name: "N", Text: "S"},
-			url.Values{"Latitude": {"1"}, "Label": {"N"}, "Address": {"S"}, "MessageType": {"location"}}, nil,
+			"whatsapp",
+			control.Action{Do: "venue", Lat: 1, Lon: 2, Name: "N", Text: "S"},
+			url.Values{"Latitude": {"1"}, "Label": {"N"}, "Address": {"S"}, "MessageType": {"location"}},
+			nil,
 		},
 		"contact": {
-			"whatsapp", control.Action{Do: "contact", Name: "Bo, Li", Phone: "+420777000111"},
+			"whatsapp",
+			control.Action{Do: "contact", Name: "Bo, Li", Phone: "+420777000111"},
 			url.Values{"MediaContentType0": {"text/vcard"}, "MessageType": {"contacts"}, "NumMedia": {"1"}},
 			func(m control.Message) bool { return m.Contact != nil && m.Contact.Name == "Bo, Li" && m.File == nil },
 		},
@@ -217,9 +231,14 @@ func TestRefusedActs(t *testing.T) {
 		t.Errorf("unknown account: %v", err)
 	}
 	for _, a := range []Account{
-		{}, {Account: "Shop", AccountSID: ac, AuthToken: "x"}, {Account: ours, AuthToken: "x"}, {Account: ours, AccountSID: ac},
-		{Account: ours, AccountSID: ac, AuthToken: "x", APIKey: "SK1"}, {Account: ours, AccountSID: ac, AuthToken: "x", APIKey: key},
-		{Account: ours, AccountSID: ac, AuthToken: "x", Service: "MG"}, {Account: ours, AccountSID: ac, AuthToken: "x", MessageURL: "ftp://x"},
+		{},
+		{Account: "Shop", AccountSID: ac, AuthToken: "x"},
+		{Account: ours, AuthToken: "x"},
+		{Account: ours, AccountSID: ac},
+		{Account: ours, AccountSID: ac, AuthToken: "x", APIKey: "SK1"},
+		{Account: ours, AccountSID: ac, AuthToken: "x", APIKey: key},
+		{Account: ours, AccountSID: ac, AuthToken: "x", Service: "MG"},
+		{Account: ours, AccountSID: ac, AuthToken: "x", MessageURL: "ftp://x"},
 	} {
 		if err := s.SMS().AddAccount(a); !errors.Is(err, control.ErrAction) {
 			t.Errorf("%+v: %v", a, err)

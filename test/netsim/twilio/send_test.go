@@ -1,6 +1,7 @@
 package twilio
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -321,6 +322,11 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// nowhere is a network in which nobody is reached.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("nowhere") }
+
 // FuzzForm: no body of any type breaks the server, and what it says is JSON.
 func FuzzForm(f *testing.F) {
 	f.Add("application/x-www-form-urlencoded", "To=%2B420601234567&From=%2B420800123456&Body=x")
@@ -328,7 +334,7 @@ func FuzzForm(f *testing.F) {
 	f.Add("application/x-www-form-urlencoded", "To=%2B420601234567&From=%2B420800123456&MediaUrl=http://a/%zz&MediaUrl=&PersistentAction=geo:1,|")
 	f.Add("application/x-www-form-urlencoded", "messageId=SM1&channel=whatsapp&PhoneNumber=%2B&SmsUrl=::&InboundRequestUrl=http://x")
 	f.Add("application/json", `{"webhook":{"callback_url":"http://x","callback_method":"PUT"}}`)
-	s := New(Options{})
+	s := New(Options{Transport: nowhere{}})
 	f.Cleanup(s.Close)
 	paths := []string{messages + ".json", "/messaging/v2/Indicators/Typing.json", "/messaging/v1/Services/" + mg}
 	for _, n := range []*Network{s.WhatsApp(), s.SMS()} {
