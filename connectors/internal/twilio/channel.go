@@ -72,6 +72,7 @@ type Channel struct {
 	password  config.Secret
 	from      string // without Prefix; empty where service is set
 	service   string // MG...
+	digits    []byte // of from, or service: what is in every call of this channel, however it is escaped
 	api       *url.URL
 	messaging *url.URL
 	public    string
@@ -114,6 +115,7 @@ func New(ch config.Channel, deps connectors.Dependencies, t Traits, s Settings, 
 		user: cmp.Or(s.APIKey, s.AccountSID), password: s.AuthToken, from: s.From, service: s.Service,
 		api: api, messaging: messaging, public: deps.PublicURL, perSecond: s.PerSecond, client: client, files: files,
 	}
+	c.digits = []byte(cmp.Or(strings.TrimPrefix(c.from, "+"), c.service))
 	if !s.AuthTokenOther.IsZero() {
 		c.tokens = append(c.tokens, s.AuthTokenOther)
 	}

@@ -19,13 +19,14 @@ func (c *Channel) verifyMessage(r *connectors.Request) error { return c.verify(r
 // verifyStatus knows a report on a message of ours by the account and the sender.
 func (c *Channel) verifyStatus(r *connectors.Request) error { return c.verify(r, "From") }
 
-// verify routes first: all channels of a network share the path. Without the
-// account in the call, most of another's calls are not even read.
+// verify routes first: all channels of a network share the path. What holds neither
+// the account's nor the sender's digits is not even read: there may be a thousand
+// other channels.
 func (c *Channel) verify(r *connectors.Request, ours string) error {
 	if isJSON(r) {
 		return c.verifyJSON(r)
 	}
-	if !bytes.Contains(r.Body, []byte(c.account)) {
+	if !bytes.Contains(r.Body, c.digits) || !bytes.Contains(r.Body, []byte(c.account)) {
 		return connectors.ErrNotMine
 	}
 	f, err := parseForm(r.Body)
