@@ -147,9 +147,13 @@ func failure(code int) *connectors.SendError {
 	return se
 }
 
+// tooManyToOne means too many messages to one recipient, or the whole day's: when it
+// is the latter, others hear it too.
+const tooManyToOne = 63018
+
 func (r rule) sendError(code int, now time.Time) *connectors.SendError {
 	return &connectors.SendError{
-		Outcome: r.outcome, Reason: r.reason, RetryAfter: r.wait.from(now),
+		Outcome: r.outcome, Reason: r.reason, RetryAfter: r.wait.from(now), Recipient: code == tooManyToOne,
 		Code: strconv.Itoa(code), Hint: r.hint, Err: failed(0, code),
 	}
 }
