@@ -40,6 +40,7 @@ type conversation struct {
 	missing    []gap // Counters below it that have not come, ascending
 	released   int32 // highest outbound Counter handed to the out lane
 	closedText time.Time
+	reply      replyWindow
 	// open tells that generation openGen's core holds the chat open.
 	open    bool
 	openGen uint64
@@ -228,6 +229,7 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 		if now := time.Now(); c.closedText.After(now) {
 			c.closedText = now // stored by a clock that was ahead
 		}
+		c.recorded(rec)
 		if c.chatID == "" {
 			c.chatID, c.counter, c.released = rec.ChatID, rec.Counter, rec.Released
 		} else if c.chatID == rec.ChatID {
@@ -328,9 +330,10 @@ func (c *conversation) asked(s *simprot.Session) bool {
 // else; to write it with every message is a third of what its end costs.
 const markEvery = 16
 
-// markSometimes is mark, once in a while. c.mu is held.
+// markSometimes is mark, once in a while, and when the reply window is another.
+// c.mu is held.
 func (c *conversation) markSometimes() *journal.ConvChange {
-	if c.chatID == c.markedChat && c.counter < c.marked+markEvery {
+	if c.chatID == c.markedChat && c.counter < c.marked+markEvery && !c.reply.unsaved {
 		return nil
 	}
 	return c.mark()
@@ -338,12 +341,18 @@ func (c *conversation) markSometimes() *journal.ConvChange {
 
 // mark is what the journal shall keep of the chat. c.mu is held.
 func (c *conversation) mark() *journal.ConvChange {
-	if c.strange || c.gone { // a conversation that is forgotten is not made known again
+	if c.gone { // a conversation that is forgotten is not made known again
 		return nil
 	}
-	c.markedChat, c.marked = c.chatID, c.counter
-	return &journal.ConvChange{
-		Channel: c.ch.cfg.Name, TrackingID: c.tracking,
-		ChatID: c.chatID, Counter: c.counter, Released: c.released,
+	mark := &journal.ConvChange{Channel: c.ch.cfg.Name, TrackingID: c.tracking}
+	if c.loaded { // else the journal may know of something later
+		mark.WindowEnd, mark.WindowBy, c.reply.unsaved = c.reply.end, c.reply.by, false
 	}
+	if !c.strange {
+		c.markedChat, c.marked = c.chatID, c.counter
+		mark.ChatID, mark.Counter, mark.Released = c.chatID, c.counter, c.released
+	} else if mark.WindowEnd.IsZero() {
+		return nil
+	}
+	return mark
 }

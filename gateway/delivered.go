@@ -38,6 +38,9 @@ func (g *Gateway) report(ctx context.Context, c *conversation, n connectors.Noti
 	if n.Status == connectors.StatusFailed {
 		se := failureOf(n.Finding)
 		r.Reason, r.Hint = string(se.Reason), hintOf(se)
+		if se.Reason == connectors.ReasonWindow {
+			g.windowClosed(c, row.Parts[i].At)
+		}
 		if err := g.tellFailed(ctx, c, row, i, se); err != nil {
 			return err
 		}
@@ -64,7 +67,7 @@ func (g *Gateway) tellFailed(ctx context.Context, c *conversation, row *journal.
 	if row.Parts[i].State != journal.PartSent || isAuto(*row) {
 		return nil
 	}
-	return g.note(ctx, c, "failed:"+partID(row.ID, i), givenUpNote(*row, i, se))
+	return g.note(ctx, c, "failed:"+partID(row.ID, i), givenUpNote(*row, i, c.ch.reasonText(se.Reason)))
 }
 
 // rowOf finds the row of a Ref and the part's place in it, nil = there is none.

@@ -57,6 +57,7 @@ var (
 
 // pushIn puts a handed-over row into its lane.
 func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
+	c.opens(row)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastUsed = time.Now()
@@ -140,6 +141,7 @@ func (g *Gateway) deliverIn(ctx context.Context, c *conversation, row *held) {
 		return
 	}
 	c.heard(it.content)
+	c.opens(&row.Row)
 	row.turn()
 	for tries := 0; ctx.Err() == nil; {
 		v, err := g.tryIn(ctx, c, it)

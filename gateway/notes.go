@@ -59,29 +59,31 @@ func failureNote(id string, r connectors.Reason) string {
 	return undelivered(id, reasonText(r))
 }
 
-// outboundNote tells why a sentence did not reach the customer.
-func outboundNote(d *delivery, v verdict) string {
+// outboundNote tells that a sentence did not reach the customer, and why.
+func outboundNote(d *delivery, v verdict, why string) string {
 	sent := sentParts(d.states)
 	doubt := v.reason != connectors.ReasonUnknown && slices.ContainsFunc(d.states, inDoubt)
 	switch {
 	case sent == 0 && doubt: // an attempt may have arrived, those after it failed
-		return fmt.Sprintf("It is not known whether message %s reached the customer. It could not be sent again: %s.", d.row.ID, reasonText(v.reason))
-	case sent == 0:
+		return fmt.Sprintf("It is not known whether message %s reached the customer. It could not be sent again: %s.", d.row.ID, why)
+	case sent == 0 && v.reason == connectors.ReasonUnknown:
 		return failureNote(d.row.ID, v.reason)
+	case sent == 0:
+		return undelivered(d.row.ID, why)
 	case doubt:
 		return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts). It is not known whether the customer got the next one; it could not be sent again: %s.",
-			d.row.ID, sent, len(d.parts), reasonText(v.reason))
+			d.row.ID, sent, len(d.parts), why)
 	}
-	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), reasonText(v.reason))
+	return fmt.Sprintf("Message %s was delivered only in part (%d of %d parts): %s.", d.row.ID, sent, len(d.parts), why)
 }
 
 // givenUpNote tells of a part that the network had taken and gave up later. The
 // core may have been told that the customer has the message.
-func givenUpNote(row journal.Row, i int, se *connectors.SendError) string {
+func givenUpNote(row journal.Row, i int, why string) string {
 	if len(row.Parts) == 1 {
-		return undelivered(row.ID, reasonText(se.Reason))
+		return undelivered(row.ID, why)
 	}
-	return fmt.Sprintf("Part %d of %d of message %s was not delivered: %s.", i+1, len(row.Parts), row.ID, reasonText(se.Reason))
+	return fmt.Sprintf("Part %d of %d of message %s was not delivered: %s.", i+1, len(row.Parts), row.ID, why)
 }
 
 // unquotedNote tells that a reply went as a plain message: what it answers has no

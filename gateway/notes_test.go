@@ -67,7 +67,7 @@ func TestOutboundNote(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			row := &held{Row: journal.Row{Entry: journal.Entry{ID: "7"}}}
 			d := &delivery{row: row, parts: make([]connectors.Part, len(tc.states)), states: tc.states, content: content{Text: "a private text"}}
-			if got := outboundNote(d, verdict{reason: connectors.ReasonBlocked}); got != tc.want {
+			if got := outboundNote(d, verdict{reason: connectors.ReasonBlocked}, reasonText(connectors.ReasonBlocked)); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

@@ -80,6 +80,9 @@ func (g *Gateway) unknownFate(ctx context.Context, d *delivery, i int, se *conne
 		g.record(d, i, found(f))
 		return notYet
 	case connectors.FateFailed:
+		if failureOf(f).Reason == connectors.ReasonWindow {
+			g.windowClosed(d.c, d.doubts[i].began)
+		}
 		g.record(d, i, found(f))
 		return verdict{journal.Dead, failureOf(f).Reason, hintOf(failureOf(f))}
 	}

@@ -71,6 +71,9 @@ type delivery struct {
 	tries   int       // attempts in this process, for the back-off
 	began   time.Time // the latest attempt
 	doubts  []doubt   // by part: attempts of unknown fate
+	// templates tells by part which is said by a template instead (replywindow.go).
+	templates []bool
+	wrong     string // why it cannot be sent as it is written
 	// news holds a token after a notice of the network; over is closed when the
 	// row has ended.
 	news, over chan struct{}
@@ -116,6 +119,11 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 		return
 	}
 	d.rebase(g.config().Limits.Deadline)
+	if d.wrong = wrongTemplate(d.content.Text, c.ch.caps); d.wrong != "" {
+		d.states = slices.Clone(d.row.Parts)
+		g.finishOut(d, verdict{journal.Dead, connectors.ReasonContent, d.wrong})
+		return
+	}
 	g.split(ctx, d)
 	if g.quote(ctx, d) != nil {
 		return // stopped
@@ -167,6 +175,7 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 	for len(d.states) < len(parts) {
 		d.states = append(d.states, journal.Part{})
 	}
+	d.restoreTemplates()
 	c.mu.Lock()
 	changed = slices.DeleteFunc(changed, func(what string) bool { return slices.Contains(c.noticed, what) })
 	c.noticed = append(c.noticed, changed...)
@@ -193,6 +202,9 @@ func (g *Gateway) sendPart(ctx context.Context, d *delivery, i int) (verdict, er
 	}
 	for d.state(i).State != journal.PartSent { // a notice may say so at any time
 		if v, err := g.mayAttempt(ctx, d, i); v != notYet || err != nil {
+			return v, err
+		}
+		if v, err := g.throughWindow(ctx, d, i); v != notYet || err != nil {
 			return v, err
 		}
 		receipt, err := g.attempt(d.c.ch.life.hard, d, i) //nolint:contextcheck // what has begun is waited for
@@ -281,7 +293,7 @@ func (g *Gateway) attempting(ctx context.Context, d *delivery, i int) (journal.P
 	}
 	d.row.Attempts++
 	d.tries++
-	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now()}
+	d.states[i] = journal.Part{State: journal.PartAttempting, Hint: d.hint(i), At: time.Now()}
 	err := g.journal.Commit(ctx, journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering,
 		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Conv: mark,
@@ -301,9 +313,9 @@ func (g *Gateway) attempting(ctx context.Context, d *delivery, i int) (journal.P
 // one may still have arrived.
 func (d *delivery) notSent(i int, r connectors.Reason) journal.Part {
 	if d.doubts[i].is() {
-		return journal.Part{State: journal.PartUnknown, Reason: string(r), At: time.Now()}
+		return journal.Part{State: journal.PartUnknown, Reason: string(r), Hint: d.hint(i), At: time.Now()}
 	}
-	return journal.Part{Reason: string(r)}
+	return journal.Part{Reason: string(r), Hint: d.hint(i)}
 }
 
 // patience is how long an attempt may take.
@@ -339,7 +351,7 @@ func (g *Gateway) record(d *delivery, i int, p journal.Part) {
 	if d.states[i].State == journal.PartSent && p.State != journal.PartSent {
 		return // the network has said that it arrived
 	}
-	p.At = time.Now()
+	p.At, p.Hint = time.Now(), d.hint(i)
 	d.states[i] = p
 	g.journal.Apply(journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering, Reason: p.Reason,
@@ -357,6 +369,9 @@ func (c *conversation) partLog(id string, i int) *slog.Logger {
 func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors.SendError) verdict {
 	ch := d.c.ch
 	d.c.partLog(d.row.ID, i).Warn("send failed", "outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
+	if se.Reason == connectors.ReasonWindow {
+		g.windowClosed(d.c, d.began)
+	}
 	switch se.Outcome {
 	case connectors.Rejected:
 		p := journal.Part{State: journal.PartRejected, Reason: string(se.Reason)}
@@ -400,7 +415,7 @@ func (g *Gateway) finishOut(d *delivery, v verdict) {
 	parts := slices.Clone(d.states)
 	d.mu.Unlock()
 	if v.state == journal.Dead && !d.content.Auto {
-		if err := g.note(ctx, c, d.row.ID, outboundNote(d, v)); err != nil {
+		if err := g.note(ctx, c, d.row.ID, outboundNote(d, v, cmp.Or(d.wrong, c.ch.reasonText(v.reason)))); err != nil {
 			return // stopped: the row stays pending
 		}
 	}

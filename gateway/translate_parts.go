@@ -52,6 +52,9 @@ const (
 // the same for the same text and capabilities, so that a retry after a restart
 // goes on with the same parts. changed tells what had to be written otherwise.
 func toParts(id, text string, to connectors.Address, caps connectors.Capabilities) (parts []connectors.Part, changed []string) {
+	if t, _ := readTemplate(text); t != nil {
+		return []connectors.Part{{ID: partID(id, 0), To: to, Template: t}}, nil
+	}
 	replyTo, body := splitReply(text) // Gateway.quote makes it the network's id
 	body, buttons := splitButtons(body)
 	if len(buttons) > 0 && (caps.Buttons == 0 || len(buttons) > caps.Buttons || tooLong(buttons, caps)) {
