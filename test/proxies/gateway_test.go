@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"servicelink/test/proc"
 )
@@ -173,6 +174,7 @@ func TestRestart(t *testing.T) {
 		h.stop(t)
 		c.write(t, s.target(), s.header()+"Content-Length: "+strconv.Itoa(len(s.form(t)))+"\r\n", s.form(t))
 		if x.waits {
+			<-time.After(5 * time.Second) // a slow start
 			h.start(t)
 			if got := c.answer(t); got != http.StatusOK {
 				t.Errorf("a call that waited is answered %d", got)
