@@ -108,6 +108,10 @@ type Texts struct {
 type Limits struct {
 	Deadline time.Duration `yaml:"deadline"` // of an outbound message, default 24h
 	Stop     time.Duration `yaml:"stop"`     // budget of a graceful stop, default 15s
+	// RecoverAfter is how long a network's webhook has to bring a message, and how
+	// often lost ones are looked for, where a network lists what it received.
+	// Default 3m.
+	RecoverAfter time.Duration `yaml:"recover_after"`
 }
 
 // Log is how much is logged.

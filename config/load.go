@@ -88,7 +88,7 @@ func defaults() *Config {
 		Public:  Public{Listen: "127.0.0.1:8080"},
 		Private: Private{Listen: "127.0.0.1:9090"},
 		Media:   Media{TTL: 48 * time.Hour, MaxBytes: 50 << 20},
-		Limits:  Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second},
+		Limits:  Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second, RecoverAfter: 3 * time.Minute},
 		Log:     Log{Level: "info", Format: "text"},
 		Tracing: Tracing{Sample: 0.05, Service: "servicelink", Headers: map[string]Secret{}},
 	}

@@ -31,6 +31,7 @@ func (v *validator) all() {
 	v.texts("texts.closed", v.cfg.Texts.Closed)
 	v.texts("texts.hidden", v.cfg.Texts.Hidden)
 	v.duration("limits.deadline", v.cfg.Limits.Deadline, time.Second, 30*24*time.Hour)
+	v.duration("limits.recover_after", v.cfg.Limits.RecoverAfter, time.Second, time.Hour)
 	v.duration("limits.stop", v.cfg.Limits.Stop, time.Second, 5*time.Minute)
 	oneOf(v, "log.level", v.cfg.Log.Level, "debug", "info", "warn", "error")
 	oneOf(v, "log.format", v.cfg.Log.Format, "text", "json")

@@ -135,6 +135,11 @@ func checkContract(conn connectors.Connector) error {
 	if ways != 1 {
 		return fmt.Errorf("the connector has %d ways in instead of one", ways)
 	}
+	if _, ok := conn.(connectors.Recoverer); ok {
+		if _, ok := conn.(connectors.Webhooker); !ok {
+			return errors.New("the connector recovers webhooks and has none")
+		}
+	}
 	caps := conn.Capabilities()
 	if _, ok := conn.(connectors.Typer); caps.Typing && !ok {
 		return errors.New("the connector declares typing and does not implement it")

@@ -44,10 +44,10 @@ func (h *house) reported(part, networkID string, list ...connectors.DeliveryStat
 	h.waits(time.Second)
 }
 
-func (h *house) wantStatus(id string, part int, want connectors.DeliveryStatus) {
+func (h *house) wantStatus(id string, want connectors.DeliveryStatus) {
 	h.Helper()
-	if got := connectors.DeliveryStatus(h.partsOf(id)[part].Status); got != want {
-		h.Errorf("part %d of %s has come as far as %q, want %q", part+1, id, got, want)
+	if got := connectors.DeliveryStatus(h.partsOf(id)[0].Status); got != want {
+		h.Errorf("%s has come as far as %q, want %q", id, got, want)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestStatusMovesForward(t *testing.T) {
 				id := h.says("anna", "an answer")
 				h.waits(time.Second)
 				h.reported(id, "net-1", tt.told...)
-				h.wantStatus(id, 0, tt.want)
+				h.wantStatus(id, tt.want)
 				h.wantConfirmed(id)
 			})
 		})
@@ -141,7 +141,7 @@ func TestDeliveredBeforeTheAnswer(t *testing.T) {
 			close(h.net.block)
 			h.waits(time.Minute)
 			h.wantConfirmed(id)
-			h.wantStatus(id, 0, connectors.StatusDelivered)
+			h.wantStatus(id, connectors.StatusDelivered)
 			h.wantNotes()
 		}, confirmDelivered, reportUnknown)
 	}
@@ -179,7 +179,7 @@ func TestGivenUpLater(t *testing.T) {
 		h.reported(id, "net-1", connectors.StatusFailed)
 		h.waits(time.Minute)
 		h.wantNotes("Message " + id + " was not delivered: the customer cannot be reached any more.")
-		h.wantStatus(id, 0, connectors.StatusFailed)
+		h.wantStatus(id, connectors.StatusFailed)
 		if got := h.dead(); len(got) != 0 {
 			t.Errorf("dead letters %v", got)
 		}
@@ -256,7 +256,7 @@ func TestReportThatCannotBeKept(t *testing.T) {
 		}
 		h.cut.away.Store(false)
 		h.reported(id, "net-1", connectors.StatusDelivered)
-		h.wantStatus(id, 0, connectors.StatusDelivered)
+		h.wantStatus(id, connectors.StatusDelivered)
 	})
 }
 

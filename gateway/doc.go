@@ -9,6 +9,7 @@
 //	roster.go        what is configured now, replaced as a whole
 //	channel.go       one configured channel with its Port at the core; life.go its goroutines
 //	runner.go        what polls: its start, its failures, its states
+//	recover.go       looks for messages whose webhook was lost
 //	listen.go        sockets and HTTP servers, and their end; listen_limit.go how many callers, and of one
 //	reload.go        a configuration that was read again: channels change one by one
 //

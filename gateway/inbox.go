@@ -43,6 +43,7 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 	}
 	g.metrics.journalCommit(time.Since(began))
 	ch.taken(journal.In, entries, verdicts)
+	ch.recovered(ctx, verdicts)
 	var held time.Duration // with the core there
 	for i, w := range waits {
 		if err := g.awaitDone(ctx, ch, w, verdicts[i], patience, &held); err != nil {

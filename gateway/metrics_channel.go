@@ -17,6 +17,7 @@ type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
 	idReused, resyncs, reconciled, reports     *prometheus.CounterVec
+	recovered                                  *prometheus.CounterVec
 	files, fileBytes                           *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
@@ -47,6 +48,7 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 
 		reconciled: c("reconciled_total", "Parts whose send had an unknown outcome, by what was found out: sent, not_sent, failed; unknown = nobody can tell, the channel's policy decides.", "fate"),
 		reports:    c("delivery_reports_total", "What networks reported of messages they had taken, once for each step: queued, sent, delivered, read; failed = given up after all.", "status"),
+		recovered:  c("recovered_total", "Messages found at the network that no webhook had brought: its calls do not arrive."),
 
 		files:     c("media_total", "Files by what became of them: customers' by their links (in), agents' for the network (out). Links that cannot be read have channel \"-\".", "direction", "outcome"),
 		fileBytes: c("media_bytes_total", "Bytes of files given out (in), or read for the network (out).", "direction"),
@@ -65,7 +67,7 @@ func (v *channelVecs) remove(c metricChannel) {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	for _, vec := range []*prometheus.CounterVec{
 		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
-		v.files, v.fileBytes, v.reconciled, v.reports,
+		v.files, v.fileBytes, v.reconciled, v.reports, v.recovered,
 	} {
 		vec.DeletePartialMatch(by)
 	}
@@ -91,6 +93,7 @@ func (v *channelVecs) resolve(c metricChannel, lazy bool) *channelMetrics {
 		reused:    v.idReused.With(by),
 		resyncs:   newClosedCounter(v.resyncs.MustCurryWith(by), resyncOutcomes, false),
 		fates:     newClosedCounter(v.reconciled.MustCurryWith(by), fateNames, false),
+		lost:      v.recovered.With(by),
 		reports:   newClosedCounter(v.reports.MustCurryWith(by), statusNames, false),
 		webhook:   v.webhook.With(by),
 	}
@@ -162,8 +165,9 @@ type channelMetrics struct {
 
 	reused  prometheus.Counter
 	resyncs *closedCounter
-	fates   *closedCounter // of sends of unknown outcome
-	reports *closedCounter // of delivery
+	fates   *closedCounter     // of sends of unknown outcome
+	reports *closedCounter     // of delivery
+	lost    prometheus.Counter // messages no webhook had brought
 }
 
 type directionMetrics struct {
@@ -250,6 +254,7 @@ func (m *channelMetrics) reconciled(f connectors.Fate)      { m.fates.inc(f.Stri
 func (m *channelMetrics) reported(s connectors.DeliveryStatus) {
 	m.reports.inc(s.String())
 }
+func (m *channelMetrics) recovered(n int)                     { m.lost.Add(float64(n)) }
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {
 	m.dir(d).behind.Add(float64(delta))

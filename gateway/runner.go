@@ -15,11 +15,11 @@ import (
 // working all the same. It is longer than an attempt to connect, or one poll.
 const wellAfter = time.Minute
 
-// startRunner lets a channel's Runner, if it has one, run until ctx ends or the
-// channel is stopped.
+// startRunner lets what reads a channel's network, if anything does, run until ctx
+// ends or the channel is stopped.
 func (g *Gateway) startRunner(ctx context.Context, ch *channel) {
-	r, ok := ch.conn.(connectors.Runner)
-	if !ok || !ch.cfg.Enabled || ch.limits.isHeld() {
+	r := g.runnerOf(ch)
+	if r == nil || !ch.cfg.Enabled || ch.limits.isHeld() {
 		return
 	}
 	ctx, ch.stopRunner = context.WithCancel(ctx)
