@@ -192,6 +192,36 @@ func (d *delivery) hint(i int) string {
 	return ""
 }
 
+// tracedWindow is what memory and journal know of a conversation's window; nil =
+// nothing, or its network has none.
+func (g *Gateway) tracedWindow(rec journal.Conversation) *TracedWindow {
+	ch := g.channel(rec.Channel)
+	if ch == nil || ch.caps.ReplyWindow == 0 {
+		return nil
+	}
+	known := conversation{ch: ch}
+	if c := g.convs.find(ch, rec.TrackingID); c != nil {
+		c.mu.Lock()
+		known.reply = c.reply
+		c.mu.Unlock()
+	}
+	known.recorded(rec)
+	w := known.reply
+	if w.end.IsZero() {
+		return nil
+	}
+	t := &TracedWindow{Open: time.Now().Before(w.end), End: w.end, By: w.by}
+	switch {
+	case t.By == journal.WindowByNetwork:
+		t.What = "the network said so"
+	case t.Open:
+		t.What = "the customer's message"
+	default:
+		t.What = "the customer has not written again"
+	}
+	return t
+}
+
 // reasonText is why something did not reach the customer, as the agent reads it.
 func (ch *channel) reasonText(r connectors.Reason) string {
 	if r != connectors.ReasonWindow || ch.caps.ReplyWindow == 0 {

@@ -55,10 +55,15 @@ type windowHouse struct {
 func inWindowHouse(t *testing.T, test func(h *windowHouse), options ...houseOption) {
 	t.Helper()
 	var w *windowHouse
-	inHouse(t, func(h *house) { test(w) }, append([]houseOption{func(h *house, _ *refcore.Options) {
-		w = &windowHouse{house: h, network: &windowNetwork{fakeNetwork: h.net}}
-		h.build = func(config.Channel) (connectors.Connector, error) { return w.network, nil }
-	}}, options...)...)
+	inHouse(t, func(h *house) { test(w) }, append([]houseOption{withWindow(&w)}, options...)...)
+}
+
+// withWindow gives the house's network a reply window.
+func withWindow(w **windowHouse) houseOption {
+	return func(h *house, _ *refcore.Options) {
+		*w = &windowHouse{house: h, network: &windowNetwork{fakeNetwork: h.net}}
+		h.build = func(config.Channel) (connectors.Connector, error) { return (*w).network, nil }
+	}
 }
 
 // knows checks what the journal has of ann's window, by the time since the start
@@ -384,4 +389,37 @@ func TestPendingMessageOpensTheWindow(t *testing.T) {
 		h.wants("hello")
 		h.door.away.Store(false)
 	})
+}
+
+// TestTimelineWindow: what a trace says of the window, and of what it stopped or
+// made a template.
+func TestTimelineWindow(t *testing.T) {
+	t.Parallel()
+	var w *windowHouse
+	golden(t, "out-window", func(h *timelines) {
+		h.waits(5 * time.Second)
+		h.writes("ann", 1)
+		h.waits(5 * time.Second)
+		inTime := h.says("ann", "in time")
+		h.waits(time.Second)
+		h.trace("open", inTime)
+		h.waits(day)
+		stopped := h.says("ann", "too late")
+		h.waits(time.Second)
+		h.trace("closed by time", stopped)
+		w.network.template = true
+		opener := h.says("ann", "once more")
+		h.waits(time.Second)
+		h.trace("said by a template", opener)
+		h.stop()
+		h.start()
+		h.waits(time.Second)
+		h.trace("by a later process", opener)
+		h.writes("ann", 2)
+		h.waits(time.Minute)
+		h.net.fail = closedByNetwork
+		refused := h.says("ann", "closed")
+		h.waits(time.Second)
+		h.trace("closed by the network", refused)
+	}, withWindow(&w))
 }

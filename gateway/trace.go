@@ -44,9 +44,20 @@ type TracedConversation struct {
 	Counter      int32     `json:"counter"`
 	Started      time.Time `json:"started,omitzero"`
 	LastSeen     time.Time `json:"last_seen,omitzero"`
-	TrackingID   string    `json:"tracking_id,omitempty"`
-	Address      string    `json:"address,omitempty"`
-	PartyName    string    `json:"party_name,omitempty"`
+	// Window is the network's reply window; nil where there is none, or it is not
+	// known.
+	Window     *TracedWindow `json:"window,omitempty"`
+	TrackingID string        `json:"tracking_id,omitempty"`
+	Address    string        `json:"address,omitempty"`
+	PartyName  string        `json:"party_name,omitempty"`
+}
+
+// TracedWindow is what is known of a reply window.
+type TracedWindow struct {
+	Open bool      `json:"open"`
+	End  time.Time `json:"end"` // it was or will be closed from then on
+	By   string    `json:"by"`  // customer: by the latest message; network: it refused a send
+	What string    `json:"what"`
 }
 
 // TracedMessage is a message and its steps.
@@ -132,10 +143,10 @@ func hashedHint(q traceQuery) string {
 	return "; an event whose id at the network has other characters than 0-9a-z:_.- is found by it until its content is erased (journal.keep_content): ask for its conversation"
 }
 
-func tracedConversation(c journal.Conversation, withContent bool) TracedConversation {
+func (g *Gateway) tracedConversation(c journal.Conversation, withContent bool) TracedConversation {
 	t := TracedConversation{
 		Channel: c.Channel, Conversation: simprot.LogID(c.TrackingID), ChatID: c.ChatID, Counter: c.Counter,
-		Started: c.Started, LastSeen: c.LastSeen,
+		Started: c.Started, LastSeen: c.LastSeen, Window: g.tracedWindow(c),
 	}
 	if withContent {
 		t.TrackingID, t.Address, t.PartyName = c.TrackingID, c.RemoteAddress, c.PartyName

@@ -29,7 +29,7 @@ func (g *Gateway) trace(ctx context.Context, q traceQuery) (Trace, error) {
 		}
 		t.By = by
 		for _, c := range convs {
-			t.Conversations = append(t.Conversations, tracedConversation(c, q.content))
+			t.Conversations = append(t.Conversations, g.tracedConversation(c, q.content))
 		}
 		for i := range rows {
 			t.Messages = append(t.Messages, g.tracedMessage(&rows[i], q.content))

@@ -43,6 +43,11 @@ func (l *timelines) trace(title, id string) {
 	}
 	m := answer.Messages[0]
 	fmt.Fprintf(&l.text, "# %s: %s\n", title, m.State)
+	for _, c := range answer.Conversations {
+		if w := c.Window; w != nil {
+			fmt.Fprintf(&l.text, "  WINDOW [%s] open: %t, end %s (%s)\n", w.By, w.Open, l.at(w.End), w.What)
+		}
+	}
 	if n := m.Now; n != nil {
 		fmt.Fprintf(&l.text, "  NOW [%s] %s; since %s", n.Kind, n.Waits, l.at(n.Since))
 		if want := time.Since(n.Since).Seconds(); n.Seconds != want {

@@ -94,6 +94,11 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 				What: fmt.Sprintf("part %d of %d: %s%s%s", i+1, len(row.Parts), partNames[p.State], networkID(row, i), because(p.Reason, "")),
 			})
 		}
+		if p.Hint == asTemplate {
+			list = append(list, Step{
+				At: p.At, Kind: "as_template", Part: i + 1, What: fmt.Sprintf("part %d of %d: %s", i+1, len(row.Parts), asTemplate),
+			})
+		}
 		if p.State == journal.PartUnknown && !known {
 			list = append(list, Step{
 				At: p.At, Kind: "part_unknown", Part: i + 1,

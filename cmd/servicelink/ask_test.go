@@ -67,7 +67,8 @@ gone     -         removed  0   -       0    -       0     -
 channel shop: paused: the network refuses the credentials
 gateway: lanes_parked: later
 `
-	traceAnswer = `{"by":"id","conversations":[{"channel":"shop","conversation":"749d7cab","chat_id":"c1","counter":3,"started":"2026-01-02T01:00:00Z"}],
+	traceAnswer = `{"by":"id","conversations":[{"channel":"shop","conversation":"749d7cab","chat_id":"c1","counter":3,"started":"2026-01-02T01:00:00Z","window":{"open":true,"end":"2026-01-03T01:00:00Z","by":"customer","what":"the customer's message"}},
+{"channel":"shop","conversation":"749d7cac","counter":0,"window":{"open":false,"end":"2026-01-02T02:00:00Z","by":"network","what":"the network\u001b said so"}}],
 "messages":[{"seq":12,"channel":"shop","direction":"out","conversation":"749d7cab","id":"s1","chat_id":"c1","counter":3,"state":"done","bytes":12,"text":"hi\u001b[2J",
 "steps":[{"at":"2026-01-02T01:00:00Z","what":"accepted into the journal"},{"what":"attempts to send: 1"},{"at":"2026-01-02T01:00:01Z","what":"part 1 of 1: sent"}]},
 {"seq":13,"channel":"shop","direction":"out","conversation":"749d7cab","id":"s2","state":"delivering","bytes":9,
@@ -75,6 +76,9 @@ gateway: lanes_parked: later
 "steps":[{"at":"2026-01-02T01:00:02Z","what":"waits: the network asks for patience","until":"2026-01-02T01:05:00Z"}]}],
 "notes":["not recorded: much"]}`
 	traceScreen = `conversation 749d7cab in shop, chat c1, counter 3, since 2026-01-02 01:00:00.000
+  reply window until 2026-01-03 01:00:00.000 (the customer's message)
+conversation 749d7cac in shop, chat -, counter 0, since -
+  reply window closed since 2026-01-02 02:00:00.000 (the network� said so)
 
 12 out shop/749d7cab, id s1, counter 3, 12 bytes: done
   text: hi�[2J

@@ -63,6 +63,9 @@ func printTrace(w io.Writer, t *gateway.Trace) error {
 		if c.TrackingID != "" {
 			fmt.Fprintf(w, "  %s, address %s, TrackingId %s\n", orDash(c.PartyName), orDash(c.Address), shown(c.TrackingID))
 		}
+		if c.Window != nil {
+			printWindow(w, c.Window)
+		}
 	}
 	for _, m := range t.Messages {
 		fmt.Fprintf(w, "\n%d %s %s/%s, id %s", m.Seq, shown(m.Direction), shown(m.Channel), shown(m.Conversation), shown(m.ID))
@@ -91,6 +94,15 @@ func printTrace(w io.Writer, t *gateway.Trace) error {
 		}
 	}
 	return nil
+}
+
+// printWindow prints how long the network takes what is no template.
+func printWindow(w io.Writer, t *gateway.TracedWindow) {
+	state := "closed since"
+	if t.Open {
+		state = "until"
+	}
+	fmt.Fprintf(w, "  reply window %s %s (%s)\n", state, shownTime(t.End), shown(t.What))
 }
 
 // printNow prints where a message is that is not delivered yet.
