@@ -136,6 +136,9 @@ func TestSignatures(t *testing.T) {
 	each(t, func(t *testing.T, x *proxy) {
 		newHouse(t, x)
 		c := x.caller(t)
+		if got := c.post(t, "/connector/whatsapp/message", "", ""); got != http.StatusForbidden {
+			t.Errorf("a call without anything is answered %d", got)
+		}
 		for _, s := range calls(t) {
 			body, more := s.form(t), "?more=1"
 			if strings.Contains(s.URL, "?") {
