@@ -16,11 +16,13 @@ func (c *poller) notice(u fakeUpdate, ev connectors.Event) connectors.Event {
 		return ev
 	}
 	ev.Kind, ev.Text, ev.Notice = connectors.KindNotice, "", &connectors.Notice{
-		Ref: u.Mark, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: strconv.Itoa(u.Of)},
+		Ref: u.Mark, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: strconv.Itoa(u.Of)}, Status: connectors.StatusSent,
 	}
 	switch c.fault {
 	case "no word of echoes":
 		ev.Kind, ev.Text, ev.Notice = connectors.KindUnsupported, "an echo", nil
+	case "reports nothing":
+		ev.Notice.Status = connectors.StatusNone
 	case "notice without our id":
 		ev.Notice.Ref = ""
 	}

@@ -105,7 +105,7 @@ func (c *poller) is(fault string) bool { return c.fault == fault }
 func (c *poller) Capabilities() connectors.Capabilities {
 	caps := connectors.Capabilities{
 		Unknown: config.Report, TextLimit: fakeText, Files: true, Caption: fakeCaption, Replies: true,
-		Buttons: fakeButtons, ButtonTitle: fakeTitle, ButtonPayload: fakePayload, Typing: true, ReadMark: true,
+		Buttons: fakeButtons, ButtonTitle: fakeTitle, ButtonPayload: fakePayload, Typing: true, ReadMark: true, Reports: true,
 	}
 	switch c.fault {
 	case "claims too much text":

@@ -45,6 +45,9 @@ func checkCapabilities(p *probe) {
 	if ways != 1 {
 		p.errorf("has %d ways in, want exactly one of Webhooker, Runner, Mounter", ways)
 	}
+	if _, ok := c.(connectors.WindowOpener); ok && (!caps.Templates || caps.ReplyWindow <= 0) {
+		p.errorf("opens a reply window that it does not declare, or by templates that it does not take")
+	}
 	if hooks && caps.WebhookPatience <= 0 {
 		p.errorf("takes webhooks and has no WebhookPatience")
 	}

@@ -275,6 +275,7 @@ func checkNotice(p *probe) {
 		p.errorf("Send whose answer is lost: %v, want an unknown outcome", se)
 	}
 	s.rest()
+	reported := false
 	var found []connectors.Notice
 	for _, ev := range s.journal.taken() {
 		switch {
@@ -282,9 +283,13 @@ func checkNotice(p *probe) {
 			p.errorf("what the agent sent comes back as an event of kind %s of the customer", ev.Kind)
 		case ev.Kind == connectors.KindNotice && ev.TrackingID == part.To.TrackingID:
 			n := *ev.Notice
+			reported = reported || n.Status != connectors.StatusNone
 			n.Status = connectors.StatusNone // how far it came is another matter
 			found = append(found, n)
 		}
+	}
+	if s.c.Capabilities().Reports && !reported {
+		p.errorf("Reports is declared, and no notice tells how far the message came")
 	}
 	shown := s.shown()
 	want := connectors.Notice{Ref: part.Ref, Finding: connectors.Finding{Fate: connectors.FateSent, NetworkID: shown[len(shown)-1].ID}}

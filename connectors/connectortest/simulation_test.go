@@ -65,6 +65,7 @@ var pollFaults = map[string]string{
 	"no word of echoes":          "reconcile/notice",
 	"answers its own echo":       "reconcile/notice",
 	"notice without our id":      "reconcile/notice",
+	"reports nothing":            "reconcile/notice",
 }
 
 // TestKitCanFailPollers: every fault is caught by the check meant for it.
