@@ -79,6 +79,7 @@ type Channel struct {
 	perSecond float64
 	client    *httpx.Client // for the APIs, which stand in the configuration
 	files     *httpx.Client // for what their answers lead to
+	listed    mediaLists    // Recover's
 }
 
 var (

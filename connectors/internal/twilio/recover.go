@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
@@ -124,8 +125,38 @@ func (c *Channel) recovered(ctx context.Context, m listed) ([]connectors.Event, 
 	return c.events(msg), nil
 }
 
+// mediaLists remembers the files of messages: the same messages are looked at with
+// every Recover, and their files do not change.
+type mediaLists struct {
+	mu  sync.Mutex
+	all map[string][]connectors.File // by the message's sid
+}
+
+// mostMediaLists bounds what is remembered; beyond it, all is forgotten and asked for
+// again.
+const mostMediaLists = 10_000
+
+func (l *mediaLists) get(sid string) (files []connectors.File, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	files, ok = l.all[sid]
+	return slices.Clone(files), ok
+}
+
+func (l *mediaLists) put(sid string, files []connectors.File) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil || len(l.all) >= mostMediaLists {
+		l.all = make(map[string][]connectors.File)
+	}
+	l.all[sid] = slices.Clone(files)
+}
+
 // mediaOf lists a message's files.
 func (c *Channel) mediaOf(ctx context.Context, sid string) (files []connectors.File, err error) {
+	if files, ok := c.listed.get(sid); ok {
+		return files, nil
+	}
 	request, service := c.call(ctx)
 	_, _ = service.PageMedia(sid, new(openapi.ListMediaParams), "", "") // read says what came of it
 	var answer struct {
@@ -141,6 +172,9 @@ func (c *Channel) mediaOf(ctx context.Context, sid string) (files []connectors.F
 		if sidForm.MatchString(string(m.SID)) && len(files) < maxMedia {
 			files = append(files, connectors.File{Type: mimeType(string(m.Type)), ID: "Messages/" + sid + "/Media/" + string(m.SID)})
 		}
+	}
+	if len(files) > 0 { // they may not be listed yet
+		c.listed.put(sid, files)
 	}
 	return files, nil
 }

@@ -76,6 +76,15 @@ func TestRecover(t *testing.T) {
 	if diff := cmp.Diff([]string{"/Messages.json", "/Messages.json", "/Messages/MM3/Media.json"}, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
+	// A second look asks for the messages again, and for no message's files.
+	again := &inbox{}
+	asked = nil
+	if err := c.Recover(t.Context(), noon, noon.Add(time.Minute), again); err != nil || len(asked) != 2 {
+		t.Errorf("again: asked %q, %v", asked, err)
+	}
+	if diff := cmp.Diff(in.events(), again.events()); diff != "" {
+		t.Errorf("again (-first +second):\n%s", diff)
+	}
 	hooked, err := c.parseMessage(message1(map[string][]string{"MessageSid": {"SM1"}, "ButtonPayload": {"x"}}))
 	if err != nil || hooked.Events[0].ID != in.events()[0].ID {
 		t.Errorf("by the webhook SM1 is %+v, %v", hooked.Events, err)
