@@ -105,8 +105,11 @@ func (g *Gateway) windowClosed(c *conversation, at time.Time) {
 // messages of the customer are still to be read it looks at them first. An error
 // means that the lanes are stopped.
 func (g *Gateway) windowShut(ctx context.Context, c *conversation) (bool, error) {
-	shut, unread := c.shut()
-	for shut && unread {
+	for {
+		shut, unread := c.shut()
+		if !shut || !unread {
+			return shut, nil
+		}
 		rows, err := g.journal.Trace(ctx, journal.TraceQuery{
 			Channel: c.ch.cfg.Name, TrackingID: c.tracking, Recent: traceRecent, Limit: traceLimit,
 		})
@@ -115,14 +118,13 @@ func (g *Gateway) windowShut(ctx context.Context, c *conversation) (bool, error)
 				c.opens(&rows[i])
 			}
 			shut, _ = c.shut()
-			break
+			return shut, nil
 		}
 		sleep(ctx, journalRetry)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
 	}
-	return shut, nil
 }
 
 // shut is windowShut by what is in memory. unread: there are rows on their way to

@@ -6,9 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
+	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
 
@@ -232,6 +235,71 @@ func TestLateRefusalLeavesTheReplyWindowOpen(t *testing.T) {
 		h.wants("hello")
 		h.told(id)
 	})
+}
+
+// TestReportClosesTheReplyWindow: the network takes a message and refuses it later.
+// Its report may come after the customer has written again.
+func TestReportClosesTheReplyWindow(t *testing.T) {
+	inWindowHouse(t, func(h *windowHouse) {
+		h.writes("ann", 1)
+		h.waits(time.Hour - time.Since(bubbleStart))
+		first := h.says("ann", "one")
+		h.waits(time.Second)
+		refusal := connectors.Event{ID: "n", Kind: connectors.KindNotice, TrackingID: "ann|fake", Notice: &connectors.Notice{
+			Ref: h.net.ref(first), Status: connectors.StatusFailed, Finding: connectors.Finding{
+				Fate: connectors.FateFailed, NetworkID: "net-1",
+				Failure: &connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonWindow, Code: "63016"},
+			},
+		}}
+		h.brings(refusal)
+		h.knows(time.Hour, journal.WindowByNetwork)
+		second := h.says("ann", "two")
+		h.wants("one")
+		h.told(first, second)
+		at := time.Since(bubbleStart)
+		h.writes("ann", 2)
+		h.brings(refusal)
+		h.knows((day + at).Round(time.Second), journal.WindowByCustomer)
+		h.says("ann", "three")
+		h.wants("one", "three")
+	})
+}
+
+// TestAutoTextKeepsToTheReplyWindow: nobody awaits it, so nobody is told.
+func TestAutoTextKeepsToTheReplyWindow(t *testing.T) {
+	inWindowHouse(t, func(h *windowHouse) {
+		h.core.SetSignal("", simprot.SignalClosed)
+		h.waits(time.Second)
+		late := textEvent("ann", 1)
+		late.SentAt = bubbleStart.Add(-2 * day)
+		h.brings(late)
+		if !slices.Equal(h.dead(), []string{string(connectors.ReasonWindow)}) || h.net.tried > 0 {
+			h.Errorf("dead %v, %d attempts", h.dead(), h.net.tried)
+		}
+		h.brings(textEvent("bob", 1))
+		h.wants("we are closed")
+		h.core.SetSignal("", simprot.SignalFree)
+		h.waits(time.Minute)
+		h.told()
+	}, answerClosed)
+}
+
+// TestStrangeChatKeepsTheReplyWindow: what is known of the chat is not believed yet,
+// and the window has nothing to do with it.
+func TestStrangeChatKeepsTheReplyWindow(t *testing.T) {
+	t.Parallel()
+	ch := &channel{cfg: config.Channel{Name: testChannel}}
+	c := &conversation{ch: ch, tracking: "ann|fake", strange: true, loaded: true, chatID: "c1", counter: 7}
+	if got := c.mark(); got != nil {
+		t.Errorf("mark %+v, want none", got)
+	}
+	c.reply.learn(bubbleStart, journal.WindowByCustomer, day)
+	want := &journal.ConvChange{
+		Channel: testChannel, TrackingID: "ann|fake", WindowEnd: bubbleStart.Add(day), WindowBy: journal.WindowByCustomer,
+	}
+	if diff := cmp.Diff(want, c.mark()); diff != "" || c.reply.unsaved {
+		t.Errorf("unsaved: %t, mark (-want +got):\n%s", c.reply.unsaved, diff)
+	}
 }
 
 // TestMessageOpensTheWindowForOneThatWaits: the window is looked at when the
