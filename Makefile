@@ -89,8 +89,8 @@ proxies: export PATH := $(PATH):/usr/sbin
 proxies: ## nginx and HAProxy in front of the gateway, with the files in examples/proxies
 	@.ci/need nginx nginx-light
 	@.ci/need haproxy haproxy
-	@$(MAKE) --no-print-directory build
-	$(SUITE) proxies -- -tags proxies -count=1 -timeout=5m ./test/proxies
+	@$(MAKE) --no-print-directory build BINARIES=servicelink
+	$(SUITE) proxies -- -tags proxies -count=1 -parallel=18 -timeout=5m ./test/proxies
 
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway

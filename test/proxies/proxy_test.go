@@ -89,8 +89,10 @@ var products = []product{
 	},
 }
 
-// each runs a test with every product, at the same time.
+// each runs a test with every product; all at the same time.
 func each(t *testing.T, test func(*testing.T, *proxy)) {
+	t.Helper()
+	t.Parallel()
 	for _, p := range products {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
