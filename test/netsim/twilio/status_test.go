@@ -32,7 +32,7 @@ func TestByHand(t *testing.T) {
 	}
 	m := made()
 	for i, tc := range []struct{ do, want string }{
-		{"deliver", "sent delivered"}, {"read", "sent delivered read"}, {"fail", "sent delivered read"}, {"deliver", "sent delivered read"},
+		{"deliver", "sent delivered"}, {"fail", "sent delivered"}, {"read", "sent delivered read"}, {"fail", "sent delivered read"}, {"deliver", "sent delivered read"},
 	} {
 		act(t, n, control.Action{Do: tc.do, Message: m})
 		n.statuses.Wait()
