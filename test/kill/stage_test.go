@@ -36,6 +36,7 @@ type stage struct {
 	coreAddress     string
 	unknown         string // the channel's policy
 	more            string // further channels, in the configuration's words
+	limits          string // of its section
 	public, private string
 	core            *proc.Core
 	network         *network
@@ -122,10 +123,11 @@ public:  { listen: %q, url: "http://%s" }
 private: { listen: %q }
 egress:  { allow: ["127.0.0.0/8"] }
 log:     { level: info }
+limits:  { %s }
 texts:   { closed: { en: "closed" }, hidden: { en: "closed" } }
 channels:
   - { name: %s, network: omnichannel, unknown: %s, settings: { token: %q, webhook_url: "%s/%d" } }
-%s`, s.coreAddress, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, channel, s.unknown,
+%s`, s.coreAddress, coreSecret, filepath.Join(s.dir, "journal.db"), s.public, s.public, s.private, s.limits, channel, s.unknown,
 		hookToken, s.network.URL, s.kills, s.more))
 }
 

@@ -18,6 +18,7 @@ const (
 	unlistedChat = "the core lists no closed chats, and this one was closed while nobody looked"
 	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
 	unseenBegin  = "without ChatIds, the second sentence of a chat whose beginning got lost looks like the next of the one before (DECISIONS 24)"
+	lateTwin     = "without ChatIds, a late sentence of the chat before had the Counter of this one, and was taken for it (DECISIONS 24)"
 	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
 	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
 	tooOld       = "it was older than its deadline when the journal first heard of it (simprot.md 3.9)"
@@ -141,6 +142,9 @@ func (w *world) excuseUnknown(s *said) bool {
 	if s.ended.AcceptedAt.Sub(s.sn.at) >= w.plan.Settings.Deadline {
 		return w.excuse(tooOld)
 	}
+	if !w.core.rules.ChatIDs && s.hasLateTwin() {
+		return w.excuse(lateTwin)
+	}
 	if first := slices.IndexFunc(s.handed, func(h handing) bool { return h.life.gen == s.gen }); first >= 0 && w.knew(s, s.handed[first].at) {
 		return false
 	}
@@ -149,6 +153,15 @@ func (w *world) excuseUnknown(s *said) bool {
 		return w.excuse(reportedOnly)
 	}
 	return false
+}
+
+// hasLateTwin: a sentence of an earlier chat with the same or a higher Counter came
+// when this chat had begun.
+func (s *said) hasLateTwin() bool {
+	return slices.ContainsFunc(s.conv.said, func(other *said) bool {
+		return other.sn.chat.n < s.sn.chat.n && other.sn.counter >= s.sn.counter &&
+			slices.ContainsFunc(other.handed, func(h handing) bool { return !h.answer && h.step > s.sn.chat.began })
+	})
 }
 
 // knew: before it heard of the sentence, the journal knew its chat, or an earlier
