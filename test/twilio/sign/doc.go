@@ -6,6 +6,9 @@
 //
 //	make twilio ARGS=-write
 //
+// TestInbound gives each of them to the connector that it is for: what becomes of it
+// stands in testdata/events.golden.json, and of a forged one nothing may.
+//
 // TestSignatures signs all again and compares; it has the build tag twilio,
 // because it needs Node.js and the library installed by npm in the folder that
 // TWILIO names. `make twilio` provides both and fails when the test did not run.
