@@ -57,7 +57,6 @@ var (
 
 // pushIn puts a handed-over row into its lane.
 func (g *Gateway) pushIn(c *conversation, row *journal.Row) {
-	c.opens(row)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastUsed = time.Now()

@@ -128,7 +128,7 @@ func (g *Gateway) windowShut(ctx context.Context, c *conversation) (bool, error)
 }
 
 // shut is windowShut by what is in memory. unread: there are rows on their way to
-// the core, of which not all may have been here.
+// the core, of which the lane has looked at the first alone.
 func (c *conversation) shut() (shut, unread bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
