@@ -29,6 +29,7 @@
 //	sending.go       out: parts, attempts, outcomes, retry
 //	confirm.go       out: the core is told what the customer has, until it has read it
 //	reconcile.go     out: what became of a send of unknown outcome is asked; notice.go: the network says so itself
+//	delivered.go     out: how far the network reports a message to be
 //	replywindow.go   out: how long the network takes more than templates, and what becomes of what is too late
 //	quote.go         out: the network's own id of the message that is answered
 //	retry.go         out: how long to wait, by reason
@@ -37,8 +38,8 @@
 //	notes.go         what the agent is told when something is not delivered
 //	foreign.go       out: sentences for Ports that are not served here
 //	typing.go        typing, both ways, never queued
-//	translate.go     what an event is to the core; translate_parts.go a sentence to a network, translate_split.go its length,
-//	                 translate_template.go a template in it
+//	translate.go     what an event is to the core; translate_parts.go a sentence to a network, translate_split.go its length
+//	                 (translate_units.go: in what is counted), translate_template.go a template in it
 //	content.go       what a journal row holds
 //	media*.go        files: customers' by signed links, agents' on their way to a network
 //	tick.go          timers: forgotten lanes, sweeping, evicting
