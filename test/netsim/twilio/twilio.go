@@ -2,7 +2,7 @@
 // demonstrations: one API, behind it WhatsApp and SMS as two networks of the
 // control API. It is written to Twilio's documentation and not to any client:
 //
-//	twilio.go    the server and its two networks; account.go: senders and who writes to them
+//	twilio.go    the server; network.go: its two networks; account.go: senders and who writes to them
 //	server.go    HTTP: routes, credentials, faults; params.go: forms; errors.go
 //	send.go      what clients send: POST Messages; template.go, segments.go, fetch.go
 //	message.go   Message resources; list.go: how they are read
