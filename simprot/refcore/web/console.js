@@ -179,11 +179,11 @@ function drawTyping(c) {
 function drawLog(c) {
   const log = $("log");
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-  const failed = new Set(c.sentences.filter((s) => s.model === 2).map((s) => s.id));
+  const notes = new Map(c.sentences.filter((s) => s.model === 2).map((s) => [s.id, s]));
   const lines = new Map([...log.children].map((e) => [e.dataset.counter, e]));
   let grown = false;
   for (const s of c.sentences) {
-    const mark = deliveryMark(s, failed);
+    const mark = deliveryMark(s, notes);
     const key = String(s.counter);
     const old = lines.get(key);
     lines.delete(key);
@@ -200,10 +200,11 @@ function drawLog(c) {
   shown.version = c.updated;
 }
 
-function deliveryMark(s, failed) {
+function deliveryMark(s, notes) {
   if (!s.outbound) return "";
-  if (s.confirmed) return "delivered " + when(s.confirmed);
-  if (failed.has("note:" + s.id)) return "not delivered";
+  const givenUp = notes.get("note:failed:" + s.id); // after the network had taken it
+  if (s.confirmed && !(givenUp && new Date(givenUp.sent) > new Date(s.confirmed))) return "delivered " + when(s.confirmed);
+  if (givenUp || notes.has("note:" + s.id)) return "not delivered";
   return "on its way";
 }
 
