@@ -4,6 +4,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func panel(t *testing.T, p *tab) *tab {
 
 // fault is a selector of a network's box on the panel.
 func fault(network, what string) string {
-	return fmt.Sprintf(`[data-network=%q] %s`, map[string]string{"Telegram": "telegram", "Omnichannel": "omnichannel"}[network], what)
+	return fmt.Sprintf(`[data-network=%q] %s`, strings.ToLower(network), what)
 }
 
 // opens shows a chat in the console on the start page.
@@ -174,5 +175,41 @@ func TestDown(t *testing.T) {
 		desk.sees("it delivered", line("And now?", "mine", "delivered"))
 		desk.shot(network)
 	}
+	desk.offences()
+}
+
+// TestTwilioFaults lets WhatsApp bring everything twice and then ask for patience.
+// What the customer wrote is shown once, and the answer arrives afterwards, once.
+func TestTwilioFaults(t *testing.T) {
+	play := startPlayground(t)
+	browser := startChromium(t)
+	desk := agent{open(t, browser, "agent-twilio", play[console])}
+	start := panel(t, open(t, browser, "start-twilio", play[startPage]))
+	c := newCustomer(t, browser, play, "WhatsApp", "Alan Turing")
+	shows := func(state string) {
+		t.Helper()
+		start.sees(state, fmt.Sprintf(`document.querySelector(%q).textContent === %q`, fault("WhatsApp", ".state"), state))
+	}
+	start.do(chromedp.Click(fault("WhatsApp", `[data-fault="duplicate"]`)))
+	shows("brings everything twice")
+	for _, text := range []string{"One", "Two"} {
+		c.writes(text)
+		c.sees("it taken", tick(text, true, "taken"))
+	}
+	desk.opens(c.name)
+	desk.sees("every message once", `JSON.stringify(`+customerTexts+`.sort()) === '["One","Two"]'`)
+	start.do(chromedp.Click(fault("WhatsApp", "[data-clear]")))
+	shows("no fault")
+
+	start.do(chromedp.Click(fault("WhatsApp", `[data-fault="rate"]`)))
+	shows("answers 429")
+	desk.says("I am looking it up")
+	desk.sees("its answer on its way", line("I am looking it up", "mine", "on its way"))
+	start.sees("what waits", fmt.Sprintf(`document.querySelector(%q)?.textContent === ", 1 waiting"`, fault("WhatsApp", ".ledger b.pending")))
+	start.shot("storm")
+	start.do(chromedp.Click(fault("WhatsApp", "[data-clear]")))
+	c.sees("the answer", tick("I am looking it up", false, "read"))
+	c.sees("it once", same(agentTexts, []string{"I am looking it up"}))
+	desk.sees("it delivered", line("I am looking it up", "mine", "delivered"))
 	desk.offences()
 }

@@ -3,7 +3,7 @@
 // the playground for the core and for the gateway's ledger.
 "use strict";
 
-// networks with a phone each; the first two are shown at the beginning.
+// networks with a phone each.
 const networks = { telegram: "Telegram", omnichannel: "Omnichannel", whatsapp: "WhatsApp", sms: "SMS" };
 
 const lasts = 20; // seconds a fault lasts
@@ -107,7 +107,7 @@ async function look() {
   try {
     const state = await call("/api/state");
     drawCore(state);
-    for (const box of document.querySelectorAll("[data-network]")) {
+    for (const box of document.querySelectorAll(".fault[data-network]")) {
       drawFaults(box, (await call(`/control/${box.dataset.network}/faults`)) || []);
       const channel = state.channels.find((c) => c.name === box.dataset.network);
       if (channel) drawLedger(box, channel);
@@ -124,32 +124,51 @@ async function look() {
   }
 }
 
-// places are the phones that are shown, the one that was chosen last at the end.
-// Where there is room for one, it is that.
-let places = [];
+// places are the phones on the page, left and right; the one that was chosen last
+// is the latest. Where there is room for one phone, it is that. A phone that is not
+// on the page holds no connection, of which a browser has few.
+const places = [null, null];
+const chats = {}; // by network: the customer whose phone it was, as in its address
 
-// view shows a phone in the place of the one that was chosen longer ago, or the
-// console where there is no room beside a phone.
+// view puts a phone into the place of the one that was chosen longer ago, or shows
+// the console where there is no room beside a phone.
 function view(name) {
   document.body.dataset.view = name === "console" ? "console" : "phone";
   if (name !== "console") {
-    const phone = $("phone-" + name);
-    const old = places.find((p) => p === phone) || places[0];
-    if (phone !== old) {
-      phone.dataset.place = old.dataset.place;
-      delete old.dataset.place;
+    let place = places.findIndex((p) => p?.dataset.network === name);
+    if (place < 0) {
+      place = places.findIndex((p) => !p?.classList.contains("latest"));
+      putAway(places[place]);
+      places[place] = makePhone(name, place);
     }
-    places = [...places.filter((p) => p !== old), phone];
-    for (const p of document.querySelectorAll(".phone")) p.classList.toggle("latest", p === phone);
+    places.forEach((p, i) => p?.classList.toggle("latest", i === place));
   }
   drawViews();
+}
+
+function makePhone(name, place) {
+  const phone = document.createElement("iframe");
+  phone.id = "phone-" + name;
+  phone.className = "phone";
+  phone.title = networks[name] + " phone";
+  phone.src = "/phone/" + name + (chats[name] || "");
+  phone.dataset.network = name;
+  phone.dataset.place = place;
+  document.querySelector("main").append(phone);
+  return phone;
+}
+
+function putAway(phone) {
+  if (!phone) return;
+  chats[phone.dataset.network] = phone.contentWindow.location.hash;
+  phone.remove();
 }
 
 // drawViews marks what there was room for.
 function drawViews() {
   for (const b of document.querySelectorAll(".views button")) {
     const frame = $(b.dataset.view) || $("phone-" + b.dataset.view);
-    b.setAttribute("aria-pressed", String(frame.getClientRects().length > 0));
+    b.setAttribute("aria-pressed", String(Boolean(frame?.getClientRects().length)));
   }
 }
 addEventListener("resize", drawViews);
@@ -171,21 +190,10 @@ function addNetwork(name, title) {
   button.dataset.view = name;
   button.textContent = title + " phone";
   document.querySelector(".views [data-view=console]").before(button);
-
-  const phone = document.createElement("iframe");
-  phone.id = "phone-" + name;
-  phone.className = "phone";
-  phone.title = title + " phone";
-  phone.src = "/phone/" + name;
-  if (places.length < 2) {
-    phone.dataset.place = String(places.length + 1);
-    places.push(phone);
-  }
-  document.querySelector("main").append(phone);
 }
 
 for (const [name, title] of Object.entries(networks)) addNetwork(name, title);
-view(Object.keys(networks)[0]);
+for (const name of ["omnichannel", "telegram"]) view(name);
 document.querySelector(".views").addEventListener("click", (e) => {
   const b = e.target.closest("button");
   if (b) view(b.dataset.view);

@@ -121,7 +121,7 @@ $("newcomer").addEventListener("submit", (e) => {
 
 // lookAround finds conversations that began elsewhere, and what is new in them.
 async function lookAround() {
-  if (unseen()) return;
+  if (document.visibilityState === "hidden") return;
   try {
     await followSwitches();
     for (const info of (await chats(account)) || []) {
@@ -149,7 +149,7 @@ async function watch(c) {
   let version = -1;
   let pause = 500;
   while (!signal.aborted) {
-    while (unseen()) await somethingChanges();
+    if (document.visibilityState === "hidden") await becomesVisible();
     try {
       const conv = await conversation(account, c.chat, version, version < 0 ? 0 : longPoll, signal);
       if (signal.aborted) return;
@@ -169,19 +169,8 @@ async function watch(c) {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// unseen: the page is in the background, or in a frame that is not displayed.
-const unseen = () => document.visibilityState === "hidden" || innerHeight === 0;
-
-function somethingChanges() {
-  return new Promise((resolve) => {
-    const change = new AbortController();
-    const changed = () => {
-      change.abort();
-      resolve();
-    };
-    document.addEventListener("visibilitychange", changed, change);
-    addEventListener("resize", changed, change);
-  });
+function becomesVisible() {
+  return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
 function drawStatus(text, bad) {
