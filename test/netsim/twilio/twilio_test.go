@@ -229,6 +229,7 @@ func TestBothWays(t *testing.T) {
 	if got := strings.Join(statuses, " "); got != "sent delivered read" {
 		t.Errorf("statuses %s", got)
 	}
+	s.WhatsApp().messages.Wait()
 	list := when(t, s.WhatsApp(), lastIn("read"))
 	if len(list) != 2 || list[0].State != control.StateTaken || list[1].Text != "good day" {
 		t.Errorf("shown %+v", list)
