@@ -6,6 +6,7 @@
 //
 //	gateway.go       wiring, start and stop: read it first
 //	build.go         the configuration -> connectors and channels, every mistake at once
+//	setup.go         the same on trial, for who only asks: mistakes, and what to enter at the networks
 //	roster.go        what is configured now, replaced as a whole
 //	channel.go       one configured channel with its Port at the core; life.go its goroutines
 //	runner.go        what polls: its start, its failures, its states

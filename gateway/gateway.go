@@ -134,19 +134,6 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Check builds every connector without connecting and reports all mistakes, as
-// a config.Problems.
-func Check(cfg *config.Config, defs []connectors.Definition) error {
-	g, err := New(cfg, Options{Definitions: defs})
-	if err == nil {
-		g.life.stopHard()
-		for _, ch := range g.now().ordered {
-			_ = ch.close() // it was never used
-		}
-	}
-	return err
-}
-
 // Run serves until ctx ends, then stops in order: no more webhooks, no new
 // steps, what is in flight ends, the link says goodbye, the journal closes.
 func (g *Gateway) Run(ctx context.Context) (err error) {

@@ -69,13 +69,13 @@ func newRoot() *cobra.Command {
 			return errors.New("a command is missing")
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newCheck(), newHealth(), newStatus(), newDead(), newTrace(), newForget(), newJournal(), newCoreCheck(), newExample(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newURLs(), newRegister(), newHealth(), newStatus(), newDead(), newTrace(), newForget(), newJournal(), newCoreCheck(), newExample(), newVersion())
 	root.AddCommand(newPauses()...)
+	complete(root)
 	return root
 }
 
-// configFlag adds the one flag that run and check need.
+// configFlag adds the flag of commands that read the configuration themselves.
 func configFlag(command *cobra.Command, path *string) {
 	command.Flags().StringVar(path, "config", "", "the configuration `FILE`")
 	if err := command.MarkFlagRequired("config"); err != nil {

@@ -46,6 +46,7 @@ type Config struct {
 // Connector is one Omnichannel channel.
 type Connector struct {
 	channel string
+	public  string // Dependencies.PublicURL
 	token   config.Secret
 	auth    config.Secret // value of the Authorization header
 	target  *url.URL      // {webhook_url}/send_message
@@ -55,6 +56,7 @@ type Connector struct {
 var (
 	_ connectors.Connector  = (*Connector)(nil)
 	_ connectors.Webhooker  = (*Connector)(nil)
+	_ connectors.HookLister = (*Connector)(nil)
 	_ connectors.Addresser  = (*Connector)(nil)
 	_ connectors.Exclusive  = (*Connector)(nil)
 	_ connectors.Closer     = (*Connector)(nil)
@@ -94,7 +96,7 @@ func New(ch config.Channel, deps connectors.Dependencies) (connectors.Connector,
 	if len(token) < goodToken {
 		ch.Settings.Warn("token", "is short enough to be guessed", fmt.Sprintf("use at least %d random characters", goodToken))
 	}
-	return &Connector{channel: ch.Name, token: cfg.Token, auth: auth, target: target, client: client}, nil
+	return &Connector{channel: ch.Name, public: deps.PublicURL, token: cfg.Token, auth: auth, target: target, client: client}, nil
 }
 
 // sendAddress reads webhook_url; message says what is wrong with it and never
@@ -139,6 +141,16 @@ func (c *Connector) Webhooks() []connectors.Webhook {
 		Parse:   c.parse,
 		Reply:   reply,
 	}}
+}
+
+// Hooks implements connectors.HookLister. The token in the address is all that keeps
+// others from writing as a customer.
+func (c *Connector) Hooks() []connectors.Hook {
+	if c.public == "" {
+		return nil
+	}
+	path := strings.Replace(WebhookPath, "{token}", c.token.Reveal(), 1)
+	return []connectors.Hook{{Where: "the client's webhook address", Method: http.MethodPost, URL: c.public + path, Secret: true}}
 }
 
 // Address implements connectors.Addresser. RemoteAddress is the chat: who
