@@ -36,6 +36,9 @@ func testForget(t *testing.T, d Driver) {
 	elsewhere := h.acceptOne(entry(journal.Lane{Channel: "other", Direction: journal.In, TrackingID: "a"}, "1"))
 	h.finish(rows["1"], journal.Done, "")
 	h.finish(rows["2"], journal.Dead, "blocked")
+	h.commit(journal.Change{Conv: &journal.ConvChange{
+		Channel: "shop", TrackingID: "a", WindowEnd: h.clock.Now().Add(24 * time.Hour), WindowBy: journal.WindowByCustomer,
+	}})
 
 	before := h.checkLedger()
 	if _, err := h.Forget(t.Context(), "shop", "a"); !errors.Is(err, journal.ErrPending) {
@@ -74,6 +77,9 @@ func testForget(t *testing.T, d Driver) {
 	again := h.acceptOne(entry(in, "4"))
 	if again.BaseChat != "" || again.BaseCounter != 0 {
 		t.Errorf("a row knows of the time before: %+v", again)
+	}
+	if c, ok, err := h.Conversation(t.Context(), "shop", "a"); err != nil || !ok || !c.WindowEnd.IsZero() || c.WindowBy != "" {
+		t.Errorf("the conversation knows of the time before: %+v, %v, %v", c, ok, err)
 	}
 	h.wantVerdicts(h.accept(first), journal.Repeat)
 	h.finish(again, journal.Done, "")

@@ -52,6 +52,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Driver) {
 		{"paused channels", testPause},
 		{"reports", testReports},
 		{"reports of a running send", testReportsKept},
+		{"reports in order", testReportsInOrder},
+		{"reports of a requeued send", testReportsRequeued},
 		{"ledger's oldest pending", testOldest},
 		{"requeue", testRequeue},
 		{"discard", testDiscard},

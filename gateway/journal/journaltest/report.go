@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // reports has a report taken, and checks what it changed.
 func (h *harness) reports(r journal.Report, changed bool) journal.Row {
 	h.t.Helper()
-	r.At = h.clock.Now()
+	r.At = h.clock.Now().Add(789) // finer than is kept
 	row, got, err := h.Report(h.t.Context(), r)
 	if err != nil || got != changed {
 		h.t.Errorf("report %+v: changed %v, %v; want %v", r, got, err, changed)
@@ -81,6 +82,29 @@ func testReports(t *testing.T, d Driver) {
 	if _, _, err := h.Report(t.Context(), journal.Report{Seq: 1 << 40, Status: 1}); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("a report of no row: %v", err)
 	}
+	if v, err := h.Verify(t.Context()); err != nil || len(v.Problems) != 0 {
+		t.Errorf("verified %+v, %v", v, err)
+	}
+}
+
+// testReportsInOrder: a report sees every change called before it, and one of no
+// row fails alone.
+func testReportsInOrder(t *testing.T, d Driver) {
+	h := open(t, d)
+	out := journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}
+	for i := range 50 {
+		r := h.acceptOne(entry(out, fmt.Sprint(i)))
+		h.Apply(journal.Change{Seq: r.Seq, State: journal.Delivering, Parts: []journal.Part{{State: journal.PartAttempting}}})
+		if _, _, err := h.Report(t.Context(), journal.Report{Seq: 1 << 40, Status: 1}); !errors.Is(err, journal.ErrNotFound) {
+			t.Errorf("a report of no row: %v", err)
+		}
+		h.reports(journal.Report{Seq: r.Seq, NetworkID: "n", Status: 2}, true)
+		h.Apply(journal.Change{Seq: r.Seq, State: journal.Done, Parts: []journal.Part{{State: journal.PartSent, NetworkID: "n"}}})
+		h.reports(journal.Report{Seq: r.Seq, NetworkID: "n", Status: 3}, true)
+		if got := h.row(r.Seq); got.State != journal.Done || got.Parts[0].State != journal.PartSent {
+			t.Errorf("row %+v", got)
+		}
+	}
 }
 
 // testReportsKept: the send that goes on knows nothing of a report, and what it
@@ -90,8 +114,12 @@ func testReportsKept(t *testing.T, d Driver) {
 	r := h.acceptOne(entry(journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}, "1"))
 	change := journal.Change{Seq: r.Seq, State: journal.Delivering, Attempts: 1}
 	parts := func(first, second journal.Part) {
+		t.Helper()
 		change.Parts = []journal.Part{first, second}
 		h.commit(change)
+		if diff := cmp.Diff([]journal.Part{first, second}, change.Parts); diff != "" {
+			t.Errorf("the journal wrote to the caller's parts: %s", diff)
+		}
 	}
 	status := func(want ...uint8) {
 		t.Helper()
@@ -105,6 +133,19 @@ func testReportsKept(t *testing.T, d Driver) {
 	sent := func(id string) journal.Part { return journal.Part{State: journal.PartSent, NetworkID: id} }
 	parts(attempting, journal.Part{})
 	h.reports(journal.Report{Seq: r.Seq, Part: 0, NetworkID: "n1", Status: 4}, true) // before the answer
+	parts(journal.Part{State: journal.PartSent, NetworkID: "n1", Hint: "as a template"}, journal.Part{})
+	status(4, 0)
+	if p := h.row(r.Seq).Parts[0]; p.Hint != "as a template" {
+		t.Errorf("a report without a reason took the hint: %+v", p)
+	}
+	if !h.Volatile() { // the next process works on it as it finds it, and makes its parts anew
+		h.reopen()
+		h.refill(r.Lane, 1)
+	}
+	parts(sent("n1"), journal.Part{})
+	status(4, 0)
+	// A change that is of another epoch, and dropped, takes nothing along.
+	h.commit(journal.Change{Seq: r.Seq, Epoch: 1, State: journal.Done, Parts: []journal.Part{sent("n1"), {}}})
 	parts(sent("n1"), journal.Part{})
 	status(4, 0)
 	parts(sent("n1"), attempting)
@@ -116,4 +157,25 @@ func testReportsKept(t *testing.T, d Driver) {
 	status(4, 0)
 	h.reports(journal.Report{Seq: r.Seq, Part: 0, NetworkID: "n1", Status: 5}, true)
 	status(5, 0)
+}
+
+// testReportsRequeued: what was sent before a death keeps its reports, however the
+// send goes on.
+func testReportsRequeued(t *testing.T, d Driver) {
+	h := open(t, d)
+	r := h.acceptOne(entry(journal.Lane{Channel: "shop", Direction: journal.Out, TrackingID: "a"}, "1"))
+	sent := []journal.Part{{State: journal.PartSent, NetworkID: "n1"}, {}}
+	h.commit(journal.Change{Seq: r.Seq, State: journal.Dead, Parts: sent})
+	h.reports(journal.Report{Seq: r.Seq, NetworkID: "n1", Status: 4}, true)
+	if err := h.Requeue(t.Context(), r.Seq); err != nil {
+		t.Fatal(err)
+	}
+	h.reports(journal.Report{Seq: r.Seq, NetworkID: "n1", Status: 5}, false) // the old epoch
+	for _, state := range []journal.State{journal.Delivering, journal.Done} {
+		h.commit(journal.Change{Seq: r.Seq, Epoch: 1, State: state, Parts: sent})
+		if p := h.row(r.Seq).Parts[0]; p.Status != 4 || p.StatusAt.IsZero() {
+			t.Errorf("%s: part %+v", state, p)
+		}
+	}
+	h.reports(journal.Report{Seq: r.Seq, Epoch: 1, NetworkID: "n1", Status: 5}, true)
 }

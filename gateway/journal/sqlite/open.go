@@ -92,7 +92,7 @@ func open(ctx context.Context, path string, o journal.Options, tune tuning) (j *
 		return nil, err
 	}
 	made = append(made, db)
-	s := &store{o: o, path: path, c: c, readers: db, lock: lock, seen: seen{tuning: tune}, reported: make(map[int64]struct{})}
+	s := &store{o: o, path: path, c: c, readers: db, lock: lock, seen: seen{tuning: tune}, reported: newReported()}
 	if s.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}

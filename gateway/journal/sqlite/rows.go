@@ -41,6 +41,7 @@ func (s *store) known(e *journal.Entry, lane, hash int64, row *journal.Row) (boo
 		}
 		err = decodeRow(v, row)
 		row.Repeat = true
+		s.reported.note(row)
 		return true, err
 	})
 }
@@ -123,6 +124,7 @@ func (s *store) endRow(c *journal.Change) error {
 		return err
 	}
 	s.pending.ends(c.Seq, at)
+	s.reported.ends(c.Seq)
 	a := at.account
 	a.Pending--
 	if c.State == journal.Done {
@@ -158,10 +160,11 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 			c.Seq, int64(c.Epoch))
 		return n > 0, err
 	}
-	if err := s.keepReported(c); err != nil {
+	kept, err := s.keepReported(c)
+	if err != nil {
 		return false, err
 	}
-	parts, err := encodeParts(c.Parts)
+	parts, err := encodeParts(kept)
 	if err != nil {
 		return false, err
 	}
@@ -169,57 +172,6 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 		moment(c.Next), ended,
 		parts, c.Seq, int64(c.Epoch))
 	return n > 0, err
-}
-
-// keepReported takes reports of a pending row over into a change of its parts. Few
-// rows get one before they end, so the store remembers which: others cost no read.
-// After a restart the row that is worked on was read with its reports.
-func (s *store) keepReported(c *journal.Change) error {
-	if _, is := s.reported[c.Seq]; !is {
-		return nil
-	}
-	if !c.State.Pending() {
-		s.over = append(s.over, c.Seq)
-	}
-	var row journal.Row
-	v, err := s.bySeq.first(c.Seq)
-	if v == nil || err != nil {
-		return err
-	}
-	if err := decodeRow(v, &row); err != nil {
-		return err
-	}
-	writer.KeepReported(c.Parts, row.Parts)
-	return nil
-}
-
-// Report is writer.Store's.
-func (s *store) Report(r *journal.Report, row *journal.Row) (changed bool, err error) {
-	if err := s.batch.flush(); err != nil {
-		return false, err
-	}
-	v, err := s.bySeq.first(r.Seq)
-	if err != nil {
-		return false, err
-	}
-	if v == nil {
-		return false, journal.ErrNotFound
-	}
-	if err := decodeRow(v, row); err != nil {
-		return false, err
-	}
-	if !writer.ApplyReport(row, r) {
-		return false, nil
-	}
-	parts, err := encodeParts(row.Parts)
-	if err != nil {
-		return false, err
-	}
-	if row.State.Pending() {
-		s.reported[r.Seq] = struct{}{}
-	}
-	_, err = s.setParts.exec(parts, r.Seq)
-	return true, err
 }
 
 // placeOf gives where a pending row belongs, its counters to be changed.
@@ -265,6 +217,7 @@ func (s *store) Requeue(seq int64, row *journal.Row) error {
 	a.Requeued++
 	a.Pending++
 	s.pending.begins(seq, place{a, asInt(v[1])})
+	s.reported.note(row)
 	row.Loaded = true
 	return nil
 }
@@ -314,6 +267,7 @@ func (s *store) Pending(lane journal.Lane, limit int) (rows []journal.Row, more 
 	}
 	for i := range rows {
 		rows[i].Loaded = true
+		s.reported.note(&rows[i])
 		if rows[i].Epoch == 0 {
 			s.pending.keep(rows[i].Seq, at)
 		}

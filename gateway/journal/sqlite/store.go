@@ -42,10 +42,7 @@ type store struct {
 
 	forgetting forgetting
 
-	// reported are the pending rows of which parts were reported; over are those of
-	// them that end with this transaction.
-	reported map[int64]struct{}
-	over     []int64
+	reported reported
 
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
@@ -177,10 +174,7 @@ func (s *store) Commit() error {
 	s.seen.committed()
 	s.sweep.committed(&s.seen)
 	s.forgetting.remains.Committed()
-	for _, seq := range s.over {
-		delete(s.reported, seq)
-	}
-	s.over = s.over[:0]
+	s.reported.committed()
 	s.saved = s.next
 	s.remeasure()
 	return nil
@@ -196,7 +190,7 @@ func (s *store) Rollback() {
 	s.pending.rolledBack()
 	s.sweep.rolledBack()
 	s.forgetting.remains.RolledBack()
-	s.over = s.over[:0]
+	s.reported.rolledBack()
 	s.next = s.saved
 }
 

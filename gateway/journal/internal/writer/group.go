@@ -145,7 +145,7 @@ func (w *Writer) do(g *group, s *step, full error) error {
 	case kindDiscard:
 		err = w.store.Discard(s.seq)
 	case kindReport:
-		s.res.changed, err = w.store.Report(&s.report, &s.res.row)
+		s.report.changed, err = w.store.Report(&s.report.Report, &s.report.row)
 	case kindPause:
 		err = w.store.Pause(s.channel, s.since)
 	case kindSweep:

@@ -73,30 +73,45 @@ func Update(r *journal.Row, c *journal.Change, now time.Time) {
 	r.State, r.Reason, r.Hint = c.State, c.Reason, c.Hint
 	r.Attempts, r.Strikes, r.Next = c.Attempts, c.Strikes, c.Next
 	if c.Parts != nil {
-		KeepReported(c.Parts, r.Parts)
-		r.Parts = c.Parts
+		r.Parts = KeepReported(c.Parts, r.Parts)
 	}
 	if !c.State.Pending() {
 		r.EndedAt = now
 	}
 }
 
-// KeepReported takes over into parts what is recorded of their delivery, where it
-// is further: a send that goes on does not know what was reported meanwhile.
-func KeepReported(parts, recorded []journal.Part) {
+// KeepReported gives parts with what is recorded of their delivery, where it is
+// further: a send that goes on does not know what was reported meanwhile. It does
+// not write to parts: they are the caller's, and a change that is tried again must
+// not bring along a report that was rolled back.
+func KeepReported(parts, recorded []journal.Part) []journal.Part {
+	kept := parts
 	for i := range min(len(parts), len(recorded)) {
-		p, r := &parts[i], &recorded[i]
-		if r.Status <= p.Status || p.NetworkID != "" && r.NetworkID != "" && p.NetworkID != r.NetworkID {
+		p, r := parts[i], recorded[i]
+		if r.Status <= p.Status || otherAttempt(p.NetworkID, r.NetworkID) {
 			continue
 		}
 		p.Status, p.StatusAt = r.Status, r.StatusAt
-		if p.Reason == "" {
+		if p.Reason == "" && r.Reason != "" {
 			p.Reason, p.Hint = r.Reason, r.Hint
 		}
 		if p.NetworkID == "" {
 			p.NetworkID = r.NetworkID
 		}
+		if &kept[0] == &parts[0] {
+			kept = slices.Clone(parts)
+		}
+		kept[i] = p
 	}
+	return kept
+}
+
+// otherAttempt: these are the network's ids of two sends.
+func otherAttempt(a, b string) bool { return a != "" && b != "" && a != b }
+
+// Reported tells whether anything was reported of parts.
+func Reported(parts []journal.Part) bool {
+	return slices.ContainsFunc(parts, func(p journal.Part) bool { return p.Status > 0 })
 }
 
 // ApplyReport puts a report into its row, as journal.Report says; it tells whether
@@ -106,10 +121,10 @@ func ApplyReport(row *journal.Row, r *journal.Report) bool {
 		return false
 	}
 	p := row.Parts[r.Part]
-	if r.Status <= p.Status || p.NetworkID != "" && r.NetworkID != "" && p.NetworkID != r.NetworkID {
+	if r.Status <= p.Status || otherAttempt(p.NetworkID, r.NetworkID) {
 		return false
 	}
-	p.Status, p.StatusAt = r.Status, r.At
+	p.Status, p.StatusAt = r.Status, r.At.UTC().Truncate(time.Microsecond) // as it is kept
 	if p.NetworkID == "" {
 		p.NetworkID = r.NetworkID
 	}

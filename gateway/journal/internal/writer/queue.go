@@ -38,7 +38,7 @@ type step struct {
 	channel string    // pause
 	since   time.Time // pause; zero = no more
 	erasure *Erasure  // forget
-	report  journal.Report
+	report  *report
 	refill  func([]journal.Row, bool, error)
 	// done hears the outcome (Writer.tell); nil = nobody asked.
 	done func(*result)
@@ -52,9 +52,15 @@ type result struct {
 	touched  int
 	erased   journal.Forgotten
 	wiping   Wiping
-	row      journal.Row // report
-	changed  bool        // report
 	err      error
+}
+
+// report is a Report and what came of it: apart, as all other steps would have to
+// carry it.
+type report struct {
+	journal.Report
+	row     journal.Row
+	changed bool
 }
 
 func (s *step) finish() {

@@ -125,12 +125,12 @@ func (w *Writer) Discard(ctx context.Context, seq int64) error {
 }
 
 // Report is journal.Journal's.
-func (w *Writer) Report(ctx context.Context, report journal.Report) (journal.Row, bool, error) {
-	r, err := w.wait(ctx, &step{kind: kindReport, report: report})
-	if err != nil {
+func (w *Writer) Report(ctx context.Context, r journal.Report) (journal.Row, bool, error) {
+	told := &report{Report: r}
+	if _, err := w.wait(ctx, &step{kind: kindReport, report: told}); err != nil {
 		return journal.Row{}, false, err
 	}
-	return r.row, r.changed, nil
+	return told.row, told.changed, nil
 }
 
 // Pause is journal.Journal's.
