@@ -21,6 +21,7 @@ type model struct {
 	counts map[journal.LedgerKey]journal.Counts
 	known  map[[2]string]bool      // conversations
 	past   map[rowName]journal.Row // forgotten rows
+	window map[[2]string]window    // of conversations
 	lanes  []journal.Lane
 	steps  int
 }
@@ -48,7 +49,7 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 		}()
 		m := &model{
 			h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{},
-			known: map[[2]string]bool{}, past: map[rowName]journal.Row{},
+			known: map[[2]string]bool{}, past: map[rowName]journal.Row{}, window: map[[2]string]window{},
 		}
 		for _, ch := range []string{"shop", "help"} {
 			for _, id := range []string{"a", "b"} {
@@ -58,6 +59,7 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.accept, "change": m.change, "change again": m.change,
+			"report": m.report, "report again": m.report, "window": m.moveWindow,
 			"requeue": m.requeue, "discard": m.discard, "forget": m.forget, "sweep": m.sweep, "time": m.time, "reopen": m.reopen,
 			"": m.check,
 		})
@@ -168,6 +170,9 @@ func (m *model) change(t *rapid.T) {
 		State:    rapid.SampledFrom([]journal.State{journal.Accepted, journal.Delivering, journal.Done, journal.Done, journal.Dead}).Draw(t, "state"),
 		Attempts: rapid.IntRange(0, 3).Draw(t, "attempts"), Strikes: rapid.IntRange(0, 4).Draw(t, "strikes"), Reason: "r",
 	}
+	if rapid.Bool().Draw(t, "with parts") {
+		c.Parts = someParts(t)
+	}
 	if rapid.Bool().Draw(t, "wait") {
 		if err := m.h.Commit(m.h.t.Context(), c); err != nil {
 			t.Fatalf("commit: %v", err)
@@ -180,6 +185,9 @@ func (m *model) change(t *rapid.T) {
 		return
 	}
 	r.State, r.Attempts, r.Strikes, r.Reason = c.State, c.Attempts, c.Strikes, c.Reason
+	if c.Parts != nil {
+		r.Parts = overwritten(r.Parts, c.Parts)
+	}
 	switch c.State {
 	case journal.Done:
 		r.EndedAt = m.h.clock.Now()
@@ -206,6 +214,7 @@ func (m *model) requeue(t *rapid.T) {
 		t.Fatalf("requeue: %v", err)
 	}
 	r.State, r.Epoch, r.Attempts, r.Strikes, r.Reason, r.EndedAt = journal.Accepted, r.Epoch+1, 0, 0, "", time.Time{}
+	r.Parts = revived(r.Parts)
 	m.count(r.Lane, journal.Counts{Requeued: 1, Pending: 1})
 }
 
@@ -256,6 +265,7 @@ func (m *model) forget(t *rapid.T) {
 			delete(m.rows, r.Seq)
 		}
 		delete(m.known, name)
+		delete(m.window, name)
 	}
 }
 
@@ -305,6 +315,7 @@ func (m *model) check(t *rapid.T) {
 }
 
 func (m *model) checkRows(t *rapid.T) {
+	m.checkWindows(t)
 	pending := map[journal.Lane][]int64{}
 	for seq, want := range m.rows {
 		got, err := m.h.Row(m.h.t.Context(), seq)
