@@ -28,6 +28,7 @@ type recoverer struct {
 	g       *Gateway
 	ch      *channel
 	network connectors.Recoverer
+	began   time.Time // when it was first run
 	done    time.Time // everything before it was looked at; zero = nothing yet
 	// floor is where history begins: what is older is somebody else's.
 	floor time.Time
@@ -47,7 +48,8 @@ func (g *Gateway) runnerOf(ch *channel) connectors.Runner {
 // Run implements connectors.Runner.
 func (r *recoverer) Run(ctx context.Context, in connectors.Inbox) error {
 	after := r.g.config().Limits.RecoverAfter
-	if r.done.IsZero() {
+	if r.began.IsZero() {
+		r.began = time.Now()
 		sleep(ctx, rand.N(min(after, recoverSpread))) //nolint:gosec // spreads load, guards nothing
 	}
 	for ctx.Err() == nil {
@@ -86,12 +88,17 @@ func (r *recoverer) since(ctx context.Context) (time.Time, error) {
 		}
 		r.floor = r.g.journal.Born()
 		if ledger[journal.LedgerKey{Channel: r.ch.cfg.Name, Direction: journal.In}].Accepted == 0 {
-			r.floor = time.Now()
+			r.floor = r.began
 		}
 	}
 	since := r.done.Add(-recoverOverlap)
 	if r.done.IsZero() {
-		since = time.Now().Add(-min(recoverReach, r.g.config().Journal.KeepIDs/2))
+		since = time.Now().Add(-recoverReach)
+	}
+	// However long the network could not be asked: of what is older the id may be
+	// swept, and it would be shown again.
+	if known := time.Now().Add(-r.g.config().Journal.KeepIDs / 2); since.Before(known) {
+		since = known
 	}
 	if since.Before(r.floor) {
 		since = r.floor

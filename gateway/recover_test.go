@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -25,12 +26,14 @@ type listing struct {
 	looks []string           // the times each look asked for, since the start of the test
 	fail  error
 	began time.Time
+	// stuck: the first message is delivered, then nothing more is heard.
+	stuck bool
 }
 
 func (l *listing) Recover(ctx context.Context, since, until time.Time, in connectors.Inbox) error {
 	l.mu.Lock()
 	l.looks = append(l.looks, fmt.Sprintf("%v-%v", since.Sub(l.began).Round(time.Minute), until.Sub(l.began).Round(time.Minute)))
-	fail := l.fail
+	fail, stuck := l.fail, l.stuck
 	var found []connectors.Event
 	for _, ev := range l.all {
 		if !ev.SentAt.Before(since) && ev.SentAt.Before(until) {
@@ -44,7 +47,28 @@ func (l *listing) Recover(ctx context.Context, since, until time.Time, in connec
 	if len(found) == 0 {
 		return nil
 	}
+	if stuck {
+		if err := in.Deliver(ctx, found[:1]); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return in.Deliver(ctx, found)
+}
+
+// set changes how the network behaves.
+func (l *listing) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// looked is how often the network was asked.
+func (l *listing) looked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.looks)
 }
 
 // receives is a customer's message that the network received, whatever becomes of
@@ -175,6 +199,77 @@ func TestRecoveryThatFails(t *testing.T) {
 			t.Errorf("faults %+v", faults)
 		}
 	})
+}
+
+// TestRecoveryEndsInTheMiddle: a stop waits for no network, and what was not
+// delivered is found by the next process; what was, is not shown again.
+func TestRecoveryEndsInTheMiddle(t *testing.T) {
+	inListing(t, func(h *house, l *listing) {
+		l.set(func() { l.stuck = true })
+		l.receives("anna", 2)
+		l.receives("anna", 3)
+		h.waits(10 * time.Minute)
+		h.wantShown("anna", 2)
+		began := time.Now()
+		h.stop()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the stop took %v", took)
+		}
+		l.set(func() { l.stuck = false })
+		h.start()
+		h.waits(10 * time.Minute)
+		h.wantShown("anna", 3)
+	}, oldJournal)
+}
+
+// TestRecoveryRests: a network is not asked while its channel is paused, nor sooner
+// than it wishes.
+func TestRecoveryRests(t *testing.T) {
+	inListing(t, func(h *house, l *listing) {
+		h.waits(10 * time.Minute)
+		h.asks(http.MethodPost, pauseShop, http.StatusOK, nil)
+		paused := l.looked()
+		if h.waits(time.Hour); paused == 0 || l.looked() != paused {
+			t.Errorf("%d looks before the pause, %d after an hour of it", paused, l.looked())
+		}
+		l.receives("anna", 2)
+		h.waits(10 * time.Minute)
+		h.asks(http.MethodPost, resumeShop, http.StatusOK, nil)
+		h.waits(10 * time.Minute)
+		h.wantShown("anna", 2)
+
+		l.set(func() {
+			l.fail = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 40 * time.Minute}
+		})
+		h.waits(4 * time.Minute)
+		asked := l.looked()
+		if h.waits(35 * time.Minute); l.looked() != asked {
+			t.Errorf("asked %d times before the network's time was over", l.looked()-asked)
+		}
+	})
+}
+
+// TestRecoveryGoesNoFurtherThanIDsAreKept: after a list that could not be had for
+// days, what came meanwhile and was swept is not shown again.
+func TestRecoveryGoesNoFurtherThanIDsAreKept(t *testing.T) {
+	inListing(t, func(h *house, l *listing) {
+		h.waits(10 * time.Minute)
+		l.set(func() {
+			l.fail = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonServer, Code: "500"}
+		})
+		h.waits(4 * 24 * time.Hour)
+		l.set(func() { l.fail, l.looks = nil, nil })
+		h.waits(time.Hour)
+		l.mu.Lock()
+		first := l.looks[0]
+		l.mu.Unlock()
+		from, to, _ := strings.Cut(first, "-")
+		since, _ := time.ParseDuration(from)
+		until, _ := time.ParseDuration(to)
+		if got := until - since; got > 12*time.Hour || got < 11*time.Hour {
+			t.Errorf("the first look after days asked for %v, %s, want half of a day", got, first)
+		}
+	}, func(h *house, _ *refcore.Options) { h.cfg.Journal.KeepContent, h.cfg.Journal.KeepIDs = time.Hour, 24*time.Hour })
 }
 
 // TestRecoverNeedsWebhooks: there is nothing to recover without.
