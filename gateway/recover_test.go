@@ -257,7 +257,7 @@ func TestRecoveryGoesNoFurtherThanIDsAreKept(t *testing.T) {
 		l.set(func() {
 			l.fail = &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonServer, Code: "500"}
 		})
-		h.waits(4 * 24 * time.Hour)
+		h.waits(2 * 24 * time.Hour)
 		l.set(func() { l.fail, l.looks = nil, nil })
 		h.waits(time.Hour)
 		l.mu.Lock()
@@ -269,7 +269,9 @@ func TestRecoveryGoesNoFurtherThanIDsAreKept(t *testing.T) {
 		if got := until - since; got > 12*time.Hour || got < 11*time.Hour {
 			t.Errorf("the first look after days asked for %v, %s, want half of a day", got, first)
 		}
-	}, func(h *house, _ *refcore.Options) { h.cfg.Journal.KeepContent, h.cfg.Journal.KeepIDs = time.Hour, 24*time.Hour })
+	}, func(h *house, _ *refcore.Options) {
+		h.cfg.Journal.KeepContent, h.cfg.Journal.KeepIDs = time.Hour, 24*time.Hour
+	})
 }
 
 // TestRecoverNeedsWebhooks: there is nothing to recover without.

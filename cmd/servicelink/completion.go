@@ -53,7 +53,7 @@ func channels(command *cobra.Command, _ []string, begun string) ([]cobra.Complet
 	if path == "" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	cfg, _ := config.Load(path) //nolint:errcheck // nobody is there to be told
+	cfg, _ := config.Load(path) // nobody is there to be told of mistakes
 	if cfg == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
