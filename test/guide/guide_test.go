@@ -15,14 +15,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const (
-	heading = "### Connect a real bot in five minutes"
-	// patience bounds every step; building takes the longest.
-	patience = 5 * time.Minute
-	// What stands in the guide and is replaced.
-	shownToken = "123456789:AAF0-the-token-that-BotFather-gave-you"
-	shownAPI   = "https://api.telegram.org"
-)
+// patience bounds every step; building takes the longest.
+const patience = 5 * time.Minute
+
+// guide is one section of the README.
+type guide struct {
+	heading, channel string
+	stage            func(*testing.T, *stage)
+}
+
+var guides = []guide{
+	{"### Connect a real bot in five minutes", "my-bot", onTelegram},
+	{"### Connect WhatsApp in five minutes", "my-whatsapp", onWhatsApp},
+	{"### Connect SMS in five minutes", "my-sms", onSMS},
+}
 
 // block is one fenced block of the guide.
 type block struct {
@@ -37,7 +43,7 @@ var (
 )
 
 // parse finds the blocks of the section below heading.
-func parse(readme string) ([]block, error) {
+func parse(readme, heading string) ([]block, error) {
 	_, section, found := strings.Cut(readme, heading+"\n")
 	if !found {
 		return nil, fmt.Errorf("the README has no %q", heading)
@@ -82,22 +88,33 @@ func replace(blocks []block, with map[string]string) error {
 	return nil
 }
 
-// TestGuide does what the guide says, block after block, and writes to the bot
-// where it says so.
+// TestGuide does what each guide says, block after block, and writes to the
+// network where it says so.
 func TestGuide(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := parse(string(readme))
-	if err != nil {
-		t.Fatal(err)
+	tree := copyTree(t)
+	for _, g := range guides {
+		t.Run(g.channel, func(t *testing.T) {
+			blocks, err := parse(string(readme), g.heading)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newStage(t)
+			g.stage(t, s)
+			if err := replace(blocks, s.replacements); err != nil {
+				t.Fatal(err)
+			}
+			g.follow(t, s, startShell(t, tree), blocks)
+		})
 	}
-	s := newStage(t)
-	if err := replace(blocks, s.replacements()); err != nil {
-		t.Fatal(err)
-	}
-	sh := startShell(t, copyTree(t))
+}
+
+// follow runs the blocks and looks at what is printed.
+func (g guide) follow(t *testing.T, s *stage, sh *shell, blocks []block) {
+	t.Helper()
 	talked := false
 	for _, b := range blocks {
 		switch {
@@ -112,25 +129,26 @@ func TestGuide(t *testing.T) {
 		}
 		out := sh.run(b.text)
 		switch {
-		case strings.Contains(b.text, "servicelink check") && !strings.Contains(out, "channel my-bot"):
+		case strings.Contains(b.text, "servicelink check") && !strings.Contains(out, "channel "+g.channel):
 			t.Errorf("check says:\n%s", out)
+		case strings.Contains(b.text, "servicelink urls") && !strings.Contains(out, s.hook):
+			t.Errorf("urls does not say %s:\n%s", s.hook, out)
 		case strings.HasPrefix(b.text, "curl") && !strings.Contains(out, `"ready":true`):
 			t.Errorf("the channel says:\n%s", out)
 		}
 	}
 	if !talked {
-		t.Error("nobody wrote to the bot")
+		t.Error("nobody wrote")
 	}
-	if log := sh.log(); strings.Contains(log, s.token) || strings.Contains(log, "level=ERROR") {
-		t.Errorf("the programs' output has the token, or an error:\n%s", log)
+	if log := sh.log(); strings.Contains(log, s.secret) || strings.Contains(log, "level=ERROR") {
+		t.Errorf("the programs' output has the secret, or an error:\n%s", log)
 	}
 }
 
-// talk writes to the bot, answers as the agent, and waits for both to arrive.
+// talk writes to the channel, answers as the agent, and waits for both to arrive.
 func (s *stage) talk(t *testing.T) {
 	t.Helper()
-	ada := control.User{ID: "4711", FirstName: "Ada", LastName: "Lovelace", LanguageCode: "en"}
-	if _, err := s.sim.Telegram().Act(s.token, control.Action{Do: "text", User: ada, Text: "Hello, bot"}); err != nil {
+	if _, err := s.network.Act(s.account, control.Action{Do: "text", User: s.customer, Text: "Hello, bot"}); err != nil {
 		t.Fatal(err)
 	}
 	var chats []struct {
@@ -138,17 +156,20 @@ func (s *stage) talk(t *testing.T) {
 		Name string `json:"party_name"`
 		Last struct{ Text string }
 	}
-	for len(chats) == 0 || chats[0].Last.Text != "Hello, bot" {
+	for deadline := time.Now().Add(patience); len(chats) == 0 || chats[0].Last.Text != "Hello, bot"; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the agent sees %+v", chats)
+		}
 		s.call(t, "GET", "/api/chats", nil, &chats)
 	}
-	if chats[0].Name != "Ada Lovelace" {
-		t.Errorf("the agent sees %+v", chats)
+	if chats[0].Name != s.shown {
+		t.Errorf("the agent sees %+v, want %s", chats, s.shown)
 	}
 	s.call(t, "POST", "/api/say", map[string]string{"chat": chats[0].ID, "text": "Hello, Ada"}, nil)
 	ctx, cancel := s.patience(t)
 	defer cancel()
 	for version := int64(-1); ; {
-		c, err := s.sim.Telegram().Chat(ctx, s.token, "4711", version)
+		c, err := s.network.Chat(ctx, s.account, s.customer.ID, version)
 		if err != nil || ctx.Err() != nil {
 			t.Fatalf("the answer did not come: %v %v", err, ctx.Err())
 		}
@@ -160,15 +181,16 @@ func (s *stage) talk(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
+	const heading = "### A guide"
 	good := heading + "\n\n1. Do\n\n   ```sh\n   make\n     more\n   ```\n\n2. Save this as `a.yaml`:\n\n   ```yaml\n   a: 1\n   ```\n\n## Next\n\n```sh\nnot this\n```\n"
-	blocks, err := parse(good)
+	blocks, err := parse(good, heading)
 	if err != nil || len(blocks) != 2 || blocks[0].text != "make\n  more\n" || blocks[1] != (block{"yaml", "a: 1\n", "a.yaml"}) {
 		t.Errorf("%v %+v", err, blocks)
 	}
 	for name, text := range map[string]string{
 		"no section": "# Readme\n", "no file name": heading + "\n```yaml\na: 1\n```\n",
 	} {
-		if blocks, err := parse(text); err == nil {
+		if blocks, err := parse(text, heading); err == nil {
 			t.Errorf("%s: %+v", name, blocks)
 		}
 	}

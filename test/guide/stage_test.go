@@ -18,30 +18,40 @@ import (
 	"testing"
 
 	"servicelink/test/netsim"
+	"servicelink/test/netsim/control"
 	"servicelink/test/netsim/telegram"
+	"servicelink/test/netsim/twilio"
 	"servicelink/test/ports"
 )
 
-// stage is what the guide takes for granted: Telegram, a bot, free addresses.
+// stage is what a guide takes for granted: a network, an account there, free
+// addresses.
 type stage struct {
 	sim                            *netsim.Sim
-	api, token                     string
+	base                           string // of sim
 	core, console, public, private string
 	client                         *http.Client
+
+	network      control.Network
+	account      string            // at the network
+	secret, hook string            // must not be printed; must be
+	customer     control.User      // who writes
+	shown        string            // the customer's name at the agent's
+	replacements map[string]string // everything in the guide that is another thing here
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{
-		sim: netsim.New(netsim.Options{Seed: 1}), token: "987654321:AAE-a-token-of-the-simulated-Telegram",
+		sim:  netsim.New(netsim.Options{Seed: 1}),
 		core: ports.For(t), console: ports.For(t), public: ports.For(t), private: ports.For(t),
 		client: &http.Client{Transport: &http.Transport{}},
 	}
-	if err := s.sim.Telegram().AddAccount(telegram.Account{Token: s.token, Username: "my_bot", Name: "My bot"}); err != nil {
-		t.Fatal(err)
-	}
 	server := httptest.NewServer(s.sim.Handler())
-	s.api = server.URL + "/telegram"
+	s.base = server.URL
+	s.replacements = map[string]string{
+		"127.0.0.1:18321": s.core, "127.0.0.1:18380": s.console, "127.0.0.1:8080": s.public, "127.0.0.1:9090": s.private,
+	}
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		s.sim.Close()
@@ -50,11 +60,42 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// replacements is everything in the guide that is another thing here.
-func (s *stage) replacements() map[string]string {
-	return map[string]string{
-		shownToken: s.token, shownAPI: s.api,
-		"127.0.0.1:18321": s.core, "127.0.0.1:18380": s.console, "127.0.0.1:8080": s.public, "127.0.0.1:9090": s.private,
+func onTelegram(t *testing.T, s *stage) {
+	s.network, s.secret = s.sim.Telegram(), "987654321:AAE-a-token-of-the-simulated-Telegram"
+	s.account, s.shown = s.secret, "Ada Lovelace"
+	s.customer = control.User{ID: "4711", FirstName: "Ada", LastName: "Lovelace", LanguageCode: "en"}
+	s.replacements["123456789:AAF0-the-token-that-BotFather-gave-you"] = s.secret
+	s.replacements["https://api.telegram.org"] = s.base + "/telegram"
+	if err := s.sim.Telegram().AddAccount(telegram.Account{Token: s.secret, Username: "my_bot", Name: "My bot"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func onWhatsApp(t *testing.T, s *stage) {
+	s.onTwilio(t, s.sim.Twilio().WhatsApp(), "whatsapp")
+	s.shown = "Ada Lovelace"
+	s.replacements["https://messaging.twilio.com"] = s.base + "/twilio/messaging"
+}
+
+func onSMS(t *testing.T, s *stage) {
+	s.onTwilio(t, s.sim.Twilio().SMS(), "sms")
+	s.shown = "New contact my-sms-+420601234567" // nobody tells a name
+}
+
+// onTwilio makes a number that does not know yet where to bring messages.
+func (s *stage) onTwilio(t *testing.T, n *twilio.Network, network string) {
+	t.Helper()
+	s.network, s.account, s.secret = n, "+420800123456", "fedcba9876543210fedcba9876543210"
+	s.hook = "http://" + s.public + "/connector/" + network + "/message"
+	s.customer = control.User{ID: "+420601234567", FirstName: "Ada", LastName: "Lovelace"}
+	s.replacements["the-auth-token-of-that-account"] = s.secret
+	s.replacements["https://gateway.example.com"] = "http://" + s.public
+	s.replacements["https://api.twilio.com"] = s.base + "/twilio"
+	err := n.AddAccount(twilio.Account{
+		Account: s.account, AccountSID: "AC0123456789abcdef0123456789abcdef", AuthToken: s.secret,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
