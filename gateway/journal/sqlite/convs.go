@@ -22,6 +22,7 @@ type conv struct {
 	journal.Conversation
 	savedSeen time.Time // LastSeen on disk
 	moved     bool      // progress is to be written
+	windowed  bool      // the reply window is to be written
 	renamed   bool      // the party is to be written
 }
 
@@ -34,7 +35,7 @@ type convs struct {
 	saved      int64   // next, as of the last commit
 	dirty      []*conv // to be written with this transaction
 
-	byKey, insert, insertProgress, saveProgress, saveParty *stmt
+	byKey, insert, insertProgress, saveProgress, saveWindow, saveParty *stmt
 }
 
 func (s *convs) prepare(c *conn) {
@@ -42,7 +43,8 @@ func (s *convs) prepare(c *conn) {
 	s.insert = c.prepare("INSERT INTO conversation (id, channel, tracking_id) VALUES (?, ?, ?)")
 	s.insertProgress = c.prepare("INSERT INTO progress (conversation, counter, released) VALUES (?, 0, 0)")
 	s.saveProgress = c.prepare(`UPDATE progress SET counter = ?, released = ?, last_seen = ?, started = ?,
-		closed_text = ?, chat_id = ?, window_end = ?, window_by = ? WHERE conversation = ?`)
+		closed_text = ?, chat_id = ? WHERE conversation = ?`)
+	s.saveWindow = c.prepare("UPDATE progress SET window_end = ?, window_by = ? WHERE conversation = ?")
 	s.saveParty = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?
 		WHERE id = ?`)
 }
@@ -146,9 +148,14 @@ func (s *convs) flush() error {
 				return err
 			}
 		}
+		if c.windowed { // few networks have one
+			if _, err := s.saveWindow.exec(moment(c.WindowEnd), text(c.WindowBy), c.id); err != nil {
+				return err
+			}
+		}
 		if c.moved {
 			_, err := s.saveProgress.exec(int64(c.Counter), int64(c.Released), moment(c.LastSeen), moment(c.Started),
-				moment(c.ClosedText), text(c.ChatID), moment(c.WindowEnd), text(c.WindowBy), c.id)
+				moment(c.ClosedText), text(c.ChatID), c.id)
 			if err != nil {
 				return err
 			}
@@ -162,7 +169,7 @@ func (s *convs) committed() {
 		if c.moved {
 			c.savedSeen = c.LastSeen
 		}
-		c.moved, c.renamed = false, false
+		c.moved, c.windowed, c.renamed = false, false, false
 		s.dirty[i] = nil
 	}
 	s.dirty = s.dirty[:0]

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"servicelink/gateway/journal"
 	"servicelink/gateway/journal/sqlite"
@@ -102,6 +103,34 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "j.db"), journal.Options{}); err == nil {
 		t.Error("opened without OnCommit")
+	}
+}
+
+// TestOpensTheFormBefore: a file that an earlier program wrote is brought up to
+// date, with what is in it.
+func TestOpensTheFormBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j.db")
+	b := openBox(t, path)
+	r := b.mustAccept("1")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, path, "ALTER TABLE progress DROP COLUMN window_by")
+	execSQL(t, path, "ALTER TABLE progress DROP COLUMN window_end")
+	execSQL(t, path, "DELETE FROM goose_db_version WHERE version_id = 5")
+	b = openBox(t, path)
+	if got := b.state(r.Seq); got.ID != "1" {
+		t.Errorf("row %+v", got)
+	}
+	end := time.Unix(1000, 0).UTC()
+	if err := b.Commit(t.Context(), journal.Change{Conv: &journal.ConvChange{
+		Channel: lane.Channel, TrackingID: lane.TrackingID, WindowEnd: end, WindowBy: journal.WindowByNetwork,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	got, ok, err := b.Conversation(t.Context(), lane.Channel, lane.TrackingID)
+	if err != nil || !ok || !got.WindowEnd.Equal(end) || got.WindowBy != journal.WindowByNetwork {
+		t.Errorf("conversation %+v, %v, %v", got, ok, err)
 	}
 }
 

@@ -102,6 +102,7 @@ func (s *store) Change(c *journal.Change) error {
 		}
 		if writer.MergeConv(&conv.Conversation, c.Conv) {
 			s.convs.touch(conv)
+			conv.windowed = conv.windowed || !c.Conv.WindowEnd.IsZero()
 		}
 	}
 	if c.Seq == 0 {
