@@ -322,7 +322,10 @@ func TestLoginFailures(t *testing.T) {
 				runClient(t, cfg)
 				test.core(accept(t, n))
 				<-done
-				if !strings.Contains(failed.Error(), test.want) || took != test.in {
+				// A write that nobody reads may be given up in the same moment: then what
+				// the other side said last is waited for.
+				late := test.name == "never reads" && took == test.in+drainWithin
+				if !strings.Contains(failed.Error(), test.want) || took != test.in && !late {
 					t.Errorf("failed with %q after %v, want %q after %v", failed, took, test.want, test.in)
 				}
 			})
