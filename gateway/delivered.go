@@ -53,7 +53,7 @@ func (g *Gateway) report(ctx context.Context, c *conversation, n connectors.Noti
 		return err
 	}
 	c.ch.metrics.reported(n.Status)
-	if c.ch.cfg.Confirm == config.ConfirmDelivered && delivered(after.Parts) && !isAuto(after) {
+	if c.ch.cfg.Confirm == config.ConfirmDelivered && !delivered(row.Parts) && delivered(after.Parts) && !isAuto(after) {
 		g.steps.tell(stepConfirmed, after.Entry)
 		g.confirm(c, coreID(after))
 	}

@@ -111,6 +111,22 @@ func TestConfirmWhenDelivered(t *testing.T) {
 	}, confirmDelivered, oldJournal)
 }
 
+// TestConfirmedOnce: what is read was delivered before.
+func TestConfirmedOnce(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.opened()
+		id := h.says("anna", "an answer")
+		h.waits(time.Second)
+		confirms := h.counts(simprot.CodeChatConfirmIn)
+		h.reported(id, "net-1", connectors.StatusSent, connectors.StatusDelivered, connectors.StatusDelivered, connectors.StatusRead)
+		h.waits(time.Minute)
+		h.wantConfirmed(id)
+		if got := confirms(); got != 1 {
+			t.Errorf("%d CONFIRMs", got)
+		}
+	}, confirmDelivered)
+}
+
 // TestConfirmOfWhatIsNotShown: nobody will report what is not sent.
 func TestConfirmOfWhatIsNotShown(t *testing.T) {
 	inHouse(t, func(h *house) {
