@@ -182,9 +182,10 @@ func (g *Gateway) freeOut(c *conversation) {
 }
 
 // needsNoLeave: rows whose sending began, and rows of our own.
-func needsNoLeave(h *held) bool {
-	return len(h.Parts) > 0 || h.Counter == 0 && h.ChatID == "" && isAuto(h.Row)
-}
+func needsNoLeave(h *held) bool { return len(h.Parts) > 0 || h.ours() }
+
+// ours tells of a row that no core said. It belongs to no chat.
+func (h *held) ours() bool { return h.Counter == 0 && h.ChatID == "" && isAuto(h.Row) }
 
 // wasFreed: rows that were released before this process started.
 func (c *conversation) wasFreed(h *held) bool {
@@ -219,9 +220,9 @@ func (c *conversation) unplaced() bool {
 }
 
 // chatOf is the chat a row belongs to: the latest for one without Counters, and
-// one of its own while it is not known.
+// one of its own while it is not known, or when it belongs to none.
 func (c *conversation) chatOf(h *held) string {
-	if h.unplaced() {
+	if h.unplaced() || h.ours() {
 		return ownChat(h)
 	}
 	return cmp.Or(h.ChatID, c.chatID)

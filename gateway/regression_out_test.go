@@ -265,6 +265,28 @@ func TestChatBegunAndClosedUnseen(t *testing.T) {
 	}, oldJournal)
 }
 
+// TestOwnTextDrawsNoChatForward: after a restart a text of ours that waits, such as
+// "we are closed", is in no chat. Counted to the latest one, it took that chat's
+// sentences past those of the chat before.
+func TestOwnTextDrawsNoChatForward(t *testing.T) {
+	row := func(seq int64, chat string, counter int32, auto bool) *held {
+		return &held{Row: journal.Row{Seq: seq, Loaded: true, Entry: journal.Entry{
+			ChatID: chat, Counter: counter, Content: (&content{Text: "x", Auto: auto}).encode(),
+		}}}
+	}
+	c := &conversation{chatID: "two"}
+	c.out.rows = []*held{
+		row(6, "", 0, true), row(7, "one", 1, false), row(8, "one", 2, false), row(10, "two", 1, false), row(11, "two", 2, false),
+	}
+	var got []int64
+	for _, h := range c.sortWaiting() {
+		got = append(got, h.Seq)
+	}
+	if want := []int64{6, 7, 8, 10, 11}; !slices.Equal(got, want) {
+		t.Errorf("rows go in the order %v, want %v", got, want)
+	}
+}
+
 // TestGapShownByAnEcho: the customer's echo tells that a sentence was lost;
 // nobody waits for the next RESYNC.
 func TestGapShownByAnEcho(t *testing.T) {
