@@ -18,6 +18,7 @@ const (
 	unlistedChat = "the core lists no closed chats, and this one was closed while nobody looked"
 	arrivalOrder = "sentences have no Counters, and came in another order (simprot.md 3.8)"
 	unseenBegin  = "without ChatIds, the second sentence of a chat whose beginning got lost looks like the next of the one before (DECISIONS 24)"
+	gapFilled    = "without ChatIds, a sentence of the next chat had the Counter of one that got lost, and was taken for it (DECISIONS 24)"
 	lateTwin     = "without ChatIds, a late sentence of the chat before had the Counter of this one, and was taken for it (DECISIONS 24)"
 	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
 	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
@@ -203,10 +204,25 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if !w.core.rules.ChatIDs && len(w.lives) > 1 && ended {
 		return w.excuse(unplaced)
 	}
+	if !w.core.rules.ChatIDs && a.gapWasFilled(at) {
+		return w.excuse(gapFilled)
+	}
 	if !w.core.rules.ChatIDs && a.handed[0].answer && !w.isFirst(a.sn.chat) {
 		return w.excuse(unseenBegin)
 	}
 	return false
+}
+
+// gapWasFilled: a sentence below it in its chat had not come when it was sent, and
+// one of a later chat with that Counter had.
+func (s *said) gapWasFilled(at *attempt) bool {
+	came := func(other *said) bool { return len(other.handed) > 0 && other.handed[0].step < at.step }
+	return slices.ContainsFunc(s.conv.said, func(lost *said) bool {
+		return lost.sn.chat == s.sn.chat && lost.sn.counter < s.sn.counter && !came(lost) &&
+			slices.ContainsFunc(s.conv.said, func(other *said) bool {
+				return other.sn.chat.n > s.sn.chat.n && other.sn.counter == lost.sn.counter && came(other)
+			})
+	})
 }
 
 // taken is when the gateway was first handed it and could journal it.
