@@ -21,6 +21,7 @@ const (
 	gapFilled    = "without ChatIds, a sentence of the next chat had the Counter of one that got lost, and was taken for it (DECISIONS 24)"
 	lateTwin     = "without ChatIds, a late sentence of the chat before had the Counter of this one, and was taken for it (DECISIONS 24)"
 	unplaced     = "journaled without its chat, and a crash after the chat's end (DECISIONS 24)"
+	lateUnplaced = "without ChatIds, came behind later ones of its chat, which ended before STATUS could place it (DECISIONS 24)"
 	reportedOnly = "no record of it, and the journal is too young to say that it was never sent (simprot.md 3.9)"
 	tooOld       = "it was older than its deadline when the journal first heard of it (simprot.md 3.9)"
 	sendPolicy   = "no record of it, and unknown_outbound is send"
@@ -204,6 +205,9 @@ func (w *world) excuseOrder(a *said, at *attempt) bool {
 	if !w.core.rules.ChatIDs && len(w.lives) > 1 && ended {
 		return w.excuse(unplaced)
 	}
+	if !w.core.rules.ChatIDs && a.sn.chat.closed > 0 && a.sn.chat.closed < at.step && a.cameLate() {
+		return w.excuse(lateUnplaced)
+	}
 	if !w.core.rules.ChatIDs && a.gapWasFilled(at) {
 		return w.excuse(gapFilled)
 	}
@@ -222,6 +226,14 @@ func (s *said) gapWasFilled(at *attempt) bool {
 			slices.ContainsFunc(s.conv.said, func(other *said) bool {
 				return other.sn.chat.n > s.sn.chat.n && other.sn.counter == lost.sn.counter && came(other)
 			})
+	})
+}
+
+// cameLate: a later sentence of its chat came before it.
+func (s *said) cameLate() bool {
+	return slices.ContainsFunc(s.conv.said, func(other *said) bool {
+		return other.sn.chat == s.sn.chat && other.sn.counter > s.sn.counter &&
+			len(other.handed) > 0 && other.handed[0].step < s.handed[0].step
 	})
 }
 
