@@ -31,15 +31,15 @@ func (g *Gateway) report(ctx context.Context, c *conversation, n connectors.Noti
 		return err
 	}
 	p := row.Parts[i]
-	if p.Status >= uint8(n.Status) || p.NetworkID != "" && n.NetworkID != "" && p.NetworkID != n.NetworkID {
-		return nil // known, or of another attempt
+	if !p.Moves(uint8(n.Status), n.NetworkID) {
+		return nil
 	}
 	r := journal.Report{Seq: row.Seq, Epoch: row.Epoch, Part: i, NetworkID: n.NetworkID, Status: uint8(n.Status), At: time.Now()}
 	if n.Status == connectors.StatusFailed {
 		se := failureOf(n.Finding)
 		r.Reason, r.Hint = string(se.Reason), hintOf(se)
 		if se.Reason == connectors.ReasonWindow {
-			g.windowClosed(c, row.Parts[i].At)
+			g.windowClosed(c, p.At)
 		}
 		if err := g.tellFailed(ctx, c, row, i, se); err != nil {
 			return err

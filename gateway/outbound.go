@@ -241,18 +241,21 @@ func isAuto(row journal.Row) bool {
 func (c *conversation) sortWaiting() []*held {
 	var waiting []*held
 	first := make(map[string]int64)
+	chats := make(map[*held]string) // to tell a row's may take reading it
 	for _, h := range c.out.rows {
 		if h.freed {
 			continue
 		}
-		if at, ok := first[c.chatOf(h)]; !ok || h.Seq < at {
-			first[c.chatOf(h)] = h.Seq
+		chat := c.chatOf(h)
+		chats[h] = chat
+		if at, ok := first[chat]; !ok || h.Seq < at {
+			first[chat] = h.Seq
 		}
 		waiting = append(waiting, h)
 	}
 	if len(waiting) > 1 {
 		slices.SortStableFunc(waiting, func(a, b *held) int {
-			return cmp.Or(cmp.Compare(first[c.chatOf(a)], first[c.chatOf(b)]),
+			return cmp.Or(cmp.Compare(first[chats[a]], first[chats[b]]),
 				cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.Seq, b.Seq))
 		})
 	}

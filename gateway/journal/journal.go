@@ -159,6 +159,13 @@ type Part struct {
 	StatusAt time.Time
 }
 
+// Moves tells whether a report of that status, on the message with that network's
+// id, says something new of the part: it is further, and of the same attempt as far
+// as the ids tell.
+func (p Part) Moves(status uint8, networkID string) bool {
+	return status > p.Status && (p.NetworkID == "" || networkID == "" || p.NetworkID == networkID)
+}
+
 // Report is what a network says later of a part. It changes nothing when the
 // part is as far already, when NetworkID is not the recorded one (it speaks of
 // another attempt), or when there is no such Epoch or Part.

@@ -88,7 +88,7 @@ func KeepReported(parts, recorded []journal.Part) []journal.Part {
 	kept := parts
 	for i := range min(len(parts), len(recorded)) {
 		p, r := parts[i], recorded[i]
-		if r.Status <= p.Status || otherAttempt(p.NetworkID, r.NetworkID) {
+		if !p.Moves(r.Status, r.NetworkID) {
 			continue
 		}
 		p.Status, p.StatusAt = r.Status, r.StatusAt
@@ -106,9 +106,6 @@ func KeepReported(parts, recorded []journal.Part) []journal.Part {
 	return kept
 }
 
-// otherAttempt: these are the network's ids of two sends.
-func otherAttempt(a, b string) bool { return a != "" && b != "" && a != b }
-
 // Reported tells whether anything was reported of parts.
 func Reported(parts []journal.Part) bool {
 	return slices.ContainsFunc(parts, func(p journal.Part) bool { return p.Status > 0 })
@@ -121,7 +118,7 @@ func ApplyReport(row *journal.Row, r *journal.Report) bool {
 		return false
 	}
 	p := row.Parts[r.Part]
-	if r.Status <= p.Status || otherAttempt(p.NetworkID, r.NetworkID) {
+	if !p.Moves(r.Status, r.NetworkID) {
 		return false
 	}
 	p.Status, p.StatusAt = r.Status, r.At.UTC().Truncate(time.Microsecond) // as it is kept
