@@ -13,7 +13,7 @@ SUITE    := go run ./test/suite
 
 # FUZZTIME is the time of one fuzz target; by default all share FUZZTOTAL.
 FUZZTIME  ?=
-FUZZTOTAL ?= 3m
+FUZZTOTAL ?= 5m
 # ARGS are handed to the program a target starts: make run ARGS=--help
 ARGS ?=
 # PYTHON has the msgpack library, or gets it where it is Debian's.
@@ -53,14 +53,14 @@ fmt: ## rewrite the sources as `make lint` wants them
 	@$(TOOL) golangci-lint fmt ./...
 
 .PHONY: fuzz
-fuzz: ## every fuzz target of the module, FUZZTOTAL (3m) in all or FUZZTIME each
+fuzz: ## every fuzz target of the module, FUZZTOTAL (5m) in all or FUZZTIME each
 	$(SUITE) fuzz -total '$(FUZZTOTAL)' -each '$(FUZZTIME)'
 
 .PHONY: browser
 browser: ## conversations and faults in a real Chromium, screenshots into SCREENSHOTS
 	@.ci/need chromium chromium
 	@$(MAKE) --no-print-directory build
-	SCREENSHOTS='$(SCREENSHOTS)' $(SUITE) browser -- -tags browser -count=1 -timeout=5m ./test/browser
+	SCREENSHOTS='$(SCREENSHOTS)' $(SUITE) browser -- -tags browser -count=1 -timeout=10m ./test/browser
 
 .PHONY: grammy
 grammy: ## a bot on a library of others (Node.js, npm ci) against the simulated Telegram
@@ -91,6 +91,16 @@ proxies: ## nginx and HAProxy in front of the gateway, with the files in example
 	@.ci/need haproxy haproxy
 	@$(MAKE) --no-print-directory build BINARIES=servicelink
 	$(SUITE) proxies -- -tags proxies -count=1 -parallel=18 -timeout=5m ./test/proxies
+
+.PHONY: mail
+mail: export PATH := $(PATH):/usr/sbin
+mail: ## messages end to end with Dovecot, Postfix, smtp-sink and aiosmtpd; needs root
+	@.ci/need dovecot dovecot-imapd dovecot-pop3d dovecot-lmtpd
+	@.ci/need postfix postfix
+	@PYTHON='$(PYTHON)' .ci/need python:aiosmtpd python3 python3-aiosmtpd
+	@PYTHON='$(PYTHON)' .ci/need python:test.test_email python3 libpython3.11-testsuite
+	@$(MAKE) --no-print-directory build BINARIES='servicelink refcore'
+	PYTHON='$(PYTHON)' $(SUITE) mail -- -tags mail -count=1 -timeout=15m ./test/mail ./connectors/email
 
 .PHONY: second
 second: ## SimProt in Python, written from SPEC.md: every vector, and the example core with a gateway

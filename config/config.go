@@ -21,10 +21,12 @@ type Config struct {
 	Private  Private   `yaml:"private"`
 	Egress   Egress    `yaml:"egress"`
 	Media    Media     `yaml:"media"`
+	Files    Files     `yaml:"files"`
 	Texts    Texts     `yaml:"texts"`
 	Limits   Limits    `yaml:"limits"`
 	Log      Log       `yaml:"log"`
 	Tracing  Tracing   `yaml:"tracing"`
+	Messages Messages  `yaml:"messages"`
 	Channels []Channel `yaml:"channels"`
 	// Warnings are not mistakes: a secret written out in the file, say.
 	Warnings []Problem `yaml:"-"`
@@ -98,6 +100,23 @@ type Media struct {
 	MaxBytes Bytes         `yaml:"max_bytes"` // of one file, default 50MiB
 }
 
+// Files is where attachments of messages, and the messages as they came, are kept.
+type Files struct {
+	// Path is the folder; default: the journal's path and ".files". With the memory
+	// journal there is none unless it is set.
+	Path     string        `yaml:"path"`
+	Keep     time.Duration `yaml:"keep"`      // default 720h; links to them end with it
+	MaxBytes Bytes         `yaml:"max_bytes"` // of all of them, default 20GiB
+}
+
+// FilesPath is where files of messages are kept; empty = nowhere.
+func (c *Config) FilesPath() string {
+	if c.Files.Path != "" || c.Journal.Driver == "memory" {
+		return c.Files.Path
+	}
+	return c.Journal.Path + ".files"
+}
+
 // Texts are what customers read, by culture.
 type Texts struct {
 	Closed map[string]string `yaml:"closed"`
@@ -112,6 +131,9 @@ type Limits struct {
 	// often lost ones are looked for, where a network lists what it received.
 	// Default 3m.
 	RecoverAfter time.Duration `yaml:"recover_after"`
+	// WatchEvery is how often every channel is examined: how it is set up at its
+	// network, and whether the network's calls get here. Default 15m.
+	WatchEvery time.Duration `yaml:"watch_every"`
 }
 
 // Log is how much is logged.
@@ -141,6 +163,22 @@ type Channel struct {
 	// TechNotes passes the agent's side's tech notes (Model 2) to the customer. Default false.
 	TechNotes bool     `yaml:"tech_notes"`
 	Settings  Settings `yaml:"settings"`
+	// Gateway is set for a message gateway; Name is its id, Network its device's.
+	Gateway *Gateway `yaml:"-"`
+}
+
+// Gateway is what is known of a message gateway beside its device's settings: mail
+// and short messages that go as messages, in one direction.
+type Gateway struct {
+	ID      string // GUID, lower case
+	Name    string // for people
+	Inbound bool   // from customers; else to them
+	Device  string // the type's name
+	// Registered: the core configured it, not the file.
+	Registered bool
+	// DropDir is below which a device's folder has to lie, as long as it is
+	// Registered; then empty = it may name none.
+	DropDir string
 }
 
 // UnknownPolicy is what happens when a send's fate is unknown.

@@ -83,16 +83,16 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 			continue
 		}
 		d.open = fields[i].open
-		d.value(pair.Value, v.Field(fields[i].index), join(path, key))
+		d.value(pair.Value, v.FieldByIndex(fields[i].index), join(path, key))
 		d.open = false
 	}
 	for _, f := range fields {
-		if f.required && v.Field(f.index).IsZero() && !d.reported(join(path, f.key)) {
+		if f.required && v.FieldByIndex(f.index).IsZero() && !d.reported(join(path, f.key)) {
 			d.problems = append(d.problems, d.src.problem(join(path, f.key), "is missing", ""))
 		}
 		// Settings that are not written still know where they belong.
-		if v.Field(f.index).Type() == settingsType && !written[f.key] {
-			d.settings(nil, v.Field(f.index), join(path, f.key))
+		if v.FieldByIndex(f.index).Type() == settingsType && !written[f.key] {
+			d.settings(nil, v.FieldByIndex(f.index), join(path, f.key))
 		}
 	}
 }
@@ -217,22 +217,23 @@ func editDistance(a, b string) int {
 // field is one key a struct knows.
 type field struct {
 	key      string
-	index    int
+	index    []int
 	required bool
 	open     bool
 }
 
-// fieldsOf lists the yaml tags of a struct; a field without one is not decoded.
+// fieldsOf lists the yaml tags of a struct, those of embedded structs as its own; a
+// field without one is not decoded.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
-	for i := range t.NumField() {
-		key, list, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if key == "" || key == "-" || !t.Field(i).IsExported() {
+	for _, f := range reflect.VisibleFields(t) {
+		key, list, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key == "" || key == "-" || !f.IsExported() {
 			continue
 		}
 		options := strings.Split(list, ",")
 		fields = append(fields, field{
-			key: key, index: i,
+			key: key, index: f.Index,
 			required: slices.Contains(options, "required"), open: slices.Contains(options, "open"),
 		})
 	}

@@ -89,7 +89,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 // What the example shows commented out must be right as well.
 func TestExampleCommentedBlocks(t *testing.T) {
 	setExampleEnv(t)
-	text := regexp.MustCompile(`(?m)^  # (tls:|  \w+:)`).ReplaceAllString(Example, "  $1")
+	text := regexp.MustCompile(`(?m)^  # (tls:|gateways:|  +(- )?\w+:)`).ReplaceAllString(Example, "  $1")
 	if text == Example {
 		t.Fatal("the example has no commented blocks")
 	}
@@ -98,6 +98,9 @@ func TestExampleCommentedBlocks(t *testing.T) {
 		if !strings.Contains(p.Message, "cannot be read: no such file") {
 			t.Errorf("problem: %v", p)
 		}
+	}
+	if cfg == nil || len(cfg.Messages.Gateways) != 2 || cfg.Messages.Gateways[0].Direction != DirectionIn {
+		t.Error("the commented gateways are not read")
 	}
 	if cfg == nil || cfg.Core.TLS == nil || cfg.Public.TLS == nil || cfg.Core.TLS.ServerName == "" {
 		t.Error("the commented blocks are not read")

@@ -22,6 +22,11 @@ func readSecret(path string) (string, *mistake) {
 	if err != nil {
 		return "", &mistake{"the secret's file cannot be read: " + err.Error(), ""}
 	}
+	return secretLine(data)
+}
+
+// secretLine trims one newline at the end of what a secret's file holds.
+func secretLine(data []byte) (string, *mistake) {
 	text := strings.TrimSuffix(string(data), "\n")
 	text = strings.TrimSuffix(text, "\r")
 	if !utf8.ValidString(text) || strings.IndexFunc(text, unicode.IsControl) >= 0 {
@@ -30,7 +35,10 @@ func readSecret(path string) (string, *mistake) {
 	return text, nil
 }
 
-var errTooLarge = errors.New("it is too large")
+var (
+	errTooLarge   = errors.New("it is too large")
+	errNotRegular = errors.New("it is not a regular file")
+)
 
 // readFile reads a regular file of at most limit bytes. Its errors do not
 // repeat the path.
@@ -41,7 +49,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+		return nil, errNotRegular
 	}
 	file, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {

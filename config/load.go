@@ -50,6 +50,7 @@ func parseFile(data []byte, path string, shared bool) (*Config, error) {
 	d := decoder{src: src}
 	d.value(root, reflect.ValueOf(cfg).Elem(), "")
 	cfg.fillChannels()
+	cfg.fillMessages()
 	v := validator{cfg: cfg, src: src, problems: d.problems}
 	v.all()
 	return cfg, v.problems.Err()
@@ -88,9 +89,12 @@ func defaults() *Config {
 		Public:  Public{Listen: "127.0.0.1:8080"},
 		Private: Private{Listen: "127.0.0.1:9090"},
 		Media:   Media{TTL: 48 * time.Hour, MaxBytes: 50 << 20},
-		Limits:  Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second, RecoverAfter: 3 * time.Minute},
+		Files:   Files{Keep: 720 * time.Hour, MaxBytes: 20 << 30},
+		Limits:  Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second, RecoverAfter: 3 * time.Minute, WatchEvery: 15 * time.Minute},
 		Log:     Log{Level: "info", Format: "text"},
 		Tracing: Tracing{Sample: 0.05, Service: "servicelink", Headers: map[string]Secret{}},
+
+		Messages: Messages{Register: true, Refresh: 5 * time.Minute},
 	}
 }
 

@@ -169,7 +169,7 @@ channels: []
 gw.yaml:3:38: journal.keep_ids: is shorter than networks repeat a message (a repeat after that is shown twice; the default is 192h)
 gw.yaml:4:11: egress.allow: allows every address (list only the private ranges that are needed)
 gw.yaml:5:19: private.token: a secret is written out in the file (use "${NAME}" or "file:/path")
-gw.yaml:6:1: channels: there is none, so no message comes or goes`
+gw.yaml:6:1: channels: there is none, so nothing comes or goes but by message gateways of the core's register`
 	if diff := cmp.Diff(want, Problems(cfg.Warnings).Error()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

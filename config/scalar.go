@@ -24,6 +24,9 @@ type input struct {
 	env  bool // it came from ${NAME}
 	// written is called when the text itself turns out to be a secret.
 	written func()
+	// secret resolves what a Secret's text stands for, where that is not the file's
+	// way; nil = it is.
+	secret func(text string) (string, *mistake)
 }
 
 // scalarText is a scalar as it is written: 007 stays 007, no stays no. ok is
@@ -58,7 +61,7 @@ func (d *decoder) scalar(n ast.Node, path string, decode func(input) *mistake) {
 		d.fail(n, path, "must be a single value", "")
 		return
 	}
-	in, wrong := expand(text)
+	in, wrong := d.src.expand(text)
 	if wrong == nil {
 		in.written = func() {
 			if d.src.warn == nil || d.open {
@@ -81,6 +84,17 @@ var (
 	wholeReference   = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 	partialReference = regexp.MustCompile(`\$\{[A-Za-z_]`)
 )
+
+// expand is the function of that name, for a source that is the operator's. What
+// the core writes is taken as it is.
+func (s *source) expand(text string) (input, *mistake) {
+	if !s.registered {
+		return expand(text)
+	}
+	return input{text: text, secret: func(text string) (string, *mistake) {
+		return registeredSecret(text, s.secretsDir)
+	}}, nil
+}
 
 // expand replaces a text that is ${NAME} as a whole by the environment's value,
 // which is then taken as it is.
@@ -231,7 +245,12 @@ func parsePrefix(text string) (netip.Prefix, error) {
 // decode resolves a secret: ${NAME}, file:/path, or the text itself.
 func (s *Secret) decode(in input) *mistake {
 	value := in.text
-	if path, ok := strings.CutPrefix(in.text, "file:"); ok && !in.env {
+	if in.secret != nil {
+		var wrong *mistake
+		if value, wrong = in.secret(in.text); wrong != nil {
+			return wrong
+		}
+	} else if path, ok := strings.CutPrefix(in.text, "file:"); ok && !in.env {
 		var wrong *mistake
 		if value, wrong = readSecret(path); wrong != nil {
 			return wrong

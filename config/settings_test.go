@@ -275,3 +275,33 @@ func TestSettingsOtherTypes(t *testing.T) {
 		t.Errorf("as JSON: %s, %v", out, err)
 	}
 }
+
+// TestDecodeEmbedded: what several kinds of settings share is written once in Go, and
+// is no level of its own in the file.
+func TestDecodeEmbedded(t *testing.T) {
+	type shared struct {
+		Host string `yaml:"host,required"`
+		Port uint16 `yaml:"port"`
+	}
+	type whole struct {
+		shared
+		Name string `yaml:"name"`
+	}
+	settings, err := ParseSettings("{host: a.example, name: b}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := whole{shared: shared{Port: 25}}
+	if err := settings.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if want := (whole{shared: shared{Host: "a.example", Port: 25}, Name: "b"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if settings, err = ParseSettings("{name: b}"); err != nil {
+		t.Fatal(err)
+	}
+	if err := settings.Decode(&whole{}); err == nil || !strings.Contains(err.Error(), "host: is missing") {
+		t.Errorf("without the host: %v", err)
+	}
+}

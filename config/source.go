@@ -34,6 +34,10 @@ type source struct {
 	warn func(Problem)
 	// shared: others than its owner can read the file.
 	shared bool
+	// registered: it is a Device of the core's. What it names as secrets is found
+	// below secretsDir.
+	registered bool
+	secretsDir string
 }
 
 // problem makes a Problem at the deepest part of path that the file has. A nil

@@ -17,13 +17,13 @@ import (
 // whether a file that was read again says something new, and is not shown.
 func (s Settings) Sum() [sha256.Size]byte {
 	h := sha256.New()
-	sum(h, s.node)
+	s.src.sum(h, s.node)
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // sum writes a node, each part with its length in front, so that no two nodes
 // are written alike.
-func sum(h hash.Hash, n ast.Node) {
+func (s *source) sum(h hash.Hash, n ast.Node) {
 	if isNull(n) {
 		word(h, "null")
 		return
@@ -31,14 +31,14 @@ func sum(h hash.Hash, n ast.Node) {
 	if text, ok := scalarText(n); ok {
 		word(h, "value")
 		word(h, text)
-		word(h, reference(text))
+		word(h, s.reference(text))
 		return
 	}
 	if list, ok := n.(*ast.SequenceNode); ok {
 		word(h, "list")
 		word(h, strconv.Itoa(len(list.Values)))
 		for _, value := range list.Values {
-			sum(h, value)
+			s.sum(h, value)
 		}
 		return
 	}
@@ -50,7 +50,7 @@ func sum(h hash.Hash, n ast.Node) {
 	word(h, strconv.Itoa(len(pairs)))
 	for _, pair := range pairs {
 		word(h, keyText(pair))
-		sum(h, pair.Value)
+		s.sum(h, pair.Value)
 	}
 }
 
@@ -60,7 +60,11 @@ func word(h hash.Hash, text string) {
 
 // reference is what a text stands for, if its place is a secret's: that is not
 // known here, so every text that looks like one is followed.
-func reference(text string) string {
+func (s *source) reference(text string) string {
+	if s != nil && s.registered {
+		secret, _ := registeredSecret(text, s.secretsDir)
+		return secret
+	}
 	if in, wrong := expand(text); wrong == nil && in.env {
 		return in.text
 	}

@@ -28,15 +28,18 @@ func (v *validator) all() {
 	v.private()
 	v.egress()
 	v.media()
+	v.files()
 	v.texts("texts.closed", v.cfg.Texts.Closed)
 	v.texts("texts.hidden", v.cfg.Texts.Hidden)
 	v.duration("limits.deadline", v.cfg.Limits.Deadline, time.Second, 30*24*time.Hour)
 	v.duration("limits.recover_after", v.cfg.Limits.RecoverAfter, time.Second, time.Hour)
 	v.duration("limits.stop", v.cfg.Limits.Stop, time.Second, 5*time.Minute)
+	v.duration("limits.watch_every", v.cfg.Limits.WatchEvery, time.Minute, 24*time.Hour)
 	oneOf(v, "log.level", v.cfg.Log.Level, "debug", "info", "warn", "error")
 	oneOf(v, "log.format", v.cfg.Log.Format, "text", "json")
 	v.tracing()
 	v.channels()
+	v.messages()
 }
 
 // fail records a mistake at a path, unless the path or what holds it has one.

@@ -9,8 +9,8 @@ import (
 var channelName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 
 func (v *validator) channels() {
-	if len(v.cfg.Channels) == 0 {
-		v.warn("channels", "there is none, so no message comes or goes", "")
+	if len(v.cfg.Channels) == 0 && len(v.cfg.Messages.Gateways) == 0 {
+		v.warn("channels", "there is none, so nothing comes or goes but by message gateways of the core's register", "")
 	}
 	names, ports := map[string]int{}, map[string]int{}
 	for i := range v.cfg.Channels {

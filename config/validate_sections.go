@@ -17,6 +17,7 @@ const (
 	minMediaKey  = 16      // bytes
 	minMedia     = 64 << 10
 	maxMedia     = 2 << 30
+	minFiles     = 64 << 20
 )
 
 // networkMemory is how long the most patient network repeats a message it was
@@ -138,6 +139,14 @@ func (v *validator) media() {
 	v.duration("media.ttl", media.TTL, time.Minute, 30*24*time.Hour)
 	if media.MaxBytes < minMedia || media.MaxBytes > maxMedia {
 		v.fail("media.max_bytes", "must be from 64KiB to 2GiB", "")
+	}
+}
+
+func (v *validator) files() {
+	files := v.cfg.Files
+	v.duration("files.keep", files.Keep, time.Hour, 10*365*24*time.Hour)
+	if files.MaxBytes < minFiles {
+		v.fail("files.max_bytes", "must be at least 64MiB", "")
 	}
 }
 

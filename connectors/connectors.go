@@ -37,7 +37,9 @@
 //     matching optional interface refuses to start.
 //  13. What a network says later of a message of ours - an echo, a delivery
 //     report - comes as an event of KindNotice with the Part.Ref that went out
-//     with it. It may come twice, in any order, and before Send has returned.
+//     with it, or with what the network names it by (Notice). It may come twice,
+//     in any order, and before Send has returned. What others sent in the
+//     conversation is an event of KindService that says what it was.
 //
 // A new connector touches its own folder, its line in connectors/all (and the
 // import), one example configuration block and one changelog line; its tests a
@@ -72,6 +74,9 @@ type Dependencies struct {
 	// PublicURL is public.url, without a slash at its end: what the network shall
 	// call is below it. Empty = not configured.
 	PublicURL string
+	// Files keeps what comes with messages; nil where there is no folder for it.
+	// Devices only.
+	Files FileKeeper
 	// Transport replaces the network below the egress guard in tests. nil = TCP.
 	Transport http.RoundTripper
 }
@@ -183,6 +188,10 @@ type (
 		// was made. An error is as a Runner's; what was delivered before it stays so.
 		Recover(ctx context.Context, since, until time.Time, in Inbox) error
 	}
+	// Sharer names the app at the network that the channel works through, where what
+	// the network limits is the app's: a SendError of ScopeApp holds up every channel
+	// of the network with the same App. It is compared and never shown.
+	Sharer interface{ App() string }
 	// Closer releases what New made (idle connections).
 	Closer interface{ Close() error }
 )
@@ -208,9 +217,16 @@ type Capabilities struct {
 	// Reports: notices tell when a message was delivered (Notice.Status), so that
 	// a channel may say `confirm: delivered`.
 	Reports bool
+	// EchoWithin is how long after an attempt a Notice may come which tells that it was
+	// sent, where the network says so by itself; 0 = it does not. An attempt of
+	// unknown fate is repeated or reported after that.
+	EchoWithin time.Duration
 	// ReplyWindow is how long after the customer's latest message the network
 	// takes anything but templates; 0 = no such limit.
 	ReplyWindow time.Duration
+	// LateWindow is how long it takes a person's own answer that is marked as such
+	// (Part.Late); longer than ReplyWindow, 0 = no such thing.
+	LateWindow time.Duration
 	// Unknown is what happens to a send whose fate is unknown when the channel
 	// does not say: resend only where the receiver drops a repeated id.
 	Unknown config.UnknownPolicy
@@ -262,6 +278,8 @@ type Part struct {
 	Buttons []Button // on the last part only
 	// Template is sent instead of a text of ours: Text, Buttons and File are empty.
 	Template *Template
+	// Late: the reply window is closed, the late one is not; see Capabilities.
+	Late bool
 	// File is sent with this part, Text beside it as its caption.
 	File *OutFile
 	// ReplyTo is the network's id of the message this part answers: the

@@ -85,12 +85,27 @@ type SendError struct {
 	Outcome    Outcome
 	Reason     Reason
 	RetryAfter time.Duration // the network's own wish; 0 = none
-	// Recipient: RetryAfter concerns this recipient alone, as far as can be told.
-	// The engine takes it for the account's when a third one hears it meanwhile.
-	Recipient bool
-	Code      string // the network's error code, e.g. "429" or "63016"
-	Hint      string // what an operator can do, one sentence; may be empty
-	Err       error  // cause; holds no secret, address or content
+	Scope      Scope         // whom RetryAfter concerns
+	Code       string        // the network's error code, e.g. "429" or "63016"
+	Hint       string        // what an operator can do, one sentence; may be empty
+	Err        error         // cause; holds no secret, address or content
+}
+
+// Scope is whom a network's wish for patience concerns, as far as can be told.
+type Scope uint8
+
+// The scopes. The zero value is the channel's account.
+const (
+	ScopeAccount Scope = iota
+	// ScopeRecipient: this recipient alone. The engine takes it for the account's
+	// when a third one hears it meanwhile.
+	ScopeRecipient
+	// ScopeApp: every channel of the network with the same Sharer.App.
+	ScopeApp
+)
+
+func (s Scope) String() string {
+	return [...]string{"account", "recipient", "app"}[s]
 }
 
 func (e *SendError) Error() string {

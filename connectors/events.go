@@ -20,6 +20,7 @@ const (
 	KindUnsupported Kind = "unsupported" // Text = a short safe description
 	KindStop        Kind = "stop"        // the customer ended the conversation for good
 	KindNotice      Kind = "notice"      // what became of a message of ours: Notice; never shown
+	KindMessage     Kind = "message"     // a mail: Message. Of devices only
 )
 
 // Event is something that came from the network.
@@ -39,6 +40,7 @@ type Event struct {
 	Contact    *Contact
 	Button     *Button
 	Notice     *Notice   `json:",omitempty"`
+	Message    *Message  `json:",omitempty"` // of KindMessage
 	RefID      string    // the network's id of the message an edit, deletion, reaction or reply is about
 	Quote      string    // of a reply: the text it answers, or the part of it that was marked; empty = no reply
 	SentAt     time.Time // by the network's clock; zero when it does not say
@@ -56,6 +58,8 @@ type File struct {
 	Size int64 // bytes; 0 = not told
 	// TooBig: the network does not give it out. It is announced without a link.
 	TooBig bool
+	// Original: it is the message as it came, of Message.Files.
+	Original bool `json:",omitempty"`
 }
 
 // Location is a point on the map.

@@ -66,13 +66,19 @@ type Finding struct {
 // Notice is what a network says by itself of a message that the gateway sent: an
 // echo of it, a delivery report. It settles a send whose outcome is unknown, and
 // moves a message's delivery status forward; what says nothing new does nothing.
+// Event.SentAt, where the network tells, is when that was: of an echo it is when the
+// network took the message, by which UpTo is exact.
 type Notice struct {
-	// Ref is the Part.Ref that went out with the message. What comes back without
-	// it names no send, and is no Notice.
+	// Ref is the Part.Ref that went out with the message. Where what comes back does
+	// not carry it, it is empty, and the message is named by Finding.NetworkID, or by
+	// UpTo. Then only Status is told: it settles no send.
 	Ref string
 	Finding
 	// Status is how far the message has come, where the network tells.
 	Status DeliveryStatus
+	// UpTo, without Ref and NetworkID: all that the network had taken for the
+	// conversation until then has come as far as Status.
+	UpTo time.Time `json:",omitzero"`
 }
 
 // DeliveryStatus is how far a message of ours has come at its network. Of two

@@ -5,7 +5,8 @@ import "context"
 // HookLister says what the network must be told so that it calls this gateway.
 // A connector that only polls has nothing to say.
 type HookLister interface {
-	// Hooks needs Dependencies.PublicURL, and is empty without it.
+	// Hooks needs Dependencies.PublicURL, and is empty without it. A Runner's is
+	// always empty.
 	Hooks() []Hook
 }
 
@@ -17,7 +18,8 @@ type Hook struct {
 	Secret bool // whoever knows URL can write as a customer
 }
 
-// Registrar enters the Hooks at the network.
+// Registrar enters the Hooks at the network. One that has none removes there what
+// others entered and what keeps it from asking; an operator said so by calling it.
 type Registrar interface {
 	HookLister
 	// Register sets what differs and says what it did, a line for each setting,

@@ -51,7 +51,13 @@ type ParseResult struct {
 // Verdict is what became of a webhook call.
 type Verdict struct {
 	Result Result
-	Err    error // of Parse, for Malformed
+	// Err is Parse's, for Malformed. For Refused it is Verify's: ErrNotMine when no
+	// channel said that the call is forged, ErrForged when one did; nil when it is a
+	// disabled channel's.
+	Err error
+	// Request is the call, for a network that wants part of it back; nil when it was
+	// not read whole (TooLarge, and some Malformed and Unavailable).
+	Request *Request
 }
 
 // Result of a webhook call.

@@ -84,8 +84,7 @@ func pageOf(query map[string]string, from string) (at int64, limit int, ok bool)
 	return at, limit, true
 }
 
-// actOn answers POST .../{seq}/<name>. Every call, refused ones too, leaves a
-// line that says who did what to which row.
+// actOn answers POST .../{seq}/<name>.
 func actOn(name string, log *slog.Logger, do func(context.Context, int64) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
@@ -97,16 +96,22 @@ func actOn(name string, log *slog.Logger, do func(context.Context, int64) error)
 		// the log line unsure of what happened.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
 		defer cancel()
-		err = do(ctx, seq)
-		log.LogAttrs(ctx, slog.LevelInfo, "admin action",
-			slog.String("action", name), slog.Int64("seq", seq),
-			slog.String("remote", r.RemoteAddr), slog.String("result", actionResult(err)))
-		if err != nil {
+		if err := audited(ctx, log, name, seq, r.RemoteAddr, do); err != nil {
 			failAdmin(w, log, err)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"seq": seq, "action": name})
 	})
+}
+
+// audited does something to a row. Every call, refused ones too, leaves a line
+// that says who did what to which row.
+func audited(ctx context.Context, log *slog.Logger, name string, seq int64, remote string, do func(context.Context, int64) error) error {
+	err := do(ctx, seq)
+	log.LogAttrs(ctx, slog.LevelInfo, "admin action",
+		slog.String("action", name), slog.Int64("seq", seq),
+		slog.String("remote", remote), slog.String("result", actionResult(err)))
+	return err
 }
 
 // refusals are the errors that callers can do something about: short, fixed,

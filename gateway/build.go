@@ -21,9 +21,10 @@ import (
 	"servicelink/simprot"
 )
 
-// buildChannels makes every configured channel's connector, but takes over from
-// old what the configuration says nothing new about. All mistakes are reported
-// at once; nothing is left of what was built then.
+// buildChannels makes every configured channel's connector and the device of every
+// message gateway of the file, but takes over from old what the configuration says
+// nothing new about. All mistakes are reported at once; nothing is left of what was
+// built then.
 func (g *Gateway) buildChannels(cfg *config.Config, old *roster) (channels []*channel, err error) {
 	byNetwork := make(map[string]connectors.Definition)
 	for _, d := range g.opts.Definitions {
@@ -50,6 +51,8 @@ func (g *Gateway) buildChannels(cfg *config.Config, old *roster) (channels []*ch
 		}
 		channels = append(channels, ch)
 	}
+	devices, wrong := g.buildGateways(cfg, old, proofs)
+	channels, problems = append(channels, devices...), append(problems, wrong...)
 	if len(problems) == 0 {
 		if err := g.tryWebhooks(cfg.Public, channels); err != nil {
 			problems = config.Problems{{Path: "channels", Message: err.Error()}}
@@ -84,20 +87,35 @@ func (p proofs) claim(ch *channel) (other string) {
 }
 
 func (g *Gateway) buildChannel(cfg config.Channel, all *config.Config, d connectors.Definition) (*channel, error) {
-	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
-	sum := cfg.Settings.Sum() // before New: what it reads a moment later is not older
-	conn, err := d.New(cfg, connectors.Dependencies{
-		Egress: all.Egress, Log: log, MaxFile: g.media.limit, Transport: g.opts.Transport,
-		PublicURL: strings.TrimSuffix(all.Public.URL, "/"),
+	return g.furnish(cfg, all, func(lent connectors.Dependencies) (connectors.Device, error) {
+		conn, err := d.New(cfg, lent)
+		if err != nil {
+			return nil, err
+		}
+		return conn, checkContract(conn)
 	})
-	if err != nil {
+}
+
+// furnish makes a channel around what build makes of the settings. build may give
+// both a device and an error: it was made, and does not keep the contract.
+func (g *Gateway) furnish(cfg config.Channel, all *config.Config, build func(connectors.Dependencies) (connectors.Device, error)) (*channel, error) {
+	log := g.log.With("channel", cfg.Name, "network", cfg.Network)
+	if cfg.Gateway != nil {
+		log = log.With("gateway", cfg.Gateway.Name)
+	}
+	sum := cfg.Settings.Sum() // before New: what it reads a moment later is not older
+	conn, err := build(connectors.Dependencies{
+		Egress: all.Egress, Log: log, MaxFile: g.media.limit, Transport: g.opts.Transport,
+		PublicURL: strings.TrimSuffix(all.Public.URL, "/"), Files: g.keeperOf(cfg, all),
+	})
+	if conn == nil {
 		return nil, err
 	}
 	ch := &channel{
 		cfg: cfg, sum: sum, egress: all.Egress, conn: conn, caps: conn.Capabilities(), unknown: cfg.Unknown, media: g.media, log: log,
 		gate: &gate{}, life: newLife(g.life), stopRunner: func() {},
 	}
-	if err := checkContract(conn); err != nil {
+	if err != nil {
 		_ = ch.close() // it was never used
 		return nil, err
 	}
@@ -115,6 +133,8 @@ func (g *Gateway) buildChannel(cfg config.Channel, all *config.Config, d connect
 		return nil, config.Problems{cfg.Problem("confirm", "this network does not report deliveries", "write accepted")}
 	}
 	ch.limits = newLimits(ch.caps, conn)
+	ch.limits.app = g.apps.of(cfg.Network, conn)
+	ch.profiles.asks, _ = conn.(connectors.Profiler)
 	ch.limits.hold(g.pauses.has(cfg.Name))
 	ch.port = newPort(g, ch)
 	return ch, nil
@@ -195,27 +215,35 @@ func (g *Gateway) openJournal() error {
 }
 
 func (g *Gateway) openLink() error {
-	enc, err := simprot.ParseEncoding(g.config().Core.Encoding)
+	cfg, err := g.linkConfig()
 	if err != nil {
 		return err
+	}
+	cfg.OnUp, cfg.OnDown, cfg.OnPacket = g.onUp, g.onDown, g.tracing.OnPacket(g.onPacket)
+	cfg.Observe, cfg.Trace = observer{g}, g.tracing.Sending()
+	g.link, err = simprot.NewClient(cfg)
+	return err
+}
+
+// linkConfig is how to reach the core, and as whom.
+func (g *Gateway) linkConfig() (cfg simprot.ClientConfig, err error) {
+	enc, err := simprot.ParseEncoding(g.config().Core.Encoding)
+	if err != nil {
+		return cfg, err
 	}
 	instance, err := g.config().InstanceName()
 	if err != nil {
-		return err
+		return cfg, err
 	}
-	cfg := simprot.ClientConfig{
+	cfg = simprot.ClientConfig{
 		Address: g.config().Core.Address, Account: g.config().Core.Account, Secret: g.config().Core.Secret.Reveal(),
 		Peer: g.config().Core.Peer, Instance: instance, Encoding: enc, Login: g.config().Core.Login,
 		Settle: g.config().Core.Settle, Dial: g.opts.Dial,
-		OnUp: g.onUp, OnDown: g.onDown, OnPacket: g.tracing.OnPacket(g.onPacket), Observe: observer{g}, Trace: g.tracing.Sending(),
 	}
 	if g.config().Core.TLS != nil {
-		if cfg.TLS, err = coreTLS(g.config().Core.TLS); err != nil {
-			return err
-		}
+		cfg.TLS, err = coreTLS(g.config().Core.TLS)
 	}
-	g.link, err = simprot.NewClient(cfg)
-	return err
+	return cfg, err
 }
 
 func coreTLS(c *config.CoreTLS) (*tls.Config, error) {
@@ -308,5 +336,5 @@ func (o observer) Question(code simprot.Code, outcome string, took time.Duration
 
 // privateHandler serves operators; it needs the journal.
 func (g *Gateway) privateHandler() http.Handler {
-	return newPrivateHandler(g.config().Private, g.registry, g, servedRows{g.journal, g}, stranded{g}, &g.suspects, g.log, redactRow, g.apiCalls()...)
+	return newPrivateHandler(g.config().Private, g.registry, g, servedRows{g.journal, g}, stranded{g}, &g.suspects, g.log, redactRow, append(g.apiCalls(), g.consoleCall())...)
 }

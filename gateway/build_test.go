@@ -114,7 +114,7 @@ func TestCheckContract(t *testing.T) {
 
 func checked(t *testing.T, cfg *config.Config, defs ...connectors.Definition) config.Problems {
 	t.Helper()
-	err := Check(cfg, defs)
+	err := Check(cfg, Options{Definitions: defs})
 	if err == nil {
 		return nil
 	}

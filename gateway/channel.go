@@ -15,20 +15,23 @@ import (
 	"servicelink/simprot"
 )
 
-// channel is one configured account of a network, with its Port at the core.
+// channel is one configured account of a network, with its Port at the core, or a
+// message gateway, which has none.
 type channel struct {
 	cfg     config.Channel
-	conn    connectors.Connector
+	conn    connectors.Device // a Connector, or a device
 	caps    connectors.Capabilities
 	unknown config.UnknownPolicy
 	metrics *channelMetrics
+	traffic *traffic
+	looked  looked // what the watch found
 	media   *media // makes links to its customers' files
 	log     *slog.Logger
 	// sum and egress are what conn was built from, beside cfg.
 	sum    [sha256.Size]byte
 	egress config.Egress
 
-	port   *port   // its claim at the core
+	port   *port   // its claim at the core; a message gateway's is never up
 	limits *limits // what may be sent now
 	gate   *gate   // who asks while the core is closed
 	rooms  [2]room // for rows in memory, in and out
@@ -40,6 +43,7 @@ type channel struct {
 	starting   atomic.Bool             // its Runner waits for its turn
 
 	reported reported // dead letters that may have arrived
+	profiles profiles // what is asked about its customers
 
 	// opening: the journal may hold rows of lanes that nobody has looked for yet.
 	opening atomic.Bool
@@ -47,7 +51,7 @@ type channel struct {
 	retired atomic.Bool
 }
 
-// ailment is why a Runner cannot read its network.
+// ailment is why a Runner cannot read its network, or why that refuses sends.
 type ailment struct {
 	err   *connectors.SendError
 	since time.Time
@@ -74,6 +78,12 @@ func (ch *channel) readable() {
 	ch.limits.accept()
 	ch.log.Info("the network can be read again")
 }
+
+// isGateway tells a message gateway from an account that chats.
+func (ch *channel) isGateway() bool { return ch.cfg.Gateway != nil }
+
+// hears: customers' messages come by it.
+func (ch *channel) hears() bool { return !ch.isGateway() || ch.cfg.Gateway.Inbound }
 
 // proof is by what an enabled channel's calls are told to be its; empty = no
 // such thing.
@@ -147,6 +157,10 @@ func (ch *channel) deafFor() connectors.Reason {
 	}
 	return ""
 }
+
+// faultRefused is the fault of a channel whose sends are refused and which is not
+// paused for that yet.
+const faultRefused = "refused"
 
 // The states of a channel: the label of servicelink_channel_state.
 const (

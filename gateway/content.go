@@ -28,6 +28,10 @@ type content struct {
 	// Auto marks a text of our own ("we are closed"): nobody awaits its
 	// confirmation, and its failure is no news for the agent.
 	Auto bool
+	// Message is a mail or short message of a message gateway, as JSON: inbound a
+	// simprot.MessageContentInfo, outbound a connectors.Message. NetworkID is its
+	// DeliverySystemId then.
+	Message string
 }
 
 // The bytes of a content are its members that are not zero, each a tag, a
@@ -45,13 +49,14 @@ const (
 	tagAuto     = 'a'
 	tagConfirm  = 'c'
 	tagNetwork  = 'w'
-	tagOverhead = 10 * (1 + binary.MaxVarintLen32)
+	tagMessage  = 'e'
+	tagOverhead = 11 * (1 + binary.MaxVarintLen32)
 )
 
 var errContent = errors.New("gateway: the journal's content cannot be read")
 
 func (c *content) encode() []byte {
-	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID)+len(c.Confirm)+len(c.NetworkID))
+	b := make([]byte, 0, tagOverhead+len(c.Kind)+len(c.Text)+len(c.PartyName)+len(c.ReturnChatID)+len(c.Payload)+len(c.ID)+len(c.Confirm)+len(c.NetworkID)+len(c.Message))
 	put := func(tag byte, value string) {
 		if value != "" {
 			b = append(b, tag)
@@ -70,6 +75,7 @@ func (c *content) encode() []byte {
 	put(tagID, c.ID)
 	put(tagConfirm, c.Confirm)
 	put(tagNetwork, c.NetworkID)
+	put(tagMessage, c.Message)
 	if c.Auto {
 		put(tagAuto, "1")
 	}
@@ -108,6 +114,8 @@ func decodeContent(b []byte) (c content, err error) {
 			c.Confirm = value
 		case tagNetwork:
 			c.NetworkID = value
+		case tagMessage:
+			c.Message = value
 		case tagAuto:
 			c.Auto = true
 		}

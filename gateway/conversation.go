@@ -24,6 +24,10 @@ type conversation struct {
 	// loaded: the journal's record has been read into the fields below.
 	loaded bool
 	party  journal.Party
+	// profile is what the network told when it was asked (profile.go); profiling: a
+	// question waits or is under way.
+	profile   journal.Profile
+	profiling bool
 	// chatID is the chat the Counters below belong to.
 	chatID string
 	// markedChat and marked are what the journal was last told.
@@ -201,7 +205,7 @@ func (c *conversation) idleSince(before time.Time) bool {
 	}
 	defer c.mu.Unlock()
 	return c.lookedUp.Load() < before.UnixNano() && c.waiting == nil && c.in.idle() && c.out.idle() &&
-		len(c.asking) == 0 && !c.out.asking
+		len(c.asking) == 0 && !c.out.asking && !c.profiling
 }
 
 // load reads the journal's record once.
@@ -225,6 +229,9 @@ func (g *Gateway) load(ctx context.Context, c *conversation) error {
 	if ok {
 		c.told = c.told || rec.ChatID != ""
 		c.party = rec.Party
+		if c.profile.At.IsZero() {
+			c.profile = rec.Profile
+		}
 		c.closedText = rec.ClosedText
 		if now := time.Now(); c.closedText.After(now) {
 			c.closedText = now // stored by a clock that was ahead

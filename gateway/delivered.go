@@ -25,21 +25,29 @@ const attemptPause = 100 * time.Millisecond
 // report records how far a part has come. nil means: it is on disk, or says
 // nothing new. Of a message that failed after the network had taken it the agent
 // is told first: the report is what makes the note's repetition needless.
-func (g *Gateway) report(ctx context.Context, c *conversation, n connectors.Notice) error {
+func (g *Gateway) report(ctx context.Context, c *conversation, n notice) error {
 	row, i, err := g.rowOf(ctx, c, n.Ref)
 	if err != nil || row == nil {
 		return err
 	}
+	if err := g.reportPart(ctx, c, row, i, n); err != nil || n.Status != connectors.StatusSent {
+		return err
+	}
+	return g.reachedBefore(ctx, c, row, i, n.at)
+}
+
+// reportPart is report for a part that has been found.
+func (g *Gateway) reportPart(ctx context.Context, c *conversation, row *journal.Row, i int, n notice) error {
 	p := row.Parts[i]
 	if !p.Moves(uint8(n.Status), n.NetworkID) {
 		return nil
 	}
-	r := journal.Report{Seq: row.Seq, Epoch: row.Epoch, Part: i, NetworkID: n.NetworkID, Status: uint8(n.Status), At: time.Now()}
+	r := journal.Report{Seq: row.Seq, Epoch: row.Epoch, Part: i, NetworkID: n.NetworkID, Status: uint8(n.Status), At: n.at}
 	if n.Status == connectors.StatusFailed {
 		se := failureOf(n.Finding)
 		r.Reason, r.Hint = string(se.Reason), hintOf(se)
 		if se.Reason == connectors.ReasonWindow {
-			g.windowClosed(c, p.At)
+			g.windowClosed(c, p.At, p.Hint == asLate)
 		}
 		if err := g.tellFailed(ctx, c, row, i, se); err != nil {
 			return err

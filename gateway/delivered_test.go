@@ -11,6 +11,7 @@ import (
 
 	"servicelink/config"
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 )
@@ -124,6 +125,25 @@ func TestConfirmedOnce(t *testing.T) {
 		if got := confirms(); got != 1 {
 			t.Errorf("%d CONFIRMs", got)
 		}
+	}, confirmDelivered)
+}
+
+// TestAnotherAttemptArrived: where a part went out more than once, the customer has
+// it when any of its attempts has arrived; that one of them failed says nothing of
+// the others.
+func TestAnotherAttemptArrived(t *testing.T) {
+	if uint8(connectors.StatusDelivered) != journal.Delivered {
+		t.Fatalf("the journal takes status %d for delivered", journal.Delivered)
+	}
+	inHouse(t, func(h *house) {
+		h.opened()
+		id := h.says("anna", "an answer")
+		h.waits(time.Second) // it is net-1; an attempt before it was net-0
+		h.reported(id, "net-0", connectors.StatusFailed)
+		h.wantStatus(id, connectors.StatusNone)
+		h.reported(id, "net-0", connectors.StatusDelivered)
+		h.wantStatus(id, connectors.StatusDelivered)
+		h.wantConfirmed(id)
 	}, confirmDelivered)
 }
 
@@ -248,8 +268,8 @@ func TestReportsOfOthers(t *testing.T) {
 		id := h.says("anna", "an answer")
 		h.waits(time.Second)
 		before := h.partsOf(id)
-		h.reported(id, "net-of-an-attempt-before", connectors.StatusDelivered, connectors.StatusFailed)
-		for _, ref := range []string{"", "x", "1z.", "1z." + id, h.net.ref(id) + "#2", h.net.ref(id) + "#", strings.Repeat("z", 99)} {
+		h.reported(id, "net-of-an-attempt-before", connectors.StatusSent, connectors.StatusFailed)
+		for _, ref := range []string{"x", "1z.", "1z." + id, h.net.ref(id) + "#2", h.net.ref(id) + "#", strings.Repeat("z", 99)} {
 			h.net.refs["other"] = ref
 			h.reported("other", "net-1", connectors.StatusDelivered)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"strconv"
+	"time"
 
 	"servicelink/connectors"
 	"servicelink/gateway/journal"
@@ -49,48 +50,45 @@ func (g *Gateway) Unwell() []Fault {
 	if n := g.parkedLanes.Load(); n > 0 {
 		faults = append(faults, fault("", "lanes_parked", "the core does not answer for %s conversation(s)", strconv.FormatInt(n, 10)))
 	}
+	if n := g.messages.unanswered(time.Minute); n > 0 {
+		faults = append(faults, fault("", "messages_unanswered",
+			"the core has not answered %s message(s) for more than a minute: look at its log; they are written again after %s", strconv.Itoa(n), unansweredAgain))
+	}
 	if n := g.suspects.count(); n > 0 {
 		faults = append(faults, fault("", "lanes_suspect",
 			"%s message(s) are suspected of breaking the connection to the core and wait for a trial: see /api/v1/suspects", strconv.Itoa(n)))
 	}
-	for _, ch := range g.now().ordered {
-		faults = append(faults, ch.faults()...)
-	}
-	return faults
+	faults = append(faults, g.filesFault()...)
+	return g.named(append(append(faults, g.devices.faults()...), g.foundFaults()...))
 }
 
-// ChannelFault lists what is wrong with one channel.
+// ChannelFault lists what is wrong with one channel; not what will be, or was.
 func (g *Gateway) ChannelFault(name string) (faults []Fault, known bool) {
-	ch := g.channel(name)
+	ch, listed := g.channel(name), g.devices.of(name)
 	if ch == nil {
-		return nil, false
+		return listed, len(listed) > 0
 	}
-	faults = ch.faults()
+	faults = append(listed, ch.wrong(ch.found(time.Now()))...)
 	if !ch.cfg.Enabled {
 		faults = append(faults, fault(name, stateDisabled, "the channel is configured with enabled: false"))
 	}
 	if f := g.linkFault.Load(); f != nil {
 		faults = append(faults, *f)
 	}
-	return faults, true
+	return g.named(faults), true
 }
 
 func (ch *channel) faults() []Fault {
 	if !ch.cfg.Enabled {
 		return nil
 	}
-	var faults []Fault
-	if se := ch.limits.cause(); se != nil && ch.limits.isHeld() {
-		faults = append(faults, fault(ch.cfg.Name, stateHeld, "%s", se.Hint))
-	} else if se != nil {
-		hint := "the network refuses the credentials: check the channel's settings"
-		if se.Reason == connectors.ReasonForbidden {
-			hint = "the egress guard refuses the channel's target: list its range in egress.allow if it is meant"
-		}
-		faults = append(faults, fault(ch.cfg.Name, statePaused, "%s", cmp.Or(se.Hint, hint)))
-	}
+	faults := ch.refused()
 	if a := ch.deaf.Load(); a != nil && a.err.Reason != connectors.ReasonAuth { // it is paused for that
 		faults = append(faults, a.fault(ch.cfg.Name))
+	}
+	if until := ch.limits.app.rests(); until.After(time.Now()) {
+		faults = append(faults, fault(ch.cfg.Name, "app_slowed",
+			"the app is slowed down by the network until %s: messages of all its channels wait", until.UTC().Format(time.RFC3339)))
 	}
 	if ch.starting.Load() {
 		faults = append(faults, fault(ch.cfg.Name, stateStarting,
@@ -111,6 +109,32 @@ func (ch *channel) faults() []Fault {
 		faults = append(faults, fault(ch.cfg.Name, stateClosed, "the core takes no chats now (%s)", string(s)))
 	}
 	return faults
+}
+
+// refused is why the channel may not send, or why what it sends is refused: that is told
+// from the first time on, as somebody waits for that answer.
+func (ch *channel) refused() []Fault {
+	se, struck := ch.limits.cause(), ch.limits.refusal()
+	switch {
+	case se != nil && ch.limits.isHeld():
+		return []Fault{fault(ch.cfg.Name, stateHeld, "%s", se.Hint)}
+	case se != nil:
+		return []Fault{fault(ch.cfg.Name, statePaused, "%s", refusedHint(se))}
+	case struck != nil:
+		f := fault(ch.cfg.Name, faultRefused, "%s", refusedHint(struck.err))
+		f.Since = struck.since
+		return []Fault{f}
+	}
+	return nil
+}
+
+// refusedHint says what helps against a refusal that only an operator can mend.
+func refusedHint(se *connectors.SendError) string {
+	hint := "the network refuses the credentials: check the channel's settings"
+	if se.Reason == connectors.ReasonForbidden {
+		hint = "the egress guard refuses the channel's target: list its range in egress.allow if it is meant"
+	}
+	return cmp.Or(se.Hint, hint)
 }
 
 // deafHints say why a network cannot be read and what helps, where its connector

@@ -91,6 +91,7 @@ func TestUnwell(t *testing.T) {
 		}
 		g.parkedLanes.Add(-2)
 		ch.rooms[0].starved.Store(false)
+		refusedOnce(t, g, ch)
 		for range authStrikes {
 			ch.limits.learn(one("a"), authError)
 		}
@@ -106,6 +107,32 @@ func TestUnwell(t *testing.T) {
 		ch.port.unjournaled.Store(false)
 		ch.gate.open()
 	})
+}
+
+// refusedOnce: that the network refuses the credentials is told from the first send on,
+// until one works, and pauses nothing yet.
+func refusedOnce(t *testing.T, g *Gateway, ch *channel) {
+	t.Helper()
+	for _, tc := range []struct {
+		se   *connectors.SendError
+		want string
+	}{
+		{authError, authError.Hint},
+		{&connectors.SendError{Reason: connectors.ReasonAuth}, "check the channel's settings"},
+		{&connectors.SendError{Reason: connectors.ReasonForbidden}, "egress.allow"},
+	} {
+		began := time.Now()
+		ch.limits.learn(one("a"), tc.se)
+		time.Sleep(time.Second)
+		ch.limits.learn(one("b"), tc.se)
+		ch.limits.learn(one("b"), otherError) // says nothing of credentials
+		wantFaults(t, "refused", g.Unwell(), "shop:refused")
+		if f := g.Unwell()[0]; !f.Since.Equal(began) || !strings.Contains(f.Hint, tc.want) || ch.state() != stateOK {
+			t.Errorf("fault %+v since %v, state %s", f, began, ch.state())
+		}
+		ch.limits.worked()
+		wantFaults(t, "a send worked", g.Unwell())
+	}
 }
 
 func TestLinkFaults(t *testing.T) {

@@ -171,7 +171,9 @@ func (f forgetting) channels(ctx context.Context) (names []string, err error) {
 // not found: its name is a hash.
 func (f forgetting) foreign(ctx context.Context) (ids []string, err error) {
 	for _, ch := range f.g.now().ordered {
-		ids = append(ids, foreignID(ch.cfg.Port, f.tracking))
+		if !ch.isGateway() {
+			ids = append(ids, foreignID(ch.cfg.Port, f.tracking))
+		}
 	}
 	all, err := f.g.journal.Conversations(ctx, unknownChannel, time.Time{})
 	if err != nil {
@@ -338,7 +340,7 @@ func (g *Gateway) inRest(ch *channel, do func() error) error {
 	}
 	i := slices.IndexFunc(channels, func(c *channel) bool { return c.cfg.Name == ch.cfg.Name })
 	next := channels[i]
-	next.metrics = g.metrics.add(metricChannel{next.cfg.Name, next.cfg.Network})
+	g.count(next)
 	if err := g.mountWebhooks(old.cfg.Public, channels); err != nil {
 		return err // it was tried above: cannot happen
 	}
@@ -356,6 +358,7 @@ func (ch *channel) forget(c journal.Conversation) {
 	ch.limits.forget(ch.address(c.TrackingID, c.RemoteAddress))
 	ch.port.owed.forget(c.TrackingID)
 	ch.reported.forget(c.TrackingID)
+	ch.profiles.forget(c.TrackingID)
 }
 
 func (l *limits) forget(to connectors.Address) {

@@ -24,7 +24,8 @@ import (
 // Options is what the caller lends a Gateway.
 type Options struct {
 	Definitions []connectors.Definition
-	Log         *slog.Logger // nil = nothing is logged
+	Devices     []connectors.DeviceDefinition // of message gateways
+	Log         *slog.Logger                  // nil = nothing is logged
 	Version     string
 	// OnReady is called once the listeners answer and the journal is open.
 	OnReady func()
@@ -39,6 +40,9 @@ type Options struct {
 	Transport http.RoundTripper
 	// Listen binds a listener's address; nil = TCP. Tests.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	// Room gives the bytes free on a folder's disk and all it has; nil = the disk's own.
+	// Tests.
+	Room func(folder string) (free, all uint64, err error)
 }
 
 // Gateway is one running gateway. New checks and builds, Run starts and stops,
@@ -57,19 +61,29 @@ type Gateway struct {
 	convs   *registry
 	window  *window
 	typing  *typing
+	traffic traffics
+	self    looked // what the watch found of what is no channel's
+	mends   mends
+	probes  probes // calls of the gateway to itself
 	waits   waits
-	steps   *steps
+	// messages is what the flows of mail and short messages share.
+	messages *messages
+	steps    *steps
+	flow     *flow
 
-	began       time.Time // the base of monotonic times
-	parkedLanes atomic.Int64
-	suspects    suspects
-	pauses      pauses
-	backups     oneAtATime // of the journal, and looks through all of it
-	verifies    oneAtATime
-	foreigners  atomic.Int64 // sentences for unserved Ports being asked about
-	renewed     atomic.Int64 // when a connection was last renewed, since began; 0 = never
+	began        time.Time // the base of monotonic times
+	parkedLanes  atomic.Int64
+	suspects     suspects
+	pauses       pauses
+	apps         apps       // that channels share
+	backups      oneAtATime // of the journal, and looks through all of it
+	verifies     oneAtATime
+	examinations oneAtATime
+	foreigners   atomic.Int64 // sentences for unserved Ports being asked about
+	renewed      atomic.Int64 // when a connection was last renewed, since began; 0 = never
 
 	life     *life
+	devices  *devices    // the core's register
 	webhooks swapHandler // every channel's, disabled ones too
 	media    *media      // customers' and agents' files
 
@@ -102,13 +116,17 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts: opts, log: opts.Log, registry: opts.Registry,
 		convs: newRegistry(), began: time.Now(), life: newLife(nil), up: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
-	g.typing, g.steps = newTyping(g), newSteps()
+	g.typing, g.steps, g.devices = newTyping(g), newSteps(), newDevices()
 	g.tracing = g.newTracing(cfg)
 	g.metrics = newMetrics(g.registry, nil, opts.Version)
 	g.metrics.journalLimit(int64(cfg.Journal.MaxBytes))
+	g.flow = newFlow(g.metrics, g.began)
 	registerState(g.registry, func() bool { return g.ready.Load() && len(g.Ready()) == 0 }, func() int64 {
 		return g.parkedLanes.Load() + int64(g.suspects.count())
 	})
+	add(g.registry, newWatchCollector(g))
+	add(g.registry, newDeviceCollector(g))
+	g.messages = newMessages(newMessageMetrics(g.registry))
 	g.window = newWindow(cfg.Core.Window, func(limit, used int) {
 		g.metrics.windowSize(limit)
 		g.metrics.windowInUse(used)
@@ -124,7 +142,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	for _, ch := range channels {
-		ch.metrics = g.metrics.add(metricChannel{Name: ch.cfg.Name, Network: ch.cfg.Network})
+		g.count(ch)
 	}
 	g.enter(newRoster(cfg, channels))
 	if err := g.mountWebhooks(cfg.Public, channels); err != nil {
@@ -171,11 +189,14 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	var link, services errgroup.Group
 	link.Go(func() error { return g.link.Run(linkCtx) })
 	services.Go(func() error { g.tick(serve); return nil })
+	services.Go(func() error { g.keepTraffic(serve); return nil })
+	services.Go(func() error { g.watch(serve); return nil })
 	g.serving = serve
 	for _, ch := range g.now().ordered {
 		g.startRunner(serve, ch)
 	}
 	close(g.up)
+	services.Go(func() error { g.keepRegister(serve); return nil })
 	failed := make(chan error, len(listeners))
 	for _, s := range listeners {
 		services.Go(func() error {

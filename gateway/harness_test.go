@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,9 @@ type house struct {
 	// build makes the connector of a channel; nil = net is everybody's.
 	build  func(config.Channel) (connectors.Connector, error)
 	chatty bool // logs from info up
+	// devices are the types of message gateways.
+	devices []connectors.DeviceDefinition
+	free    atomic.Uint64 // bytes of the journal's disk, which has 100 GiB
 
 	gw      *Gateway
 	cut     *cutJournal
@@ -70,21 +74,7 @@ func reportUnknown(h *house, _ *refcore.Options) { h.cfg.Channels[0].Unknown = c
 func inHouse(t *testing.T, test func(h *house), options ...houseOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := &house{T: t, net: &fakeNetwork{}, logs: new(logBook), door: newPipeListener(), cfg: &config.Config{
-			Core: config.Core{
-				Address: "core:18321", Peer: testPeer, Account: "gw", Secret: config.NewSecret(testSecret),
-				Instance: "gw-1", Encoding: "msgpack", Login: true, Settle: 2 * time.Second, Window: 256,
-				UnknownOutbound: config.Report,
-			},
-			Journal: config.Journal{KeepContent: 48 * time.Hour, KeepIDs: 192 * time.Hour},
-			Limits:  config.Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second},
-			Texts:   config.Texts{Closed: map[string]string{"en": "we are closed"}},
-			Channels: []config.Channel{{
-				Name: testChannel, Network: "fake", Enabled: true, Port: testChannel, Culture: "en",
-				WhenClosed: config.Hold, Unknown: config.Resend,
-			}},
-		}}
-		h.disk = newDisk()
+		h := newHouse(t)
 		core := refcore.Options{
 			Account: "gw", Secret: testSecret, Peer: testPeer, Fences: true, Asks: true,
 		}
@@ -108,6 +98,27 @@ func inHouse(t *testing.T, test func(h *house), options ...houseOption) {
 	})
 }
 
+// newHouse is a house in which nothing runs yet.
+func newHouse(t *testing.T) *house {
+	h := &house{T: t, net: &fakeNetwork{}, logs: new(logBook), door: newPipeListener(), cfg: &config.Config{
+		Core: config.Core{
+			Address: "core:18321", Peer: testPeer, Account: "gw", Secret: config.NewSecret(testSecret),
+			Instance: "gw-1", Encoding: "msgpack", Login: true, Settle: 2 * time.Second, Window: 256,
+			UnknownOutbound: config.Report,
+		},
+		Journal: config.Journal{KeepContent: 48 * time.Hour, KeepIDs: 192 * time.Hour},
+		Limits:  config.Limits{Deadline: 24 * time.Hour, Stop: 15 * time.Second},
+		Texts:   config.Texts{Closed: map[string]string{"en": "we are closed"}},
+		Channels: []config.Channel{{
+			Name: testChannel, Network: "fake", Enabled: true, Port: testChannel, Culture: "en",
+			WhenClosed: config.Hold, Unknown: config.Resend,
+		}},
+	}}
+	h.disk = newDisk()
+	h.free.Store(50 << 30)
+	return h
+}
+
 // start starts a gateway on the house's journal.
 func (h *house) start() {
 	h.Helper()
@@ -123,8 +134,10 @@ func (h *house) start() {
 			}
 			return h.net, nil
 		}}},
-		Log:  slog.New(slog.NewTextHandler(io.MultiWriter(h.Output(), h.logs), &slog.HandlerOptions{Level: level})),
-		Dial: h.door.dial,
+		Devices: h.devices,
+		Log:     slog.New(slog.NewTextHandler(io.MultiWriter(h.Output(), h.logs), &slog.HandlerOptions{Level: level})),
+		Dial:    h.door.dial,
+		Room:    func(string) (free, all uint64, err error) { return h.free.Load(), 100 << 30, nil },
 		Journal: func(o journal.Options) (journal.Journal, error) {
 			h.cut = h.disk.mount(o)
 			return h.cut, nil

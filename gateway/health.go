@@ -10,6 +10,7 @@ import (
 // address and no content.
 type Fault struct {
 	Channel string    `json:"channel,omitempty"` // empty: the whole gateway
+	Gateway string    `json:"gateway,omitempty"` // what people call the channel that is a message gateway
 	What    string    `json:"what"`              // one word or short phrase, stable
 	Hint    string    `json:"hint,omitempty"`    // what an operator can do, one sentence
 	Since   time.Time `json:"since,omitzero"`

@@ -175,6 +175,7 @@ func (g *Gateway) tryIn(ctx context.Context, c *conversation, it *inItem) (verdi
 	if err := g.load(ctx, c); err != nil {
 		return notYet, err
 	}
+	g.wantProfile(c, &it.content)
 	it.row.stepIf(c.ch.port.current() == nil, stepCore)
 	s, err := c.ch.port.claimed(ctx)
 	if err != nil {
@@ -316,8 +317,8 @@ func (it *inItem) sentence(c *conversation) *simprot.ChatSentenceInfo {
 	}
 	return &simprot.ChatSentenceInfo{
 		Port: c.ch.cfg.Port, TrackingId: c.tracking, ID: it.row.ID,
-		PartyName: it.content.PartyName, Text: it.content.Text,
-		TimeSent: sent.UTC(), Model: it.content.Model,
+		PartyName: c.shownName(&it.content), Text: it.content.Text,
+		TimeSent: sent.UTC(), Model: it.content.Model, ReplyUntil: c.replyUntil(),
 	}
 }
 

@@ -19,16 +19,12 @@ import (
 // patience is how long events may hold up those behind them while a volatile
 // journal waits for their end and the core can be reached; 0 = until ctx ends.
 func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.Event, patience time.Duration) error {
-	events, err := g.takeNotices(ctx, ch, events)
+	entries, err := g.toEntries(ctx, ch, events)
 	if err != nil {
 		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
 	}
-	if len(events) == 0 {
+	if len(entries) == 0 {
 		return nil
-	}
-	entries := make([]journal.Entry, len(events))
-	for i, ev := range events {
-		entries[i] = ch.toEntry(ev)
 	}
 	var waits []*wait
 	if g.journal.Volatile() {
@@ -43,7 +39,11 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 	}
 	g.metrics.journalCommit(time.Since(began))
 	ch.taken(journal.In, entries, verdicts)
+	ch.traffic.came(verdicts, began)
 	ch.recovered(ctx, verdicts)
+	if err := g.settledBefore(ctx, ch, entries, verdicts); err != nil {
+		return fmt.Errorf("%w: %w", connectors.ErrUnavailable, err)
+	}
 	var held time.Duration // with the core there
 	for i, w := range waits {
 		if err := g.awaitDone(ctx, ch, w, verdicts[i], patience, &held); err != nil {
@@ -51,6 +51,22 @@ func (g *Gateway) deliver(ctx context.Context, ch *channel, events []connectors.
 		}
 	}
 	return nil
+}
+
+// toEntries translates events into what the journal keeps; notices are taken at once.
+func (g *Gateway) toEntries(ctx context.Context, ch *channel, events []connectors.Event) ([]journal.Entry, error) {
+	if ch.isGateway() {
+		return g.messageEntries(ctx, ch, events)
+	}
+	events, err := g.takeNotices(ctx, ch, events)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]journal.Entry, len(events))
+	for i, ev := range events {
+		entries[i] = ch.toEntry(ev)
+	}
+	return entries, nil
 }
 
 // awaitDone waits until a volatile journal's row is done: only then may the
@@ -201,6 +217,9 @@ func (g *Gateway) settle(lane journal.Lane, id string) {
 // kindNote marks the gateway's own tech notes among the events.
 const kindNote = "note"
 
+// noteIDs is how their IDs begin, unless they are too long to be readable.
+const noteIDs = "note:"
+
 // note tells the agent something as a tech note. It is a journaled event like
 // any other; its ID is derived, so the same fact is told once.
 func (g *Gateway) note(ctx context.Context, c *conversation, about, text string) error {
@@ -212,7 +231,7 @@ func (g *Gateway) tell(ctx context.Context, c *conversation, about, text, confir
 	g.metrics.note(noteKind(about))
 	return g.acceptOwn(ctx, journal.Entry{
 		Lane: journal.Lane{Channel: c.ch.cfg.Name, Direction: journal.In, TrackingID: c.tracking},
-		ID:   simprot.ShortenID("note:"+about, simprot.MaxID),
+		ID:   simprot.ShortenID(noteIDs+about, simprot.MaxID),
 		Content: (&content{
 			Kind: kindNote, Text: text, Model: simprot.ModelTechNote, PartyName: g.config().Core.Peer, Confirm: confirm,
 		}).encode(),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"servicelink/gateway/journal"
 )
@@ -33,9 +34,11 @@ type laneState struct {
 	// finished is the highest Seq that has ended here. A repeat may be handed
 	// over between a row's end and the commit of its end.
 	finished int64
-	room     *room // of the channel and direction, as are the metrics
-	metrics  *channelMetrics
-	dir      journal.Direction
+	// woken makes a lane of messages look at its rows again, all of which may rest.
+	woken   chan struct{}
+	room    *room // of the channel and direction, as are the metrics
+	metrics *channelMetrics
+	dir     journal.Direction
 }
 
 // setBehind is called with the conversation's mutex held, as is add.
@@ -74,6 +77,10 @@ type held struct {
 	fresh bool
 	// freed (out): it may be sent.
 	freed bool
+	// came is when it was handed over, by this process's clock; zero = read from the
+	// journal. inbound is a message on its way to the core. Rows of message gateways.
+	came    time.Time
+	inbound *inMessage
 	// steps, key and last are for traces (trace_steps.go).
 	steps *steps
 	key   uint64
@@ -96,6 +103,10 @@ func (g *Gateway) onCommit(rows []journal.Row) {
 			continue // stays pending in the journal until it is served
 		}
 		c := g.convs.get(ch, row.Lane.TrackingID)
+		if ch.isGateway() {
+			g.pushMessage(c, row)
+			continue
+		}
 		if row.Lane.Direction == journal.In {
 			g.pushIn(c, row)
 		} else {
@@ -340,6 +351,10 @@ func (c *conversation) wake(dir journal.Direction) {
 
 // startLane starts a lane's goroutine. c.mu is held.
 func (g *Gateway) startLane(c *conversation, dir journal.Direction) {
+	if c.ch.isGateway() {
+		g.startMessages(c, c.lane(dir))
+		return
+	}
 	if dir == journal.Out {
 		g.startOut(c)
 	} else {

@@ -31,6 +31,7 @@ const (
 type limits struct {
 	perOne connectors.Rate
 	rater  connectors.RecipientRater // nil = perOne is everybody's
+	app    *app                      // nil = the channel shares none
 
 	mu         sync.Mutex
 	account    *bucket // nil = unlimited
@@ -39,7 +40,8 @@ type limits struct {
 	notBefore  time.Time // the network asked for patience with the account
 	// asked holds until when recipients were asked for patience lately.
 	asked     map[string]time.Time
-	strikes   int // errors in a row that count towards the pause
+	strikes   int      // errors in a row that count towards the pause
+	struck    *ailment // the last of them, since the first; nil = none
 	change    chan struct{}
 	pausedFor *connectors.SendError // by sends
 	refused   *connectors.SendError // by the Runner: it tells when that is over
@@ -60,13 +62,21 @@ func (r *recipient) idle(now time.Time) bool {
 	return !r.notBefore.After(now) && (r.bucket == nil || r.bucket.idle(now))
 }
 
-func newLimits(caps connectors.Capabilities, conn connectors.Connector) *limits {
+func newLimits(caps connectors.Capabilities, conn connectors.Device) *limits {
 	l := &limits{
 		perOne: caps.RecipientRate, account: newBucket(caps.AccountRate),
 		recipients: make(map[string]*recipient), asked: make(map[string]time.Time), sweepAt: manyRecipients, change: make(chan struct{}),
 	}
 	l.rater, _ = conn.(connectors.RecipientRater)
 	return l
+}
+
+// refusal is what the network refuses sends for since the last that worked, whether
+// that has paused the channel or not yet; nil = nothing.
+func (l *limits) refusal() *ailment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.struck
 }
 
 func (l *limits) paused() bool { return l.cause() != nil }
@@ -103,10 +113,11 @@ func (l *limits) free(to connectors.Address) bool {
 // l.mu is held.
 func (l *limits) patience(to connectors.Address) time.Time {
 	key, _ := l.named(to)
-	if r := l.recipients[key]; r != nil && r.notBefore.After(l.notBefore) {
-		return r.notBefore
+	until := later(l.notBefore, l.app.rests())
+	if r := l.recipients[key]; r != nil {
+		until = later(until, r.notBefore)
 	}
-	return l.notBefore
+	return until
 }
 
 // waitTurn takes a token from each bucket.
@@ -208,6 +219,11 @@ func (l *limits) learn(to connectors.Address, se *connectors.SendError) {
 	case connectors.ReasonAuth, connectors.ReasonForbidden:
 		// What only an operator can mend pauses the channel.
 		l.strikes++
+		since := now
+		if l.struck != nil {
+			since = l.struck.since
+		}
+		l.struck = &ailment{se, since}
 		if l.strikes >= authStrikes {
 			l.pausedFor = se
 			l.nextTrial = now.Add(paces[connectors.ReasonAuth].after(l.strikes - authStrikes + 1))
@@ -217,10 +233,11 @@ func (l *limits) learn(to connectors.Address, se *connectors.SendError) {
 
 // tooFast slows the bucket that was too fast, and waits as long as the network
 // wants. What it asks for several recipients within one wait, it means for the
-// account (connectors.SendError). l.mu is held.
+// account (connectors.SendError), and of an app it has all that share it wait. l.mu
+// is held.
 func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now time.Time) {
 	until := now.Add(se.RetryAfter)
-	if se.Recipient {
+	if se.Scope == connectors.ScopeRecipient {
 		r := l.recipient(to, true)
 		r.notBefore = later(r.notBefore, until)
 		r.bucket.slow(now)
@@ -234,6 +251,9 @@ func (l *limits) tooFast(to connectors.Address, se *connectors.SendError, now ti
 	}
 	l.notBefore = later(l.notBefore, until)
 	l.account.slow(now)
+	if se.Scope == connectors.ScopeApp && l.app != nil {
+		l.app.wait(until)
+	}
 }
 
 // keepLatest keeps as many in asked as it takes to know that they are many.
@@ -261,7 +281,7 @@ func later(a, b time.Time) time.Time {
 func (l *limits) worked() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.strikes = 0
+	l.strikes, l.struck = 0, nil
 	if l.pausedFor != nil {
 		l.pausedFor = nil
 		l.changed()

@@ -300,7 +300,7 @@ func TestLimitsForgetIdleRecipients(t *testing.T) {
 // forOne is a wish that concerns its recipient alone.
 func forOne(d time.Duration) *connectors.SendError {
 	se := patience(d)
-	se.Recipient = true
+	se.Scope = connectors.ScopeRecipient
 	return se
 }
 
@@ -373,7 +373,9 @@ func TestLimitsLearn(t *testing.T) {
 				l := newLimits(caps, nil)
 				for range tc.failures {
 					se := patience(0)
-					se.Recipient = tc.recipient
+					if tc.recipient {
+						se.Scope = connectors.ScopeRecipient
+					}
 					l.learn(one("a"), se)
 					time.Sleep(tc.spacing)
 				}

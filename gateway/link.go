@@ -14,9 +14,11 @@ func (g *Gateway) onUp(s *simprot.Session) {
 	g.metrics.linkGeneration(s.Generation())
 	g.log.Info("core link up", "generation", s.Generation(), "server", s.Welcome().Server,
 		"fences", s.Welcome().Fences, "asks", s.Welcome().Asks)
+	defer leaveWord(g.devices.linked)
 	g.linking.Lock()
 	defer g.linking.Unlock()
 	g.session = s
+	g.messages.up(s, g.config().Messages.Register)
 	for _, ch := range g.now().ports {
 		ch.port.up(s, false)
 	}
@@ -30,6 +32,7 @@ func (g *Gateway) onDown(s *simprot.Session, _ error) {
 	g.linking.Lock()
 	defer g.linking.Unlock()
 	g.session = nil
+	g.messages.down(s)
 	for _, ch := range g.now().ports {
 		ch.port.down(s)
 	}
@@ -37,7 +40,7 @@ func (g *Gateway) onDown(s *simprot.Session, _ error) {
 
 // onPacket takes what nobody asked for. It runs on the link's reader and only
 // leaves a word where it belongs.
-func (g *Gateway) onPacket(_ *simprot.Session, p simprot.Packet) {
+func (g *Gateway) onPacket(s *simprot.Session, p simprot.Packet) {
 	switch payload := p.Payload.(type) {
 	case *simprot.ChatSentenceInfo:
 		if payload.IsOutbound {
@@ -49,6 +52,12 @@ func (g *Gateway) onPacket(_ *simprot.Session, p simprot.Packet) {
 		g.news(payload)
 	case *simprot.ChatCommandInfo:
 		g.command(p.Code, payload)
+	case *simprot.CommandInfo:
+		if p.Code == simprot.CodeMessageInDone {
+			g.messageTaken(payload)
+		}
+	case *simprot.MessageContentInfo:
+		g.messageToSend(s, payload)
 	}
 }
 

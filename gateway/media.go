@@ -17,6 +17,7 @@ import (
 
 	"servicelink/config"
 	"servicelink/connectors"
+	"servicelink/gateway/files"
 	"servicelink/internal/egress"
 )
 
@@ -35,6 +36,7 @@ type media struct {
 	way     wayOut
 	channel func(name string) *channel // a configured one, or nil
 	strays  *channelMetrics            // counts what no channel can be blamed for
+	files   *files.Store               // of messages; nil: none are kept
 	log     *slog.Logger
 	room    mediaRoom
 	// ctx ends what is being given out, when the gateway stops.
@@ -50,8 +52,10 @@ func (g *Gateway) newMedia(cfg *config.Config) (*media, error) {
 	}
 	m := &media{
 		links: links, limit: int64(cfg.Media.MaxBytes), channel: g.channel, strays: g.metrics.unknown, log: g.log,
-		way: wayOut{base: g.opts.Transport, config: func() config.Egress { return g.config().Egress }},
+		files: newFiles(cfg),
+		way:   wayOut{base: g.opts.Transport, config: func() config.Egress { return g.config().Egress }},
 	}
+	registerFiles(g.registry, m.files)
 	m.ctx, m.stop = context.WithCancel(g.life.hard)
 	return m, nil
 }
@@ -116,7 +120,11 @@ func (m *media) open(ctx context.Context, ref fileRef, byteRange string) (*conne
 		cancel()
 		return nil, fileError(ctx, err)
 	}
-	file, err := m.bounded(ctx, raw, cancel, cmp.Or(ref.Type, raw.Type))
+	limit := m.limit
+	if ref.isKept() {
+		limit = mostKept // its device has decided
+	}
+	file, err := m.bounded(ctx, raw, cancel, cmp.Or(ref.Type, raw.Type), limit)
 	if err != nil {
 		return nil, fileError(ctx, err)
 	}
@@ -126,6 +134,9 @@ func (m *media) open(ctx context.Context, ref fileRef, byteRange string) (*conne
 // source asks the connector for the file, or its address where the connector
 // leaves that to us.
 func (m *media) source(ctx context.Context, ref fileRef, byteRange string) (*connectors.Media, error) {
+	if ref.isKept() {
+		return m.kept(ref, byteRange)
+	}
 	if ref.URL != "" {
 		return m.fetch(ctx, ref.URL, byteRange)
 	}
@@ -211,8 +222,8 @@ func statusError(status int) *connectors.SendError {
 }
 
 // bounded puts the limits around an opened file and looks at its first bytes.
-func (m *media) bounded(ctx context.Context, raw *connectors.Media, cancel context.CancelFunc, told string) (*connectors.Media, error) {
-	body := egress.NewBody(raw.Body, cancel, m.limit, mediaIdle)
+func (m *media) bounded(ctx context.Context, raw *connectors.Media, cancel context.CancelFunc, told string, limit int64) (*connectors.Media, error) {
+	body := egress.NewBody(raw.Body, cancel, limit, mediaIdle)
 	whole, from := raw.Size, int64(0)
 	if raw.ContentRange != "" {
 		p, ok := parsePiece(raw.ContentRange)
@@ -222,7 +233,7 @@ func (m *media) bounded(ctx context.Context, raw *connectors.Media, cancel conte
 		}
 		whole, from = p.total, p.from
 	}
-	if whole > m.limit {
+	if whole > limit {
 		_ = body.Close()
 		return nil, noFile(connectors.ReasonContent, "the file is larger than media.max_bytes")
 	}

@@ -90,6 +90,11 @@ func newLinks(cfg *config.Config) (*links, error) {
 // longer than can be served.
 func (l *links) make(ref fileRef, now time.Time) string {
 	ref.Expires = now.Add(l.ttl)
+	return l.sealed(ref)
+}
+
+// sealed is the link itself.
+func (l *links) sealed(ref fileRef) string {
 	sealed := l.seal.Seal(nil, nil, ref.encode(), []byte(linkLabel)) //nolint:gosec // this AEAD makes its own nonce
 	if base64.RawURLEncoding.EncodedLen(len(sealed)) > maxLink {
 		return ""

@@ -42,8 +42,8 @@ func TestFileOnly(t *testing.T) {
 		"somebody else's":    {no, connectors.ReasonConflict, 1, no, connectors.ReasonServer},
 		"an unreadable file": {unknown, connectors.ReasonAnswer, 1, no, connectors.ReasonAnswer},
 	} {
-		got := fileOnly(&connectors.SendError{Outcome: tc.outcome, Reason: tc.reason, RetryAfter: time.Hour, Recipient: true}, tc.tries)
-		if got.Outcome != tc.want || got.Reason != tc.because || got.RetryAfter != 0 || got.Recipient || got.Hint == "" {
+		got := fileOnly(&connectors.SendError{Outcome: tc.outcome, Reason: tc.reason, RetryAfter: time.Hour, Scope: connectors.ScopeRecipient}, tc.tries)
+		if got.Outcome != tc.want || got.Reason != tc.because || got.RetryAfter != 0 || got.Scope != connectors.ScopeAccount || got.Hint == "" {
 			t.Errorf("%s: %+v, want %s: %s", name, got, tc.want, tc.because)
 		}
 	}

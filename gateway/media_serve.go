@@ -57,8 +57,11 @@ func (m *media) serve(w http.ResponseWriter, r *http.Request, opaque string) {
 	case err != nil:
 		m.refuse(w, ref.Channel, mediaExpired, http.StatusGone)
 		return
+	case ref.isProbe():
+		answerProbe(w, ref)
+		return
 	}
-	if ch := m.channel(ref.Channel); ch == nil || !ch.cfg.Enabled {
+	if ch := m.channel(ref.Channel); !ref.isKept() && (ch == nil || !ch.cfg.Enabled) {
 		m.refuse(w, ref.Channel, mediaNoChannel, http.StatusGone)
 		return
 	}

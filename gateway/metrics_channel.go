@@ -17,7 +17,7 @@ type channelVecs struct {
 	accepted, duplicates, done, dead, attempts *prometheus.CounterVec
 	requests, refused, ignored                 *prometheus.CounterVec
 	idReused, resyncs, reconciled, reports     *prometheus.CounterVec
-	recovered                                  *prometheus.CounterVec
+	recovered, profiles                        *prometheus.CounterVec
 	files, fileBytes                           *prometheus.CounterVec
 	endToEnd, webhook                          *prometheus.HistogramVec
 	lanes, behind, held                        *prometheus.GaugeVec
@@ -50,10 +50,12 @@ func newChannelVecs(reg prometheus.Registerer) *channelVecs {
 		reports:    c("delivery_reports_total", "What networks reported of messages they had taken, once for each step: queued, sent, delivered, read; failed = given up after all.", "status"),
 		recovered:  c("recovered_total", "Messages found at the network that no webhook had brought: its calls do not arrive."),
 
+		profiles: c("profile_lookups_total", "Questions to the network who a customer is: known, none (not given out), failed.", "outcome"),
+
 		files:     c("media_total", "Files by what became of them: customers' by their links (in), agents' for the network (out). Links that cannot be read have channel \"-\".", "direction", "outcome"),
 		fileBytes: c("media_bytes_total", "Bytes of files given out (in), or read for the network (out).", "direction"),
 
-		endToEnd: h("end_to_end_seconds", "From a message being journaled to its end, done ones only.", endToEndBuckets, "direction"),
+		endToEnd: h("end_to_end_seconds", "From a message being journaled to its end, done ones only.", endToEndBuckets[:], "direction"),
 		webhook:  h("webhook_seconds", "From a webhook call's header to its answer, calls of every result.", latencyBuckets),
 
 		lanes:  g("lanes", "Conversations with work now, per direction."),
@@ -67,7 +69,7 @@ func (v *channelVecs) remove(c metricChannel) {
 	by := prometheus.Labels{"channel": c.Name, "network": c.Network}
 	for _, vec := range []*prometheus.CounterVec{
 		v.accepted, v.duplicates, v.done, v.dead, v.attempts, v.requests, v.refused, v.ignored, v.idReused, v.resyncs,
-		v.files, v.fileBytes, v.reconciled, v.reports, v.recovered,
+		v.files, v.fileBytes, v.reconciled, v.reports, v.recovered, v.profiles,
 	} {
 		vec.DeletePartialMatch(by)
 	}
@@ -95,6 +97,7 @@ func (v *channelVecs) resolve(c metricChannel, lazy bool) *channelMetrics {
 		fates:     newClosedCounter(v.reconciled.MustCurryWith(by), fateNames, false),
 		lost:      v.recovered.With(by),
 		reports:   newClosedCounter(v.reports.MustCurryWith(by), statusNames, false),
+		profiles:  newClosedCounter(v.profiles.MustCurryWith(by), profileOutcomes, false),
 		webhook:   v.webhook.With(by),
 	}
 	m.ignoredBy.child(other)
@@ -163,11 +166,12 @@ type channelMetrics struct {
 	ignoredBy openCounter
 	webhook   prometheus.Observer
 
-	reused  prometheus.Counter
-	resyncs *closedCounter
-	fates   *closedCounter     // of sends of unknown outcome
-	reports *closedCounter     // of delivery
-	lost    prometheus.Counter // messages no webhook had brought
+	reused   prometheus.Counter
+	resyncs  *closedCounter
+	fates    *closedCounter     // of sends of unknown outcome
+	reports  *closedCounter     // of delivery
+	lost     prometheus.Counter // messages no webhook had brought
+	profiles *closedCounter
 }
 
 type directionMetrics struct {
@@ -184,7 +188,7 @@ func (m *channelMetrics) close() {
 	for _, c := range m.attempts {
 		c.close()
 	}
-	for _, c := range []*closedCounter{m.refused, m.resyncs, m.fates, m.reports, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
+	for _, c := range []*closedCounter{m.refused, m.resyncs, m.fates, m.reports, m.profiles, m.dirs[0].dead, m.dirs[0].files, m.dirs[1].dead, m.dirs[1].files} {
 		c.close()
 	}
 }
@@ -254,6 +258,7 @@ func (m *channelMetrics) reconciled(f connectors.Fate)      { m.fates.inc(f.Stri
 func (m *channelMetrics) reported(s connectors.DeliveryStatus) {
 	m.reports.inc(s.String())
 }
+func (m *channelMetrics) profile(outcome string)              { m.profiles.inc(outcome) }
 func (m *channelMetrics) recovered(n int)                     { m.lost.Add(float64(n)) }
 func (m *channelMetrics) lane(d journal.Direction, delta int) { m.dir(d).lanes.Add(float64(delta)) }
 func (m *channelMetrics) laneBehind(d journal.Direction, delta int) {

@@ -27,7 +27,7 @@ func noteKind(about string) string {
 
 var why = map[connectors.Reason]string{
 	connectors.ReasonBlocked:   "the customer cannot be reached any more",
-	connectors.ReasonNotFound:  "the network does not know this conversation",
+	connectors.ReasonNotFound:  "the network knows no such recipient",
 	connectors.ReasonWindow:    "the network's reply window is closed",
 	connectors.ReasonContent:   "the network does not take this content",
 	connectors.ReasonFile:      "its file could not be fetched",

@@ -30,21 +30,42 @@ func (g *Gateway) takeNotices(ctx context.Context, ch *channel, events []connect
 		return events, nil
 	}
 	for _, ev := range events {
-		if !isNotice(ev) || ev.Notice == nil || ev.Notice.Ref == "" || ev.Notice.Fate == connectors.FateUnknown {
+		if !isNotice(ev) || ev.Notice == nil {
 			continue
 		}
-		c := g.convs.get(ch, ev.TrackingID)
-		if err := g.notice(ctx, c, *ev.Notice); err != nil {
-			return nil, err
-		}
-		if ev.Notice.Status == connectors.StatusNone {
-			continue
-		}
-		if err := g.report(ctx, c, *ev.Notice); err != nil {
+		if err := g.takeNotice(ctx, g.convs.get(ch, ev.TrackingID), notice{*ev.Notice, moment(ev.SentAt)}); err != nil {
 			return nil, err
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(events), isNotice), nil
+}
+
+// notice is one of a network, with when what it says happened.
+type notice struct {
+	connectors.Notice
+	at time.Time
+}
+
+// moment is when something happened by the network's clock, unless that is ahead
+// or does not say.
+func moment(sent time.Time) time.Time {
+	if now := time.Now(); sent.IsZero() || sent.After(now) {
+		return now
+	}
+	return sent
+}
+
+func (g *Gateway) takeNotice(ctx context.Context, c *conversation, n notice) error {
+	if n.Ref == "" {
+		return g.reportUnnamed(ctx, c, n)
+	}
+	if n.Fate == connectors.FateUnknown {
+		return nil
+	}
+	if err := g.notice(ctx, c, n.Notice); err != nil || n.Status == connectors.StatusNone {
+		return err
+	}
+	return g.report(ctx, c, n)
 }
 
 // notice gives one to the row it is about.
@@ -114,6 +135,9 @@ func (g *Gateway) begin(ctx context.Context, d *delivery) {
 func (d *delivery) end() {
 	d.c.mu.Lock()
 	d.c.out.now = nil
+	if len(d.c.out.rows) == 0 {
+		d.c.out.unnamed = nil // what they are about is no row of ours
+	}
 	d.c.mu.Unlock()
 	close(d.over)
 }

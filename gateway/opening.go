@@ -149,7 +149,7 @@ func (g *Gateway) noteSignal(resp *simprot.ChatServiceInfo) {
 // service is the ChatServiceInfo of a conversation.
 func (c *conversation) service(it *inItem) *simprot.ChatServiceInfo {
 	c.mu.Lock()
-	p := c.party
+	p := c.known()
 	c.mu.Unlock()
 	if p.PartyName == "" {
 		p.PartyName = it.content.PartyName
@@ -205,7 +205,7 @@ func (g *Gateway) closedText(signal simprot.Signal, c *conversation) string {
 		texts = g.config().Texts.Hidden
 	}
 	c.mu.Lock()
-	culture := c.party.Culture
+	culture := c.known().Culture
 	c.mu.Unlock()
 	for _, k := range []string{culture, prefix(culture), c.ch.cfg.Culture, "en"} {
 		if t := texts[k]; t != "" {

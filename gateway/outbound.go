@@ -34,6 +34,9 @@ type outLane struct {
 	now     *delivery           // what is being sent
 	sentIDs []string            // the latest messages, by the network's ids
 	notices []connectors.Notice // for a row that is still to be read
+	// unnamed and watermarks are notices without Ref (unnamed.go).
+	unnamed    []notice
+	watermarks []watermark
 }
 
 type arrival struct {

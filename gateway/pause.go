@@ -105,17 +105,22 @@ func (g *Gateway) servePause(action string, on bool) http.HandlerFunc {
 		name := r.PathValue("channel")
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
 		defer cancel()
-		err := g.pause(ctx, name, on)
-		shown := name
-		if g.channel(name) == nil {
-			shown = "-" // a name that is none of ours may be anything
-		}
-		g.log.LogAttrs(ctx, slog.LevelInfo, "admin action", slog.String("action", action), slog.String("channel", shown),
-			slog.String("remote", r.RemoteAddr), slog.String("result", actionResult(err)))
-		if err != nil {
+		if err := g.pauseAudited(ctx, action, name, on, r.RemoteAddr); err != nil {
 			failAdmin(w, g.log, err)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"channel": name, "action": action, "volatile": g.journal.Volatile()})
 	}
+}
+
+// pauseAudited is pause, with a line in the log that says who did it.
+func (g *Gateway) pauseAudited(ctx context.Context, action, name string, on bool, remote string) error {
+	err := g.pause(ctx, name, on)
+	shown := name
+	if g.channel(name) == nil {
+		shown = "-" // a name that is none of ours may be anything
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "admin action", slog.String("action", action), slog.String("channel", shown),
+		slog.String("remote", remote), slog.String("result", actionResult(err)))
+	return err
 }

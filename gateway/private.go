@@ -27,7 +27,7 @@ const (
 )
 
 // newPrivateHandler serves what operators and their tools need: /metrics,
-// /healthz, /readyz, /api/v1/ and /debug/pprof/.
+// /healthz, /readyz, /api/v1/, /console/ and /debug/pprof/.
 //
 // With a token every path but /healthz and the bare yes or no of /readyz asks
 // for it. Without one, config has made sure that the listener is on loopback;
@@ -65,17 +65,25 @@ func newPrivateHandler(cfg config.Private, reg prometheus.Gatherer, health healt
 	post("/api/v1/suspects/{seq}/requeue", actOn("requeue suspect", log, parked.tell(true)))
 	post("/api/v1/suspects/{seq}/discard", actOn("discard suspect", log, parked.tell(false)))
 	for _, r := range more {
+		if r.method == "" {
+			mux.Handle(r.path, r.handler)
+			continue
+		}
 		mount(mux, r.method, r.path, door.guard(r.handler))
 	}
+	mux.HandleFunc("/{$}", toConsole)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not found")
 	})
 	return door.screen(mux)
 }
 
-// mount serves path for one method and answers the others with 405.
+// mount serves path for its methods, such as "GET, POST", and answers the others with
+// 405.
 func mount(mux *http.ServeMux, method, path string, h http.Handler) {
-	mux.Handle(method+" "+path, h)
+	for m := range strings.SplitSeq(method, ", ") {
+		mux.Handle(m+" "+path, h)
+	}
 	mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", method)
 		writeError(w, http.StatusMethodNotAllowed, "method not allowed")

@@ -81,7 +81,12 @@ func (g *Gateway) unknownFate(ctx context.Context, d *delivery, i int, se *conne
 		return notYet
 	case connectors.FateFailed:
 		if failureOf(f).Reason == connectors.ReasonWindow {
-			g.windowClosed(d.c, d.doubts[i].began)
+			g.windowClosed(d.c, d.doubts[i].began, d.parts[i].Late)
+		}
+		d.doubts[i] = doubt{}
+		if d.saysOtherwise(i, failureOf(f)) {
+			g.record(d, i, d.notSent(i, failureOf(f).Reason))
+			return notYet
 		}
 		g.record(d, i, found(f))
 		return verdict{journal.Dead, failureOf(f).Reason, hintOf(failureOf(f))}
@@ -117,8 +122,7 @@ func failureOf(f connectors.Finding) *connectors.SendError {
 func (g *Gateway) findOut(ctx context.Context, d *delivery, i int) (f connectors.Finding, err error) {
 	r, ok := d.c.ch.conn.(connectors.Reconciler)
 	if !ok {
-		f, _ = d.told(i)
-		return f, nil
+		return d.awaitNotice(ctx, i)
 	}
 	d.row.asksFate(i)
 	until := d.doubts[i].ended.Add(askPatience)
@@ -142,6 +146,29 @@ func (g *Gateway) findOut(ctx context.Context, d *delivery, i int) (f connectors
 			return connectors.Finding{}, nil
 		}
 		if err := d.listen(ctx, max(wait, time.Second)); err != nil {
+			return f, err
+		}
+	}
+}
+
+// awaitNotice listens to a network that says by itself what it was sent, as long as
+// that may take. After a restart there is at least askAgain left.
+func (d *delivery) awaitNotice(ctx context.Context, i int) (connectors.Finding, error) {
+	within := d.c.ch.caps.EchoWithin
+	until := d.doubts[i].ended.Add(within)
+	if least := time.Now().Add(min(within, askAgain)); until.Before(least) {
+		until = least
+	}
+	if within > 0 {
+		d.row.asksFate(i)
+	}
+	for {
+		f, told := d.told(i)
+		wait := time.Until(until)
+		if told || wait <= 0 {
+			return f, nil
+		}
+		if err := d.listen(ctx, wait); err != nil {
 			return f, err
 		}
 	}

@@ -31,21 +31,11 @@ func (g *Gateway) ConfigRead(ok bool) { g.metrics.configLoaded(ok, time.Now()) }
 // Port or webhook is interrupted. What needs a restart is logged and left as it
 // was. Reload returns when all is done.
 func (g *Gateway) Reload(ctx context.Context, cfg *config.Config) error {
-	select {
-	case <-g.up:
-	case <-ctx.Done():
-		return ctx.Err()
+	release, err := g.holdChannels(ctx)
+	if err != nil {
+		return err
 	}
-	select {
-	case g.reloading <- struct{}{}:
-		defer func() { <-g.reloading }()
-	case <-g.serving.Done():
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if g.serving.Err() != nil {
-		return ErrStopping
-	}
+	defer release()
 	old := g.now()
 	next := inForce(old.cfg, cfg)
 	channels, err := g.buildChannels(next, old)
@@ -55,9 +45,39 @@ func (g *Gateway) Reload(ctx context.Context, cfg *config.Config) error {
 	for _, key := range needRestart(old.cfg, cfg) {
 		g.log.Warn("configuration: changed, and not used before a restart", "key", key)
 	}
+	defer g.devices.refresh()
+	return g.changeTo(old, next, g.withRegistered(next, old, channels)) //nolint:contextcheck // what has begun is ended in order
+}
+
+// holdChannels waits until nobody else changes channels, and keeps it so until
+// release is called.
+func (g *Gateway) holdChannels(ctx context.Context) (release func(), err error) {
+	select {
+	case <-g.up:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case g.reloading <- struct{}{}:
+	case <-g.serving.Done():
+		return nil, ErrStopping
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release = func() { <-g.reloading }
+	if g.serving.Err() != nil {
+		release()
+		return nil, ErrStopping
+	}
+	return release, nil
+}
+
+// changeTo makes channels, of which those that are in old run, the ones that are
+// served. It returns when all is done.
+func (g *Gateway) changeTo(old *roster, next *config.Config, channels []*channel) (err error) {
 	for _, ch := range channels {
 		if !old.has(ch) {
-			ch.metrics = g.metrics.add(metricChannel{ch.cfg.Name, ch.cfg.Network})
+			g.count(ch)
 		}
 	}
 	// All at once, for paths are shared. Until a channel's turn comes its calls
@@ -70,7 +90,7 @@ func (g *Gateway) Reload(ctx context.Context, cfg *config.Config) error {
 		var work errgroup.Group
 		work.SetLimit(changesAtOnce)
 		for _, s := range phase {
-			work.Go(func() error { return g.change(next, s) }) //nolint:contextcheck // what has begun is ended in order
+			work.Go(func() error { return g.change(next, s) })
 		}
 		err = errors.Join(err, work.Wait())
 	}
@@ -86,7 +106,7 @@ func (g *Gateway) Reload(ctx context.Context, cfg *config.Config) error {
 func inForce(old, read *config.Config) *config.Config {
 	next := *read
 	next.Path, next.Core, next.Journal = old.Path, old.Core, old.Journal
-	next.Public, next.Private, next.Media = old.Public, old.Private, old.Media
+	next.Public, next.Private, next.Media, next.Files = old.Public, old.Private, old.Media, old.Files
 	next.Tracing, next.Log.Format = old.Tracing, old.Log.Format
 	return &next
 }
@@ -177,7 +197,9 @@ func movers(changes map[string]*step) map[string]bool {
 		if !ch.cfg.Enabled {
 			return nil
 		}
-		list = append(list, claim{"", ch.cfg.Port})
+		if !ch.isGateway() {
+			list = append(list, claim{"", ch.cfg.Port})
+		}
 		if p := ch.proof(); p != "" {
 			list = append(list, claim{ch.cfg.Network, p})
 		}
@@ -245,7 +267,7 @@ func (g *Gateway) swap(cfg *config.Config, s step) {
 	before := g.now()
 	g.enter(before.with(cfg, s.out, s.in))
 	for _, ch := range s.in {
-		if ch.cfg.Enabled && g.session != nil {
+		if ch.cfg.Enabled && !ch.isGateway() && g.session != nil {
 			ch.port.up(g.session, before.ports[ch.cfg.Port] == nil)
 		}
 	}
@@ -257,7 +279,7 @@ func (g *Gateway) retire(ch *channel) {
 	g.convs.drop(ch)
 	g.typing.forget(ch)
 	if now := g.channel(ch.cfg.Name); now == nil || now.cfg.Network != ch.cfg.Network {
-		g.metrics.remove(metricChannel{ch.cfg.Name, ch.cfg.Network})
+		g.discount(ch)
 	}
 	if err := ch.close(); err != nil {
 		ch.log.Warn("the connector was not closed in order", "error", err)

@@ -18,7 +18,7 @@ import (
 // replyWindow is what is known of one conversation's.
 type replyWindow struct {
 	end time.Time // zero = nothing
-	by  string    // journal.WindowByCustomer, journal.WindowByNetwork
+	by  string    // journal.WindowByCustomer, WindowByNetwork, WindowByNetworkLate
 	// unsaved: the journal has not been told.
 	unsaved bool
 }
@@ -27,10 +27,10 @@ type replyWindow struct {
 // customer, a send that was refused. The latest counts, in whatever order they
 // are heard of.
 func (w *replyWindow) learned(length time.Duration) time.Time {
-	if w.by == journal.WindowByNetwork {
-		return w.end
+	if w.by == journal.WindowByCustomer {
+		return w.end.Add(-length)
 	}
-	return w.end.Add(-length)
+	return w.end
 }
 
 // learn takes what happened at that time, unless something later is known.
@@ -39,8 +39,11 @@ func (w *replyWindow) learn(at time.Time, by string, length time.Duration) {
 		return
 	}
 	next := replyWindow{end: at, by: by, unsaved: true}
-	if by == journal.WindowByCustomer {
+	switch {
+	case by == journal.WindowByCustomer:
 		next.end = at.Add(length)
+	case w.by == journal.WindowByNetworkLate:
+		next.by = w.by // of late answers it says nothing
 	}
 	if w.by != next.by || !w.end.Equal(next.end) {
 		*w = next
@@ -89,16 +92,19 @@ func (c *conversation) opens(row *journal.Row) {
 }
 
 // windowClosed takes it from the network that the window was closed when a part
-// was sent. The journal hears of it with the conversation's next change: the end
-// of the row, or of the agent's note.
-func (g *Gateway) windowClosed(c *conversation, at time.Time) {
-	length := c.ch.caps.ReplyWindow
+// was sent; late: it went as a late answer. The journal hears of it with the
+// conversation's next change: the end of the row, or of the agent's note.
+func (g *Gateway) windowClosed(c *conversation, at time.Time, late bool) {
+	length, by := c.ch.caps.ReplyWindow, journal.WindowByNetwork
 	if length == 0 {
 		return
 	}
+	if late {
+		by = journal.WindowByNetworkLate
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reply.learn(at, journal.WindowByNetwork, length)
+	c.reply.learn(at, by, length)
 }
 
 // windowShut tells whether a conversation's window is known to be closed. Where
@@ -135,12 +141,15 @@ func (c *conversation) shut() (shut, unread bool) {
 	return !c.reply.end.IsZero() && !time.Now().Before(c.reply.end), !c.in.idle()
 }
 
-// asTemplate is the Hint of a part's record from the attempt on that sent it as a
-// template. By it another process knows what went out.
-const asTemplate = "it went as a template: the reply window was closed"
+// How a part went out, where it is not as it was said: the Hint of its record from
+// that attempt on. By it another process knows what went out.
+const (
+	asTemplate = "it went as a template: the reply window was closed"
+	asLate     = "it went as a late answer: the reply window was closed"
+)
 
-// throughWindow lets a part pass, or makes it a template, or ends the row. An
-// error means that the lanes are stopped.
+// throughWindow lets a part pass, or makes it a late answer or a template, or ends
+// the row. An error means that the lanes are stopped.
 func (g *Gateway) throughWindow(ctx context.Context, d *delivery, i int) (verdict, error) {
 	if d.parts[i].Template != nil {
 		return notYet, nil
@@ -150,6 +159,8 @@ func (g *Gateway) throughWindow(ctx context.Context, d *delivery, i int) (verdic
 	}
 	p := journal.Part{State: journal.PartRejected, Reason: string(connectors.ReasonWindow)}
 	switch {
+	case d.parts[i].Late && !d.c.lateShut(), d.becomesLate(i):
+		return notYet, nil
 	case d.doubts[i].is(): // as a text it may have arrived: it is not said another time as a template
 		p.State = journal.PartUnknown
 	case d.becomesTemplate(i):
@@ -170,29 +181,28 @@ func (d *delivery) becomesTemplate(i int) bool {
 	t, ok := opener.OpenWindow(part)
 	if ok {
 		d.parts[i] = connectors.Part{ID: part.ID, Ref: part.Ref, To: part.To, ReplyTo: part.ReplyTo, Template: &t}
-		d.templates[i] = true
+		d.hows[i] = asTemplate
 	}
 	return ok
 }
 
-// restoreTemplates makes those parts templates that an earlier process sent as
-// such. That they arrived may not be known.
-func (d *delivery) restoreTemplates() {
-	d.templates = make([]bool, len(d.parts))
+// restoreHows makes parts go out as an earlier process sent them. That they arrived
+// may not be known.
+func (d *delivery) restoreHows() {
+	d.hows = make([]string, len(d.parts))
 	for i, s := range d.states {
-		if s.Hint == asTemplate && i < len(d.parts) && d.parts[i].Template == nil {
+		switch {
+		case i >= len(d.parts) || d.parts[i].Template != nil:
+		case s.Hint == asTemplate:
 			d.becomesTemplate(i)
+		case s.Hint == asLate:
+			d.goesLate(i)
 		}
 	}
 }
 
 // hint is what the journal keeps of how part i goes out.
-func (d *delivery) hint(i int) string {
-	if d.templates[i] {
-		return asTemplate
-	}
-	return ""
-}
+func (d *delivery) hint(i int) string { return d.hows[i] }
 
 // tracedWindow is what memory and journal know of a conversation's window; nil =
 // nothing, or its network has none.
@@ -212,10 +222,12 @@ func (g *Gateway) tracedWindow(rec journal.Conversation) *TracedWindow {
 	if w.end.IsZero() {
 		return nil
 	}
-	t := &TracedWindow{Open: time.Now().Before(w.end), End: w.end, By: w.by}
+	t := &TracedWindow{Open: time.Now().Before(w.end), End: w.end, LateEnd: w.lateEnd(ch.caps), By: w.by}
 	switch {
 	case t.By == journal.WindowByNetwork:
 		t.What = "the network said so"
+	case t.By == journal.WindowByNetworkLate:
+		t.What = "the network said so, of a late answer too"
 	case t.Open:
 		t.What = "the customer's message"
 	default:
@@ -229,7 +241,7 @@ func (ch *channel) reasonText(r connectors.Reason) string {
 	if r != connectors.ReasonWindow || ch.caps.ReplyWindow == 0 {
 		return reasonText(r)
 	}
-	text := "the " + spanText(ch.caps.ReplyWindow) + " window is closed; "
+	text := "the " + spanText(max(ch.caps.ReplyWindow, ch.caps.LateWindow)) + " window is closed; "
 	if ch.caps.Templates {
 		text += "send a template, [[template:ID|name=value]], or "
 	}
@@ -238,6 +250,9 @@ func (ch *channel) reasonText(r connectors.Reason) string {
 
 // spanText is how long something is, in front of its name.
 func spanText(d time.Duration) string {
+	if d > 24*time.Hour && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d-day", d/(24*time.Hour))
+	}
 	if d%time.Hour == 0 {
 		return fmt.Sprintf("%d-hour", d/time.Hour)
 	}

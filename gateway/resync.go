@@ -197,7 +197,7 @@ func (p *port) claimOnce(ctx context.Context, s *simprot.Session) (simprot.ChatS
 	serving := p.wanted
 	p.mu.Unlock()
 	confirmed := p.owed.end()
-	list, err := s.Resync(ctx, p.ch.cfg.Port)
+	list, err := s.Resync(ctx, p.ch.cfg.Port, p.ch.manifest())
 	if err != nil {
 		return nil, err
 	}

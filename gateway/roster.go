@@ -12,8 +12,9 @@ import (
 type roster struct {
 	cfg      *config.Config
 	channels map[string]*channel // by name
-	ports    map[string]*channel // enabled ones, by Port
-	ordered  []*channel          // as configured
+	ports    map[string]*channel // enabled ones, by Port; no message gateways
+	ordered  []*channel          // as configured, message gateways last
+	served   int                 // how many are enabled
 }
 
 // newRoster lists channels in their order. Of two that claim one Port the first
@@ -25,7 +26,10 @@ func newRoster(cfg *config.Config, ordered []*channel) *roster {
 	}
 	for _, ch := range ordered {
 		r.channels[ch.cfg.Name] = ch
-		if ch.cfg.Enabled && r.ports[ch.cfg.Port] == nil {
+		if ch.cfg.Enabled {
+			r.served++
+		}
+		if ch.cfg.Enabled && !ch.isGateway() && r.ports[ch.cfg.Port] == nil {
 			r.ports[ch.cfg.Port] = ch
 		}
 	}
@@ -80,10 +84,14 @@ func (g *Gateway) config() *config.Config { return g.now().cfg }
 // enter makes a roster the present one and shares the memory for rows among its
 // channels.
 func (g *Gateway) enter(next *roster) {
-	n := share(len(next.ports))
+	n := share(next.served)
 	for _, ch := range next.ordered {
-		ch.rooms[0].limit.Store(n)
-		ch.rooms[1].limit.Store(n)
+		limit := n
+		if ch.isGateway() {
+			limit = min(n, heldMessages)
+		}
+		ch.rooms[0].limit.Store(limit)
+		ch.rooms[1].limit.Store(limit)
 	}
 	g.roster.Store(next)
 }

@@ -71,9 +71,8 @@ type delivery struct {
 	tries   int       // attempts in this process, for the back-off
 	began   time.Time // the latest attempt
 	doubts  []doubt   // by part: attempts of unknown fate
-	// templates tells by part which is said by a template instead (replywindow.go).
-	templates []bool
-	wrong     string // why it cannot be sent as it is written
+	hows    []string  // by part: how it goes out where it is not as it was said (replywindow.go)
+	wrong   string    // why it cannot be sent as it is written
 	// news holds a token after a notice of the network; over is closed when the
 	// row has ended.
 	news, over chan struct{}
@@ -141,6 +140,9 @@ func (g *Gateway) sendOut(ctx context.Context, c *conversation, h *held) {
 				return
 			}
 		}
+		if c.ch.caps.Reports && g.overtaken(c.ch.life.hard, d, i) != nil { //nolint:contextcheck // the network was told that it is kept
+			return // stopped
+		}
 	}
 	g.finishOut(d, verdict{state: journal.Done})
 }
@@ -175,7 +177,7 @@ func (g *Gateway) split(ctx context.Context, d *delivery) {
 	for len(d.states) < len(parts) {
 		d.states = append(d.states, journal.Part{})
 	}
-	d.restoreTemplates()
+	d.restoreHows()
 	c.mu.Lock()
 	changed = slices.DeleteFunc(changed, func(what string) bool { return slices.Contains(c.noticed, what) })
 	c.noticed = append(c.noticed, changed...)
@@ -296,7 +298,7 @@ func (g *Gateway) attempting(ctx context.Context, d *delivery, i int) (journal.P
 	d.states[i] = journal.Part{State: journal.PartAttempting, Hint: d.hint(i), At: time.Now()}
 	err := g.journal.Commit(ctx, journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering,
-		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Conv: mark,
+		Attempts: d.row.Attempts, Parts: slices.Clone(d.states), Listed: d.c.ch.caps.Reports, Conv: mark,
 	})
 	if err != nil {
 		d.states[i] = d.notSent(i, connectors.ReasonCanceled)
@@ -334,13 +336,13 @@ const (
 )
 
 // sendSafely keeps a connector's panic at the border: its fate is unknown.
-func sendSafely(ctx context.Context, conn connectors.Connector, part connectors.Part) (r connectors.Receipt, err error) {
+func sendSafely(ctx context.Context, conn connectors.Device, part connectors.Part) (r connectors.Receipt, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &connectors.SendError{Outcome: connectors.Unknown, Reason: connectors.ReasonBug, Err: fmt.Errorf("connector panicked: %T", p)}
 		}
 	}()
-	return conn.Send(ctx, part)
+	return conn.(connectors.Connector).Send(ctx, part)
 }
 
 // record journals a part's outcome; the next attempt or the end carries it to
@@ -370,10 +372,14 @@ func (g *Gateway) failed(ctx context.Context, d *delivery, i int, se *connectors
 	ch := d.c.ch
 	d.c.partLog(d.row.ID, i).Warn("send failed", "outcome", se.Outcome.String(), "reason", string(se.Reason), "code", se.Code, "attempt", d.row.Attempts)
 	if se.Reason == connectors.ReasonWindow {
-		g.windowClosed(d.c, d.began)
+		g.windowClosed(d.c, d.began, d.parts[i].Late)
 	}
 	switch se.Outcome {
 	case connectors.Rejected:
+		if d.saysOtherwise(i, se) {
+			g.record(d, i, d.notSent(i, se.Reason))
+			return notYet
+		}
 		p := journal.Part{State: journal.PartRejected, Reason: string(se.Reason)}
 		if d.doubts[i].is() {
 			p.State = journal.PartUnknown // an earlier attempt may have arrived

@@ -8,16 +8,17 @@ import (
 	"servicelink/connectors"
 )
 
-// Check builds every connector without connecting and reports all mistakes, as
-// a config.Problems.
-func Check(cfg *config.Config, defs []connectors.Definition) error {
-	return OnTrial(cfg, defs, func(config.Channel, connectors.Connector) error { return nil })
+// Check builds every connector, and the devices of the file's gateways, without
+// connecting and reports all mistakes, as a config.Problems.
+func Check(cfg *config.Config, opts Options) error {
+	return OnTrial(cfg, opts, func(config.Channel, connectors.Device) error { return nil })
 }
 
-// OnTrial is Check, and when there is no mistake it lends every connector to use,
-// disabled channels' too, in the order of the configuration and until one fails.
-func OnTrial(cfg *config.Config, defs []connectors.Definition, use func(config.Channel, connectors.Connector) error) error {
-	g, err := New(cfg, Options{Definitions: defs})
+// OnTrial is Check, and when there is no mistake it lends every connector and device
+// to use, disabled channels' too, in the order of the configuration and until one
+// fails.
+func OnTrial(cfg *config.Config, opts Options, use func(config.Channel, connectors.Device) error) error {
+	g, err := New(cfg, opts)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ const secretPart = "***"
 // MaskHook is a hook's address for whoever looks over an operator's shoulder: of a
 // secret one, the places that the webhook's path leaves open are hidden, and all
 // below public.url where that cannot be told.
-func MaskHook(public string, conn connectors.Connector, h connectors.Hook) string {
+func MaskHook(public string, conn connectors.Device, h connectors.Hook) string {
 	if !h.Secret {
 		return h.URL
 	}

@@ -61,7 +61,7 @@ func TestOnTrial(t *testing.T) {
 	}}}
 	bad := errors.New("bad")
 	var lent []string
-	err := OnTrial(cfg, defs, func(ch config.Channel, conn connectors.Connector) error {
+	err := OnTrial(cfg, Options{Definitions: defs}, func(ch config.Channel, conn connectors.Device) error {
 		lent = append(lent, ch.Name)
 		if conn.(*hooking).closed != 0 {
 			t.Errorf("%s is lent when it is closed", ch.Name)

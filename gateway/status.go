@@ -19,6 +19,8 @@ type Status struct {
 	Core     string          `json:"core"` // "up", "connecting", or the fault's word
 	Journal  JournalStatus   `json:"journal"`
 	Balanced bool            `json:"ledger_balanced"` // accepted + requeued = done + dead + pending, everywhere
+	Checks   *CheckStatus    `json:"checks"`          // of what is no channel's
+	Register *RegisterStatus `json:"register"`        // of message gateways, the core's
 	Channels []ChannelStatus `json:"channels"`
 	Suspects int             `json:"suspects"` // see /api/v1/suspects
 	Faults   []Fault         `json:"faults"`
@@ -35,13 +37,16 @@ type JournalStatus struct {
 
 // ChannelStatus is one channel: configured, or gone with rows that wait for it.
 type ChannelStatus struct {
-	Name      string       `json:"name"`
-	Network   string       `json:"network,omitempty"`
-	Port      string       `json:"port,omitempty"`
-	State     string       `json:"state"`
-	In        LedgerStatus `json:"in"`
-	Out       LedgerStatus `json:"out"`
-	LastError *LastError   `json:"last_error,omitempty"`
+	Name    string `json:"name"`
+	Network string `json:"network,omitempty"`
+	Port    string `json:"port,omitempty"`
+	State   string `json:"state"`
+	// Gateway is set for a message gateway; Name is its id.
+	Gateway   *GatewayStatus `json:"gateway,omitempty"`
+	Checks    *CheckStatus   `json:"checks,omitempty"` // of channels that are served
+	In        LedgerStatus   `json:"in"`
+	Out       LedgerStatus   `json:"out"`
+	LastError *LastError     `json:"last_error,omitempty"`
 }
 
 // LedgerStatus is one direction of a channel in the journal's books.
@@ -78,16 +83,21 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	now, unready := time.Now(), g.Ready()
 	s := Status{
 		Version: g.opts.Version, At: now.UTC(), Started: g.began.UTC(), Uptime: now.Sub(g.began).Seconds(),
-		Ready: len(unready) == 0, Core: g.coreState(), Journal: g.journalStatus(), Balanced: true,
-		Suspects: g.suspects.count(), Faults: append(append([]Fault{}, unready...), g.Unwell()...),
+		Ready: len(unready) == 0, Core: g.coreState(), Journal: g.journalStatus(), Balanced: true, Checks: g.self.status(nil),
+		Register: g.registerStatus(), Suspects: g.suspects.count(), Faults: append(append([]Fault{}, unready...), g.Unwell()...),
 	}
 	gone, err := stranded{g}.List(ctx)
 	if err != nil {
 		return Status{}, err
 	}
 	for _, ch := range g.now().ordered {
-		s.Channels = append(s.Channels, ChannelStatus{Name: ch.cfg.Name, Network: ch.cfg.Network, Port: ch.cfg.Port, State: ch.state()})
+		c := ChannelStatus{Name: ch.cfg.Name, Network: ch.cfg.Network, Port: ch.cfg.Port, State: ch.state(), Gateway: ch.gatewayStatus()}
+		if ch.cfg.Enabled {
+			c.Checks = ch.looked.status(ch.found(now))
+		}
+		s.Channels = append(s.Channels, c)
 	}
+	s.Channels = append(s.Channels, g.devices.brokenStatus()...)
 	for _, lanes := range gone {
 		if g.channel(lanes.Channel) == nil && s.channel(lanes.Channel) == nil {
 			s.Channels = append(s.Channels, ChannelStatus{Name: lanes.Channel, State: lanes.State})
@@ -160,7 +170,8 @@ func (g *Gateway) serveStatus(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s)
 }
 
-// apiCall is a call of the private API that needs the whole gateway.
+// apiCall is a call of the private API that needs the whole gateway. Without a
+// method it is all below its path, and asks by itself who calls.
 type apiCall struct {
 	method, path string
 	handler      http.HandlerFunc
@@ -171,6 +182,7 @@ func (g *Gateway) apiCalls() []apiCall {
 	return []apiCall{
 		{http.MethodGet, "/api/v1/status", g.serveStatus},
 		{http.MethodGet, "/api/v1/trace", g.serveTrace},
+		{"GET, POST", "/api/v1/doctor", g.serveDoctor},
 		{http.MethodPost, "/api/v1/forget", g.serveForget},
 		{http.MethodPost, "/api/v1/journal/backup", g.serveBackup},
 		{http.MethodPost, "/api/v1/journal/verify", g.serveVerify},

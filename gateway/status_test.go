@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,14 +90,15 @@ func TestAPICallsAreGuarded(t *testing.T) {
 	calls := (&Gateway{}).apiCalls()
 	for _, c := range calls {
 		asked := false
+		method, _, _ := strings.Cut(c.method, ",")
 		rig := newPrivateRig(rigToken)
 		c.handler = func(http.ResponseWriter, *http.Request) { asked = true }
 		rig.handler = newPrivateHandler(config.Private{Token: config.NewSecret(rigToken)}, rigRegistry(), &rig.health,
 			rig.journal, &rig.waiting, &rig.parked, slog.New(slog.DiscardHandler), redactRow, c)
-		if res := rig.call(c.method, c.path); res.Code != http.StatusUnauthorized || asked {
+		if res := rig.call(method, c.path); res.Code != http.StatusUnauthorized || asked {
 			t.Errorf("%s %s answers %d without the token", c.method, c.path, res.Code)
 		}
-		if rig.call(c.method, c.path, "Authorization", "Bearer "+rigToken); !asked {
+		if rig.call(method, c.path, "Authorization", "Bearer "+rigToken); !asked {
 			t.Errorf("%s %s does not answer to the token", c.method, c.path)
 		}
 	}

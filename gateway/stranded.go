@@ -54,6 +54,8 @@ type stranded struct{ g *Gateway }
 // stateOf tells why a channel is not served; empty = it is.
 func (s stranded) stateOf(channel string) string {
 	switch ch := s.g.channel(channel); {
+	case ch == nil && s.g.awaited(channel):
+		return stateAwaited
 	case ch == nil:
 		return "removed"
 	case !ch.cfg.Enabled:
@@ -243,17 +245,24 @@ func (a *strandedAPI) discardAll(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
 	defer cancel()
-	n, err := a.rows.DiscardAll(ctx, query["channel"])
-	done := err == nil
-	if n > 0 && ctx.Err() != nil {
-		err = nil // the rest by another call
-	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "admin action", slog.String("action", "discard stranded"),
-		slog.String("channel", query["channel"]), slog.Int("rows", n),
-		slog.String("remote", r.RemoteAddr), slog.String("result", actionResult(err)))
+	n, done, err := discardAudited(ctx, a.log, a.rows, query["channel"], r.RemoteAddr)
 	if err != nil {
 		failAdmin(w, a.log, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"discarded": n, "done": done})
+}
+
+// discardAudited gives up what waits for a channel, as much as ctx allows, with a
+// line in the log that says who did it. done: nothing is left.
+func discardAudited(ctx context.Context, log *slog.Logger, rows strandedRows, channel, remote string) (n int, done bool, err error) {
+	n, err = rows.DiscardAll(ctx, channel)
+	done = err == nil
+	if n > 0 && ctx.Err() != nil {
+		err = nil // the rest by another call
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "admin action", slog.String("action", "discard stranded"),
+		slog.String("channel", channel), slog.Int("rows", n),
+		slog.String("remote", remote), slog.String("result", actionResult(err)))
+	return n, done, err
 }

@@ -11,13 +11,14 @@ const (
 	lanesEvery = 30 * time.Second // due rows that are in no lane are picked up
 	sweepEvery = time.Minute
 	evictAfter = time.Hour
+	filesEvery = time.Hour
 )
 
 // tick runs the engine's timers until ctx ends.
 func (g *Gateway) tick(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	lanes, sweep := time.Now(), time.Now()
+	lanes, sweep, files := time.Now(), time.Now(), time.Now()
 	var health string
 	for {
 		select {
@@ -34,6 +35,8 @@ func (g *Gateway) tick(ctx context.Context) {
 			g.feed(ch, journal.Out)
 		}
 		now := time.Now()
+		g.flow.tick(now)
+		g.messages.expire(now)
 		if now.Sub(lanes) >= lanesEvery {
 			lanes = now
 			g.wakeAll(ctx)
@@ -42,6 +45,10 @@ func (g *Gateway) tick(ctx context.Context) {
 			sweep = now
 			g.sweep(ctx)
 			g.convs.evict(now.Add(-evictAfter))
+		}
+		if now.Sub(files) >= filesEvery {
+			files = now
+			g.sweepFiles(ctx)
 		}
 	}
 }

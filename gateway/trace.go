@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -56,8 +57,13 @@ type TracedConversation struct {
 type TracedWindow struct {
 	Open bool      `json:"open"`
 	End  time.Time `json:"end"` // it was or will be closed from then on
-	By   string    `json:"by"`  // customer: by the latest message; network: it refused a send
-	What string    `json:"what"`
+	// LateEnd is until when the network takes a person's late answers; zero = it has
+	// none, or that is not known.
+	LateEnd time.Time `json:"late_end,omitzero"`
+	// By is who says so. customer: by the latest message; network: it refused a send;
+	// network_late: and a late answer.
+	By   string `json:"by"`
+	What string `json:"what"`
 }
 
 // TracedMessage is a message and its steps.
@@ -149,7 +155,7 @@ func (g *Gateway) tracedConversation(c journal.Conversation, withContent bool) T
 		Started: c.Started, LastSeen: c.LastSeen, Window: g.tracedWindow(c),
 	}
 	if withContent {
-		t.TrackingID, t.Address, t.PartyName = c.TrackingID, c.RemoteAddress, c.PartyName
+		t.TrackingID, t.Address, t.PartyName = c.TrackingID, c.RemoteAddress, cmp.Or(c.Profile.Name, c.PartyName)
 	}
 	return t
 }
@@ -166,7 +172,7 @@ func (g *Gateway) tracedMessage(row *journal.Row, withContent bool) TracedMessag
 	}
 	if withContent {
 		c, _ := decodeContent(row.Content) // what cannot be read has no text
-		t.Text, t.ID = c.Text, row.ID
+		t.Text, t.ID = cmp.Or(c.Text, messageText(row)), row.ID
 	}
 	return t
 }

@@ -84,12 +84,35 @@ func (g *Gateway) tracedByID(ctx context.Context, q traceQuery) (rows []journal.
 			return rows, err
 		}
 	}
+	if rows, err = g.tracedByName(ctx, q); len(rows) > 0 || err != nil {
+		return rows, err
+	}
 	named := (&content{NetworkID: q.text}).encode()
 	rows, err = g.journal.Trace(ctx, journal.TraceQuery{Channel: q.channel, Within: named, Recent: traceRecent, Limit: traceLimit})
 	return slices.DeleteFunc(rows, func(row journal.Row) bool { // a text may hold the same bytes
 		c, err := decodeContent(row.Content)
 		return err != nil || c.NetworkID != q.text
 	}), err
+}
+
+// tracedByName finds the rows of messages by what the core or the network calls them,
+// also when their content is erased.
+func (g *Gateway) tracedByName(ctx context.Context, q traceQuery) (rows []journal.Row, err error) {
+	names, err := g.journal.Named(ctx, simprot.ShortenID(q.text, simprot.MaxDeliverySystemID))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		if q.channel != "" && q.channel != n.Channel {
+			continue
+		}
+		more, err := g.journal.Trace(ctx, journal.TraceQuery{Channel: n.Channel, ID: n.Owner, Recent: traceRecent, Limit: traceLimit})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
 }
 
 // tracedConversations finds conversations by who is in them, in every channel

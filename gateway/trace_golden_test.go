@@ -46,6 +46,9 @@ func (l *timelines) trace(title, id string) {
 	for _, c := range answer.Conversations {
 		if w := c.Window; w != nil {
 			fmt.Fprintf(&l.text, "  WINDOW [%s] open: %t, end %s (%s)\n", w.By, w.Open, l.at(w.End), w.What)
+			if !w.LateEnd.IsZero() {
+				fmt.Fprintf(&l.text, "  late answers until %s\n", l.at(w.LateEnd))
+			}
 		}
 	}
 	if n := m.Now; n != nil {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -84,6 +85,10 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 		return n
 	}
 	for i, p := range row.Parts {
+		if row.Lane.Direction == journal.In { // a message: what the core calls it
+			list = append(list, Step{At: p.At, Kind: "named", What: "the core has it as " + cmp.Or(p.NetworkID, "a message it did not name")})
+			continue
+		}
 		known := slices.ContainsFunc(held, func(r stepRecord) bool {
 			return r.part == partNumber(i) && (r.kind == stepSent || r.kind == stepFailed || r.kind == stepNobodyKnows ||
 				r.kind == stepAttempt && p.State == journal.PartAttempting)
@@ -94,10 +99,8 @@ func summed(row *journal.Row, held []stepRecord) (list []Step) {
 				What: fmt.Sprintf("part %d of %d: %s%s%s", i+1, len(row.Parts), partNames[p.State], networkID(row, i), because(p.Reason, "")),
 			})
 		}
-		if p.Hint == asTemplate {
-			list = append(list, Step{
-				At: p.At, Kind: "as_template", Part: i + 1, What: fmt.Sprintf("part %d of %d: %s", i+1, len(row.Parts), asTemplate),
-			})
+		if kind := map[string]string{asTemplate: "as_template", asLate: "as_late"}[p.Hint]; kind != "" {
+			list = append(list, Step{At: p.At, Kind: kind, Part: i + 1, What: fmt.Sprintf("part %d of %d: %s", i+1, len(row.Parts), p.Hint)})
 		}
 		if p.State == journal.PartUnknown && !known {
 			list = append(list, Step{
@@ -181,6 +184,11 @@ var stepWords = map[stepKind][2]string{
 	stepEnding:      {"ending", "its end goes into the journal"},
 	stepConfirmed:   {"confirmed", "told to the core (CONFIRM)"},
 	stepUntold:      {"wait_confirm", "the core is away: it is told later (CONFIRM)"},
+	stepMessageRoom: {"wait_window", "waits for room among the messages that are not answered"},
+	stepToldCore:    {"written", "written to the core"},
+	stepTaken:       {"taken", "the core has it"},
+	stepNoAnswer:    {"no_answer", "no answer of the core"},
+	stepCoreRefuses: {"refused", "the core does not take it now"},
 }
 
 // told puts a step into words.

@@ -68,6 +68,12 @@ const (
 	stepEnding      // out: its end goes into the journal
 	stepConfirmed   // out: the core was told that the customer has it
 	stepUntold      // out: the core is away and cannot be told
+
+	stepMessageRoom // in, a message: waits for room among the unanswered
+	stepToldCore    // in, a message: written to the core's link
+	stepTaken       // in, a message: the core has it
+	stepNoAnswer    // in, a message: no answer for long
+	stepCoreRefuses // in, a message: the core does not take it now
 )
 
 // stepRecord is one step. It holds no pointer, so that the garbage collector

@@ -28,6 +28,11 @@ func (g *Gateway) whereIs(row *journal.Row) Now {
 func (g *Gateway) waitsFor(row *journal.Row) Now {
 	ch := g.channel(row.Lane.Channel)
 	switch {
+	case ch == nil && g.awaited(row.Lane.Channel):
+		return Now{
+			Kind: stateAwaited, Waits: "waits on disk: the core has not told yet which message gateways it has",
+			Hint: "they are asked for on every connection: servicelink status shows the register",
+		}
 	case ch == nil:
 		return Now{
 			Kind: "removed", Waits: "waits on disk: its channel is not in the configuration",
@@ -41,6 +46,9 @@ func (g *Gateway) waitsFor(row *journal.Row) Now {
 		return Now{Kind: "on_disk", Waits: "waits on disk: its lane is taken up within " + lanesEvery.String()}
 	}
 	me, head, freed, starved := c.look(row)
+	if ch.isGateway() && me.begun() {
+		head = me // others of its lane may rest
+	}
 	switch {
 	case head != nil && head != me:
 		front := g.headWaits(c, head)
@@ -52,11 +60,16 @@ func (g *Gateway) waitsFor(row *journal.Row) Now {
 		return Now{Kind: "on_disk", Waits: "waits on disk: the memory for the channel's messages is full, and others are before it"}
 	case me == nil:
 		return Now{Kind: "on_disk", Waits: "waits on disk: its lane reads it next"}
-	case row.Lane.Direction == journal.Out && !freed:
+	case row.Lane.Direction == journal.Out && !freed && !ch.isGateway():
 		return g.orderWaits(c, me)
 	default:
 		return g.headWaits(c, me)
 	}
+}
+
+// begun tells that a row was worked on.
+func (h *held) begun() bool {
+	return h != nil && !slices.Contains([]stepKind{0, stepHanded, stepBehind, stepLoaded}, h.lastStep().kind)
 }
 
 // look finds a row in its lane, and who is worked on there.
@@ -70,7 +83,7 @@ func (c *conversation) look(row *journal.Row) (me, head *held, freed, starved bo
 	switch {
 	case row.Lane.Direction == journal.Out && len(c.out.ready) > 0:
 		head = c.out.ready[0]
-	case row.Lane.Direction == journal.In && len(l.rows) > 0:
+	case (row.Lane.Direction == journal.In || c.ch.isGateway()) && len(l.rows) > 0:
 		head = l.rows[0]
 	case me == nil && len(l.rows) > 0:
 		head = l.rows[0]
@@ -104,6 +117,8 @@ func (g *Gateway) coreWaits(ch *channel, n Now) Now {
 	switch {
 	case f != nil:
 		n.Waits, n.Hint = "waits for the core ("+f.What+")", f.Hint
+	case ch.isGateway() && g.link.Session() != nil:
+		n.Waits = "waits for the core's answer"
 	case ch.port.parked():
 		n.Waits = "waits for the core to answer for Port " + ch.cfg.Port + " (RESYNC)"
 		n.Hint = "is the Port configured at the core?"
@@ -144,6 +159,15 @@ func (g *Gateway) headWaits(c *conversation, h *held) Now {
 	case stepSuspect:
 		n.Waits = "rests: it may be what breaks the connection to the core"
 		n.Hint = "see /api/v1/suspects: it can be tried again or given up"
+	case stepToldCore:
+		n.Waits = "is written to the core, whose answer (SE_MESSAGE_RECEIVED) it waits for"
+		n.Hint = "a core has a minute, and may take longer; then look at its log. It is written again after " + unansweredAgain.String()
+	case stepMessageRoom:
+		n.Waits = "waits for room among the messages that the core has not answered"
+		n.Hint = "the core is slow, or answers none: look at its log"
+	case stepCoreRefuses:
+		n.Waits = "rests: the core does not take it now"
+		n.Hint = "the core's log says why it answered false; after the fifth time it is given up"
 	case stepAlone:
 		n.Waits = "waits: it or another message is sent alone, to see which one breaks the connection to the core"
 		n.Hint = "it lasts as long as an echo is awaited, " + echoTimeout.String() + " at most"

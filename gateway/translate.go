@@ -102,14 +102,14 @@ func kindText(ev connectors.Event) (string, simprot.Model) {
 		}
 		return ev.Text, simprot.ModelSentence
 	case connectors.KindEdit:
-		return fmt.Sprintf("The customer changed message %s to: %s", ev.RefID, ev.Text), simprot.ModelTechNote
+		return fmt.Sprintf("The customer changed message %s to: %s", shortRef(ev.RefID), ev.Text), simprot.ModelTechNote
 	case connectors.KindDelete:
-		return fmt.Sprintf("The customer took message %s back.", ev.RefID), simprot.ModelTechNote
+		return fmt.Sprintf("The customer took message %s back.", shortRef(ev.RefID)), simprot.ModelTechNote
 	case connectors.KindReaction:
 		if ev.Text == "" {
-			return fmt.Sprintf("The customer removed the reaction to message %s.", ev.RefID), simprot.ModelTechNote
+			return fmt.Sprintf("The customer removed the reaction to message %s.", shortRef(ev.RefID)), simprot.ModelTechNote
 		}
-		return fmt.Sprintf("The customer reacted to message %s: %s", ev.RefID, ev.Text), simprot.ModelTechNote
+		return fmt.Sprintf("The customer reacted to message %s: %s", shortRef(ev.RefID), ev.Text), simprot.ModelTechNote
 	case connectors.KindService:
 		return ev.Text, simprot.ModelTechNote
 	case connectors.KindStop:
@@ -120,6 +120,17 @@ func kindText(ev connectors.Event) (string, simprot.Model) {
 		}
 		return "The customer sent something this channel cannot show: " + ev.Text, simprot.ModelTechNote
 	}
+}
+
+// A network's message id above refMax characters is shown by its first refShown: nobody
+// reads more of it.
+const refMax, refShown = 24, 8
+
+func shortRef(id string) string {
+	if utf8.RuneCountInString(id) <= refMax {
+		return id
+	}
+	return simprot.Truncate(valid(id), refShown) + "…"
 }
 
 func fileText(f *connectors.File, caption string) string {

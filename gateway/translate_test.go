@@ -14,6 +14,9 @@ import (
 	"servicelink/simprot"
 )
 
+// longRef is as long as Messenger's.
+var longRef = "m_" + strings.Repeat("abcdefghij", 10)
+
 func TestEventText(t *testing.T) {
 	file := &connectors.File{Type: "image/png", ID: "f1", URL: "https://files.example/f1"}
 	for name, tc := range map[string]struct {
@@ -49,6 +52,12 @@ func TestEventText(t *testing.T) {
 		"delete":                    {connectors.Event{Kind: connectors.KindDelete, RefID: "m7"}, "The customer took message m7 back.", simprot.ModelTechNote},
 		"reaction":                  {connectors.Event{Kind: connectors.KindReaction, RefID: "m7", Text: "👍"}, "The customer reacted to message m7: 👍", simprot.ModelTechNote},
 		"reaction removed":          {connectors.Event{Kind: connectors.KindReaction, RefID: "m7"}, "The customer removed the reaction to message m7.", simprot.ModelTechNote},
+		"edit, long id":             {connectors.Event{Kind: connectors.KindEdit, RefID: longRef, Text: "new"}, "The customer changed message m_abcdef… to: new", simprot.ModelTechNote},
+		"delete, long id":           {connectors.Event{Kind: connectors.KindDelete, RefID: longRef}, "The customer took message m_abcdef… back.", simprot.ModelTechNote},
+		"reaction, long id":         {connectors.Event{Kind: connectors.KindReaction, RefID: longRef, Text: "❤"}, "The customer reacted to message m_abcdef…: ❤", simprot.ModelTechNote},
+		"reaction removed, long id": {connectors.Event{Kind: connectors.KindReaction, RefID: longRef}, "The customer removed the reaction to message m_abcdef….", simprot.ModelTechNote},
+		"long id of wide letters":   {connectors.Event{Kind: connectors.KindDelete, RefID: strings.Repeat("ž", 25)}, "The customer took message žžžžžžžž… back.", simprot.ModelTechNote},
+		"the longest shown whole":   {connectors.Event{Kind: connectors.KindDelete, RefID: strings.Repeat("ž", 24)}, "The customer took message žžžžžžžžžžžžžžžžžžžžžžžž back.", simprot.ModelTechNote},
 		"service":                   {connectors.Event{Kind: connectors.KindService, Text: "joined"}, "joined", simprot.ModelTechNote},
 		"stop":                      {connectors.Event{Kind: connectors.KindStop, Text: "left"}, "", simprot.ModelTechNote},
 		"unsupported":               {connectors.Event{Kind: connectors.KindUnsupported, Text: "a sticker"}, "The customer sent something this channel cannot show: a sticker", simprot.ModelTechNote},

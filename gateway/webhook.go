@@ -68,6 +68,9 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request) {
 	received := time.Now()
 	c := takeCall()
 	o := rt.run(c, r, received)
+	if c.req.Received.Equal(received) { // it was read
+		o.verdict.Request = &c.req
+	}
 	rt.answer(w, &o)
 	c.discharge(&rt.public.held)
 	if !o.broken {
@@ -86,6 +89,9 @@ func (rt *route) run(c *call, r *http.Request, received time.Time) outcome {
 		return rt.unread(err)
 	}
 	c.describe(r, rt, received)
+	if rt.public.probes.has(&c.req) {
+		rt = rt.uncounted()
+	}
 	var o outcome
 	var no refusal
 	for _, h := range rt.hooks {
@@ -137,14 +143,18 @@ type refusal struct {
 func (rt *route) refuse(no refusal) outcome {
 	switch {
 	case no.disabled != nil:
-		return rt.untaken(no.disabled.channel, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
+		return rt.untaken(no.disabled.channel, turnedAway(nil), connectors.ReasonNobody)
 	case no.forgeries == 1:
-		return rt.untaken(no.forged.channel, connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
+		return rt.untaken(no.forged.channel, turnedAway(connectors.ErrForged), connectors.ReasonForged)
 	case no.forgeries > 1:
-		return rt.untaken(rt.only(), connectors.Verdict{Result: connectors.Refused}, connectors.ReasonForged)
+		return rt.untaken(rt.only(), turnedAway(connectors.ErrForged), connectors.ReasonForged)
 	default:
-		return rt.untaken(rt.only(), connectors.Verdict{Result: connectors.Refused}, connectors.ReasonNobody)
+		return rt.untaken(rt.only(), turnedAway(connectors.ErrNotMine), connectors.ReasonNobody)
 	}
+}
+
+func turnedAway(why error) connectors.Verdict {
+	return connectors.Verdict{Result: connectors.Refused, Err: why}
 }
 
 // unread answers a call whose body was not taken in.

@@ -25,6 +25,7 @@ type publicHandler struct {
 	strays  *channelMetrics
 	log     *slog.Logger
 	held    atomic.Int64 // bytes of large bodies in memory now
+	probes  *probes      // nil = there are none
 }
 
 // hookPath is one path with a route per method.
@@ -46,10 +47,12 @@ func (s *swapHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // mountWebhooks makes the webhooks of these channels the ones that answer.
 func (g *Gateway) mountWebhooks(cfg config.Public, channels []*channel) error {
-	h, err := newPublicHandler(cfg, g.hooks(channels), g.metrics.unknown, g.log)
+	p, err := newPublicHandler(cfg, g.hooks(channels), g.metrics.unknown, g.log)
 	if err != nil {
 		return config.Problems{{Path: "channels", Message: err.Error()}}
 	}
+	p.probes = &g.probes
+	h := http.Handler(p)
 	g.webhooks.now.Store(&h)
 	return nil
 }
@@ -63,7 +66,7 @@ func (g *Gateway) tryWebhooks(cfg config.Public, channels []*channel) error {
 // newPublicHandler mounts the webhooks of all channels. strays counts calls
 // that no one channel can be blamed for. The error lists every webhook that is
 // incomplete or contradicts another one.
-func newPublicHandler(cfg config.Public, channels []hookChannel, strays *channelMetrics, log *slog.Logger) (http.Handler, error) {
+func newPublicHandler(cfg config.Public, channels []hookChannel, strays *channelMetrics, log *slog.Logger) (*publicHandler, error) {
 	p := &publicHandler{mux: http.NewServeMux(), callers: newCallers(cfg), strays: strays, log: log}
 	paths := make(map[string]*hookPath)
 	var errs []error

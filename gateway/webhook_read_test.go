@@ -141,7 +141,7 @@ func TestWebhookUnread(t *testing.T) {
 			}
 			rig.handler = h
 			r.Body, r.ContentLength = io.NopCloser(&endless{}), -1
-			h.(*publicHandler).held.Store(maxHeld)
+			h.held.Store(maxHeld)
 		}, 503, connectors.ReasonUnavail},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -31,6 +31,7 @@ type hookRig struct {
 	logs     *bytes.Buffer
 	channels []hookChannel
 	handler  http.Handler
+	strays   *channelMetrics // of calls that no channel can be blamed for
 
 	mu        sync.Mutex
 	delivered map[string][]string // channel -> texts
@@ -55,6 +56,7 @@ func newHookRig(t *testing.T, channels ...rigChannel) *hookRig {
 		named[i] = metricChannel{c.name, "fake"}
 	}
 	m := newMetrics(rig.reg, named, "test")
+	rig.strays = m.channel("")
 	for _, c := range channels {
 		rig.channels = append(rig.channels, hookChannel{
 			Name: c.name, Network: "fake", Enabled: !c.disabled, Patience: 4 * time.Second,
@@ -65,7 +67,7 @@ func newHookRig(t *testing.T, channels ...rigChannel) *hookRig {
 	}
 	log := slog.New(slog.NewTextHandler(&lockedWriter{w: rig.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	rig.handler, err = newPublicHandler(config.Public{URL: "https://gw.example.com/base/"}, rig.channels, m.channel(""), log)
+	rig.handler, err = newPublicHandler(config.Public{URL: "https://gw.example.com/base/"}, rig.channels, rig.strays, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +210,7 @@ func (rig *hookRig) moved(t *testing.T) map[string]float64 {
 // remount builds the handler again after a test changed the channels.
 func (rig *hookRig) remount(t *testing.T) {
 	t.Helper()
-	h, err := newPublicHandler(config.Public{}, rig.channels, rig.channels[0].Metrics, discardLog)
+	h, err := newPublicHandler(config.Public{}, rig.channels, rig.strays, discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}

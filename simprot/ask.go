@@ -101,9 +101,10 @@ func (s *Session) put(q *question) (*attempt, error) {
 
 // takePlace waits for one of MaxQuestions places and, without Asks, for the
 // turn of a list: an empty one does not say what it is of. The turn comes
-// first, so that waiting lists take no places.
+// first, so that waiting lists take no places. The list of message gateways has
+// a name of its own, and no turn: a core that has none must not hold up RESYNC.
 func (s *Session) takePlace(ctx context.Context, q *question) (free func(), err error) {
-	inTurn := isList(answers[q.code]) && !s.welcome.Asks
+	inTurn := isList(answers[q.code]) && q.code != CodeGatewaysAsk && !s.welcome.Asks
 	if inTurn {
 		if err := s.enter(ctx, s.lists); err != nil {
 			return nil, err

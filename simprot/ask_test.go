@@ -161,7 +161,7 @@ func TestQuestionsAreAnswered(t *testing.T) {
 			t.Errorf("status: %+v", got)
 		}
 
-		list := later(func() (ChatStatusList, error) { return a.Resync(ctx, "p") })
+		list := later(func() (ChatStatusList, error) { return a.Resync(ctx, "p", nil) })
 		asked = a.asked(CodeChatResync)
 		if c, _ := asked.Payload.(*ChatCommandInfo); c.Port != "p" || c.Peer != "@peer" {
 			t.Errorf("resync asked %+v", c)

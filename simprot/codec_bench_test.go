@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,54 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// benchMessage is a mail of 50 kB with more members than a short map holds, and
+// letters beyond ASCII in its text, as most have.
+func benchMessage() *MessageContentInfo {
+	const size = 50_000
+	none, spam := SignatureNone, SpamNone
+	line, written := "<p>Dobrý den, posílám podklady k objednávce.</p>\r\n", time.Date(2026, 11, 22, 7, 36, 38, 0, time.UTC)
+	return &MessageContentInfo{
+		DeliverySystemId: "CAF1x@mail.example.com", InReplyToId: "3b241101@shop.example",
+		RequestId: "c2b1f0de-3a55-5c0f-8f5e-6d6f0a1b2c3d", GatewayId: uuid.MustParse("6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+		FromField: "Jana Nováková <jana@mail.example.com>", RemoteAddress: "jana@mail.example.com",
+		ToField: "support@shop.example", ToCcField: "ucto@shop.example", Direction: DirectionIn,
+		ExtendedFields: `{"References":["CAF1x@mail.example.com"]}`, ReceivedSentTime: written, DraftTime: &written,
+		SubjectField: "Objednávka 2026-00871", BodyHtml: strings.Repeat(line, size/2/len(line)),
+		BodyText: strings.Repeat(line, size/2/len(line)), Culture: "cs", SpamLevel: &spam, SignatureValidity: &none,
+	}
+}
+
+// BenchmarkMessage stands beside those of sentences; its time is that of copying
+// and checking the bodies.
+func BenchmarkMessage(b *testing.B) {
+	packet := Packet{Code: CodeMessageIn, Payload: benchMessage()}
+	for _, enc := range encodings {
+		frame, err := AppendFrame(nil, packet, enc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("encode/"+enc.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(frame)))
+			buf := frame
+			for b.Loop() {
+				if buf, err = AppendFrame(buf[:0], packet, enc); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("decode/"+enc.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(frame)))
+			for b.Loop() {
+				if _, err := DecodePacket(frame[lengthSize:]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ func (s *ChatSentenceInfo) members(e *encoder) {
 	e.integer("Counter", int64(s.Counter))
 	e.optMoment("ConfirmedTime", s.ConfirmedTime)
 	e.integer("Model", int64(s.Model))
+	e.optMoment("ReplyUntil", s.ReplyUntil)
 }
 
 func (s *ChatSentenceInfo) member(d *decoder, name []byte) error {
@@ -41,6 +42,8 @@ func (s *ChatSentenceInfo) member(d *decoder, name []byte) error {
 		return d.optMoment(&s.ConfirmedTime)
 	case "Model":
 		return d.int32((*int32)(&s.Model))
+	case "ReplyUntil":
+		return d.optMoment(&s.ReplyUntil)
 	}
 	return d.skip()
 }
@@ -153,6 +156,7 @@ func (s *ChatCommandInfo) members(e *encoder) {
 	e.optMoment("TimeStamp", s.TimeStamp)
 	e.optGUID("AgentId", s.AgentId)
 	e.optTruth("IsTyping", s.IsTyping)
+	optObject(e, "Manifest", s.Manifest)
 }
 
 func (s *ChatCommandInfo) member(d *decoder, name []byte) error {
@@ -173,6 +177,8 @@ func (s *ChatCommandInfo) member(d *decoder, name []byte) error {
 		return d.optGUID(&s.AgentId)
 	case "IsTyping":
 		return d.optTruth(&s.IsTyping)
+	case "Manifest":
+		return optionalObject(d, &s.Manifest)
 	}
 	return d.skip()
 }

@@ -19,7 +19,7 @@ func (s *CommandInfo) member(d *decoder, name []byte) error {
 	case "Reference":
 		return d.text(&s.Reference)
 	case "Data":
-		return d.text(&s.Data)
+		return d.loose(&s.Data)
 	}
 	return d.skip()
 }

@@ -288,9 +288,13 @@ func (d *decoder) guid(dst *uuid.UUID) error       { return read(d, dst, toGUID)
 func (d *decoder) moment(dst *time.Time) error     { return read(d, dst, toTime) }
 func (d *decoder) optTruth(dst **bool) error       { return readOptional(d, dst, toBool) }
 func (d *decoder) optInt32(dst **int32) error      { return readOptional(d, dst, toInt32) }
+func (d *decoder) optInt16(dst **int16) error      { return readOptional(d, dst, toInt16) }
 func (d *decoder) optGUID(dst **uuid.UUID) error   { return readOptional(d, dst, toGUID) }
 func (d *decoder) optMoment(dst **time.Time) error { return readOptional(d, dst, toTime) }
 func (d *decoder) optDecimal(dst **Decimal) error  { return readOptional(d, dst, toDecimal) }
+
+// loose reads a text that some write as another value: a truth, say.
+func (d *decoder) loose(dst *string) error { return read(d, dst, toLoose) }
 
 // readEnum reads an enumeration that is kept as the other side's text.
 func readEnum[T ~string](d *decoder, dst *T) error { return read(d, dst, toEnum[T]) }

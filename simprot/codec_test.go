@@ -275,6 +275,20 @@ func TestObjectsAreBounded(t *testing.T) {
 	}
 }
 
+// TestAccepted: only a clear word is an answer.
+func TestAccepted(t *testing.T) {
+	for data, want := range map[string][2]bool{
+		"true": {true, true}, "True": {true, true}, "TRUE": {true, true},
+		"false": {false, true}, "False": {false, true},
+		"": {}, "1": {}, "0": {}, "t": {}, " true": {}, "yes": {}, "null": {},
+	} {
+		accepted, ok := (&CommandInfo{Data: data}).Accepted()
+		if got := [2]bool{accepted, ok}; got != want {
+			t.Errorf("%q: %v, want %v", data, got, want)
+		}
+	}
+}
+
 // TestDecodedOwnsItsMemory: the body may be overwritten after decoding.
 func TestDecodedOwnsItsMemory(t *testing.T) {
 	for _, enc := range encodings {
@@ -309,9 +323,10 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 		{Code: CodeChatConfirmIn, Payload: &ChatCommandInfo{ID: "1", TimeStamp: &now}},
 		{Code: CodeChatTypingIn, Payload: &ChatCommandInfo{IsTyping: &typing}},
 		{Code: CodePing, Payload: &Ping{Token: "k3-1"}},
+		{Code: CodeMessageIn, Payload: benchMessage()},
 	} {
 		for _, enc := range encodings {
-			buf := make([]byte, 0, 8<<10)
+			buf := make([]byte, 0, 128<<10)
 			allocations := testing.AllocsPerRun(200, func() {
 				if _, err := AppendFrame(buf, p, enc); err != nil {
 					t.Fatal(err)

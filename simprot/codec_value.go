@@ -29,6 +29,14 @@ func toEnum[T ~string](t token) (T, error) {
 	return T(s), err
 }
 
+// toLoose reads a text, a truth as "true" or "false", an integer in its digits.
+func toLoose(t token) (string, error) {
+	if t.kind == kindBool {
+		return strconv.FormatBool(t.n != 0), nil
+	}
+	return toEnum[string](t)
+}
+
 func toBool(t token) (bool, error) {
 	if t.kind != kindBool {
 		return false, errKind

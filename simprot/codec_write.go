@@ -90,6 +90,8 @@ func (e *encoder) payload(p Payload, enc Encoding) {
 		encodeList(e, v)
 	case LiteralLookupList:
 		encodeList(e, v)
+	case GatewayList:
+		encodeList(e, v)
 	case object:
 		e.object(v)
 	}
@@ -131,6 +133,14 @@ func (e *encoder) integer(name string, v int64) {
 }
 
 func (e *encoder) optInteger(name string, v *int32) {
+	if v == nil {
+		return
+	}
+	e.key(name)
+	e.format.integer(int64(*v))
+}
+
+func (e *encoder) optInt16(name string, v *int16) {
 	if v == nil {
 		return
 	}

@@ -41,9 +41,11 @@
 //	ES_CHAT_CONFIRM {ID}                  ->
 //
 // An agent's client speaks the same with CS_ and SC_ packets (SPEC.md 12): its
-// Client has the workplace's number as Peer. Messages (ES/SE_MESSAGE_*,
-// ES/SE_SL_*) are not here yet; their codes are unknown packets, which are
-// counted and skipped.
+// Client has the workplace's number as Peer. Mail and short messages that are no
+// part of a chat are not named by Port and conversation (SPEC.md 13): the core
+// says which gateways there are (Session.Gateways), and each message has one
+// answer, ES_MESSAGE_RECEIVING -> SE_MESSAGE_RECEIVED, SE_MESSAGE_SENDING ->
+// ES_MESSAGE_SENT.
 //
 // The package imports nothing else of this module.
 package simprot

@@ -14,6 +14,9 @@ var (
 	testChat  = uuid.UUID{0: 1, 15: 1}
 	testAgent = uuid.UUID{0: 2, 15: 1}
 	testForm  = uuid.UUID{0: 3, 15: 1}
+
+	testGateway = uuid.UUID{0: 4, 15: 1}
+	testMessage = uuid.UUID{0: 5, 15: 1}
 )
 
 // TestOtherQuestions asks what is not of external chat: what the core gets,
@@ -43,6 +46,12 @@ func TestOtherQuestions(t *testing.T) {
 			func(ctx context.Context, s *Session) (any, error) { return s.Literals(ctx, 102, "en-US") },
 			&LiteralLookupInfo{Peer: "@peer", LiteralGroup: 102, Culture: "en-US"},
 			LiteralLookupList{{LiteralGroup: 102}},
+		},
+		{
+			CodeGatewaysAsk, CodeGateways, false,
+			func(ctx context.Context, s *Session) (any, error) { return s.Gateways(ctx, "@mail") },
+			Text("@mail"), // not the Peer
+			GatewayList{{Id: testGateway, Direction: DirectionIn}},
 		},
 		{
 			CodeAgentResync, CodeAgentList, true,
@@ -138,6 +147,16 @@ func TestLongRegisters(t *testing.T) {
 		if got := wantSettled(t, texts); got.err != nil || len(got.value) != 2 {
 			t.Errorf("got %v %v", got.value, got.err)
 		}
+		gateways := later(func() (GatewayList, error) { return a.Gateways(t.Context(), "@peer") })
+		ask = a.asked(CodeGatewaysAsk).Extras.Ask
+		for n := range byte(3) {
+			a.core.send(Packet{
+				Code: CodeGateways, Payload: GatewayList{{Id: uuid.UUID{n}}}, Extras: Extras{Ask: ask, More: n < 2},
+			})
+		}
+		if got := wantSettled(t, gateways); got.err != nil || len(got.value) != 3 || got.value[2].Id != (uuid.UUID{2}) {
+			t.Errorf("got %v %v", got.value, got.err)
+		}
 	})
 }
 
@@ -190,6 +209,9 @@ func TestDirections(t *testing.T) {
 		{Code: CodeAgentAlert, Payload: &ChatStatusInfo{ChatId: testChat}},
 		{Code: CodeAgentStatus, Payload: &ChatStatusInfo{ChatId: testChat}},
 		{Code: CodeAgentConfirmIn, Payload: &ChatCommandInfo{ID: "1"}},
+		{Code: CodeMessageOut, Payload: &MessageContentInfo{MessageId: &testMessage}},
+		{Code: CodeMessageInDone, Payload: &CommandInfo{Reference: "r"}},
+		{Code: CodeMessageIn, Payload: &MessageContentInfo{RequestId: "r"}},
 		{Code: CodeLogin, Payload: &Login{}},
 	}
 	for name, test := range map[string]struct {
@@ -199,12 +221,14 @@ func TestDirections(t *testing.T) {
 		"gateway": {false, []string{
 			"packet SE_CHAT_SENTENCE", "bad unexpected ES_CHAT_SENTENCE", "bad unexpected SC_CHAT_SENTENCE",
 			"bad unexpected CS_CHAT_SENTENCE", "bad unexpected SC_CHAT_ALERT", "bad unexpected SC_CHAT_STATUS",
-			"bad unexpected CS_CHAT_CONFIRM", "bad unexpected SP_LOGIN",
+			"bad unexpected CS_CHAT_CONFIRM", "packet SE_MESSAGE_SENDING", "packet SE_MESSAGE_RECEIVED",
+			"bad unexpected ES_MESSAGE_RECEIVING", "bad unexpected SP_LOGIN",
 		}},
 		"agent": {true, []string{
 			"bad unexpected SE_CHAT_SENTENCE", "bad unexpected ES_CHAT_SENTENCE", "packet SC_CHAT_SENTENCE",
 			"bad unexpected CS_CHAT_SENTENCE", "packet SC_CHAT_ALERT", "packet SC_CHAT_STATUS",
-			"packet SC_CHAT_CONFIRM", "bad unexpected SP_LOGIN",
+			"packet SC_CHAT_CONFIRM", "bad unexpected SE_MESSAGE_SENDING", "bad unexpected SE_MESSAGE_RECEIVED",
+			"bad unexpected ES_MESSAGE_RECEIVING", "bad unexpected SP_LOGIN",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -180,6 +180,13 @@ func FuzzDecodeChat(f *testing.F) {
 	})
 }
 
+// FuzzDecodeMessages is the same for messages.
+func FuzzDecodeMessages(f *testing.F) {
+	fuzzDecode(f, []string{"messages.json"}, []Code{
+		CodeGatewaysAsk, CodeGateways, CodeMessageIn, CodeMessageInDone, CodeMessageOut, CodeMessageOutDone,
+	})
+}
+
 func FuzzDecodeSession(f *testing.F) {
 	fuzzDecode(f, []string{"session.json"}, []Code{CodeLogin, CodeWelcome, CodeRefused, CodePing, CodePong, CodeBye})
 }

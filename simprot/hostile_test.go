@@ -21,6 +21,13 @@ func hostileStreams(first []byte) map[string][]byte {
 	sentence, _ := AppendFrame(nil, Packet{Code: CodeChatStatus, Payload: &ChatStatusInfo{
 		Port: "p", TrackingId: "x", Sentences: []*ChatSentenceInfo{{ID: "1", Text: "hello"}},
 	}, Extras: Extras{Ask: "r-1", More: true}}, EncodingMsgpack)
+	sending, _ := AppendFrame(nil, Packet{Code: CodeMessageOut, Payload: &MessageContentInfo{
+		MessageId: &testMessage, GatewayId: testGateway, ExtendedFields: `{"To":["a@b.example"]}`, BodyText: "hello",
+	}}, EncodingMsgpack)
+	register, _ := AppendFrame(nil, Packet{Code: CodeGateways, Payload: GatewayList{
+		{Id: testGateway, Device: "ImapHost {}", Direction: DirectionIn},
+	}, Extras: Extras{Ask: "r-1"}}, EncodingJSON)
+	samples := [][]byte{sentence, sending, register}
 	streams := map[string][]byte{
 		"length of 4 GiB":     {0xff, 0xff, 0xff, 0xff, 0x92},
 		"length of 256 MiB":   {0x10, 0, 0, 0, 0x92},
@@ -41,7 +48,7 @@ func hostileStreams(first []byte) map[string][]byte {
 	}
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
 	for i := range 300 {
-		mutant := bytes.Clone(sentence)
+		mutant := bytes.Clone(samples[i%len(samples)])
 		for range 1 + random.IntN(4) {
 			mutant[random.IntN(len(mutant))] = byte(random.Uint32())
 		}
@@ -74,7 +81,7 @@ func TestHostileCore(t *testing.T) {
 					asked <- err
 				}()
 				go func() {
-					_, err := s.Resync(context.Background(), "p")
+					_, err := s.Resync(context.Background(), "p", nil)
 					asked <- err
 				}()
 			}
@@ -158,6 +165,7 @@ func FuzzSession(f *testing.F) {
 			{answer: CodeChatResponse, port: "p", about: "x"},
 			{answer: CodeRouting},
 			{answer: CodeLiterals},
+			{answer: CodeGateways},
 			{answer: CodeScenarioModel, about: testForm.String()},
 		}
 		for _, a := range ask {

@@ -45,6 +45,13 @@ const (
 	CodeLiteralsAsk Code = "ES_WS_LITERALS_GET"  // LiteralLookupInfo; LiteralGroup, Culture and Peer
 	CodeLiterals    Code = "SE_WS_LITERALS_INFO" // LiteralLookupList
 
+	CodeGatewaysAsk    Code = "ES_SL_GETGATEWAYS"    // Text: the address whose message gateways are asked for
+	CodeGateways       Code = "SE_SL_MSGGATEWAYS"    // GatewayList
+	CodeMessageIn      Code = "ES_MESSAGE_RECEIVING" // MessageContentInfo; from a customer
+	CodeMessageInDone  Code = "SE_MESSAGE_RECEIVED"  // CommandInfo; what became of it
+	CodeMessageOut     Code = "SE_MESSAGE_SENDING"   // MessageContentInfo; to a customer
+	CodeMessageOutDone Code = "ES_MESSAGE_SENT"      // CommandInfo; what became of it
+
 	CodeAgentAlert      Code = "SC_CHAT_ALERT"     // ChatStatusInfo; take this chat
 	CodeAgentAlertEnd   Code = "SC_CHAT_ALERT_END" // ChatCommandInfo; no longer
 	CodeAgentAnswer     Code = "CS_CHAT_ANSWER"    // ChatCommandInfo; taken
@@ -65,10 +72,13 @@ const (
 // points). Source: the field notes of the data classes; SPEC.md "Limits".
 const (
 	MaxID               = 64
-	MaxDeliverySystemID = 80
+	MaxDeliverySystemID = 80 // InReplyToId too
 	MaxPartyName        = 160
+	MaxFromField        = 160
 	MaxRemoteAddress    = 250
 	MaxUserToken        = 320
+	MaxAddressField     = 320 // ToField, ToCcField, ToBccField
+	MaxSubjectField     = 320
 	MaxTrackingID       = 128
 )
 
@@ -76,7 +86,7 @@ const (
 type Packet struct {
 	Code Code
 	// Payload is a pointer to a payload class, a list of one (ChatStatusList,
-	// WebSiteRoutingList, LiteralLookupList) or Text, by Code, or nil.
+	// WebSiteRoutingList, LiteralLookupList, GatewayList) or Text, by Code, or nil.
 	Payload Payload
 	Extras  Extras
 }
@@ -208,6 +218,9 @@ type ChatSentenceInfo struct {
 	Counter       int32      // SE+SC: from 1 within a chat; 0 = not told
 	ConfirmedTime *time.Time // SE+SC: when delivered; nil = not yet
 	Model         Model      // ES+SE+SC
+	// ReplyUntil is this project's addition to ES_CHAT_SENTENCE: until when the
+	// network lets the customer be answered freely (SPEC.md 7.11); nil = not told.
+	ReplyUntil *time.Time
 }
 
 // ChatCommandInfo carries the small commands: stop, typing, confirm, resync,
@@ -221,7 +234,39 @@ type ChatCommandInfo struct {
 	TimeStamp  *time.Time // UTC
 	AgentId    *uuid.UUID // CS+SC
 	IsTyping   *bool      // TYPING only; the class in the source lacks it
+	// Manifest is this project's addition to ES_CHAT_RESYNC: what the Port can show
+	// (SPEC.md 7.11); nil = not told.
+	Manifest *PortManifest
 }
+
+// PortManifest says what a Port can show the customer, with its limits, in
+// ES_CHAT_RESYNC. A limit of 0 is none; what is false or 0 and no limit cannot be
+// shown, and goes as text.
+type PortManifest struct {
+	Network       string // "telegram", "sms", ...: for people
+	TextLimit     int32  // longest text of one message; a longer sentence goes as several
+	TextUnit      string // how it is counted: a TextUnit constant
+	Files         bool   // file lines go as files, else as their addresses
+	Caption       int32  // longest text beside a file; 0 = it goes as a message of its own
+	Buttons       int32  // most buttons of a sentence; 0 = they go as text
+	ButtonTitle   int32  // longest button text, in characters
+	ButtonPayload int32  // longest payload, in bytes
+	Replies       bool   // reply lines quote the answered message
+	Templates     bool   // template lines are understood
+	Typing        bool   // TYPING is shown to the customer
+	ReadMark      bool   // SE_CHAT_CONFIRM sets the network's read mark
+	Delivered     bool   // ES_CHAT_CONFIRM tells that the customer's device has it
+	ReplyWindow   int32  // seconds after the customer's latest message in which anything can be sent; 0 = always
+	LateWindow    int32  // seconds after it in which a person's own answer can; 0 = no such thing
+}
+
+// The units of PortManifest.TextUnit.
+const (
+	UnitCharacters = "characters" // Unicode code points
+	UnitUTF16      = "utf16"      // UTF-16 units
+	UnitBytes      = "bytes"      // of UTF-8
+	UnitSegments   = "segments"   // short messages
+)
 
 // ChatInfo tells an agent's client about a chat. Direction SC.
 type ChatInfo struct {
@@ -297,6 +342,8 @@ func (*ScenarioInfo) payload()       {}
 func (*ScenarioResultInfo) payload() {}
 func (WebSiteRoutingList) payload()  {}
 func (*LiteralLookupInfo) payload()  {}
+func (GatewayList) payload()         {}
+func (*MessageContentInfo) payload() {}
 func (LiteralLookupList) payload()   {}
 func (Text) payload()                {}
 func (*Login) payload()              {}

@@ -22,6 +22,7 @@ var answers = map[Code]Code{
 	CodeScenarioLoad: CodeScenarioModel,
 	CodeRoutingAsk:   CodeRouting,
 	CodeLiteralsAsk:  CodeLiterals,
+	CodeGatewaysAsk:  CodeGateways,
 
 	CodeAgentAnswer:    CodeAgentStatus,
 	CodeAgentHangup:    CodeAgentStatus,
@@ -81,6 +82,8 @@ func (l *listAnswer) add(items Payload, size int) bool {
 		l.items = append(before, items.(WebSiteRoutingList)...)
 	case LiteralLookupList:
 		l.items = append(before, items.(LiteralLookupList)...)
+	case GatewayList:
+		l.items = append(before, items.(GatewayList)...)
 	default:
 		l.items = items
 	}

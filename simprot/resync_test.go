@@ -11,7 +11,7 @@ import (
 )
 
 func (a *asker) resync(port string) <-chan result[ChatStatusList] {
-	return later(func() (ChatStatusList, error) { return a.Resync(a.t.Context(), port) })
+	return later(func() (ChatStatusList, error) { return a.Resync(a.t.Context(), port, nil) })
 }
 
 // sendList sends one frame of a list with chats of these TrackingIds.
@@ -167,7 +167,7 @@ func TestSettle(t *testing.T) {
 		askers(t, Welcome{}, settle, func(t *testing.T, a *asker) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := a.Resync(ctx, "p"); !errors.Is(err, context.Canceled) {
+			if _, err := a.Resync(ctx, "p", nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 			a.quiet()

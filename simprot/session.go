@@ -131,13 +131,13 @@ func fillPeer(p Payload, peer string) {
 	}
 }
 
-// Resync claims a Port for this connection and returns the core's list of its
-// chats. On a core without fence it first waits until Settle has passed since
+// Resync claims a Port for this connection, tells what it can show, if shows is not
+// nil, and returns the core's list of its chats. On a core without fence it first waits until Settle has passed since
 // this session began; a Port taken over later from another instance needs its
 // own wait, which is the caller's.
 //
 // Errors of all questions: ErrGone, ErrNoAnswer, ctx's error, those of Send.
-func (s *Session) Resync(ctx context.Context, port string) (ChatStatusList, error) {
+func (s *Session) Resync(ctx context.Context, port string, shows *PortManifest) (ChatStatusList, error) {
 	if !s.welcome.Fences {
 		if err := s.settle(ctx); err != nil {
 			return nil, err
@@ -145,7 +145,7 @@ func (s *Session) Resync(ctx context.Context, port string) (ChatStatusList, erro
 	}
 	return payload[ChatStatusList](s.ask(ctx, &question{
 		code: CodeChatResync, times: 2, port: port,
-		payload: &ChatCommandInfo{Port: port},
+		payload: &ChatCommandInfo{Port: port, Manifest: shows},
 	}))
 }
 

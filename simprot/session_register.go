@@ -30,3 +30,11 @@ func (s *Session) Literals(ctx context.Context, group int16, culture string) (Li
 		payload: &LiteralLookupInfo{LiteralGroup: group, Culture: culture},
 	}))
 }
+
+// Gateways asks for the message gateways of an address: what mail and short
+// messages are fetched from and sent by (SPEC.md 13). Errors: see Resync.
+func (s *Session) Gateways(ctx context.Context, address string) (GatewayList, error) {
+	return payload[GatewayList](s.ask(ctx, &question{
+		code: CodeGatewaysAsk, times: 2, payload: Text(address),
+	}))
+}

@@ -99,6 +99,14 @@ func TestSpecNamesEverything(t *testing.T) {
 		}
 		namesMembers(t, spec, typ, map[reflect.Type]bool{})
 	}
+	for _, inText := range []reflect.Type{reflect.TypeFor[MessageRouting](), reflect.TypeFor[MessageFields]()} {
+		namesMembers(t, spec, inText, map[reflect.Type]bool{})
+	}
+	for _, auto := range []string{AutoReply, AutoReport, AutoList, AutoLoop} {
+		if !strings.Contains(spec, "`"+auto+"`") {
+			t.Errorf("Auto %s is not named", auto)
+		}
+	}
 }
 
 func namesMembers(t *testing.T, spec string, typ reflect.Type, seen map[reflect.Type]bool) {
@@ -129,6 +137,10 @@ func TestSpecHasTheLimits(t *testing.T) {
 		fmt.Sprintf("| PartyName | %d characters |", MaxPartyName),
 		fmt.Sprintf("| RemoteAddress | %d characters |", MaxRemoteAddress),
 		fmt.Sprintf("| UserToken | %d characters |", MaxUserToken),
+		fmt.Sprintf("| DeliverySystemId, InReplyToId | %d characters |", MaxDeliverySystemID),
+		fmt.Sprintf("| FromField | %d characters |", MaxFromField),
+		fmt.Sprintf("| ToField, ToCcField, ToBccField | %d characters |", MaxAddressField),
+		fmt.Sprintf("| SubjectField | %d characters |", MaxSubjectField),
 		fmt.Sprintf("| nesting | %d |", MaxDepth),
 		fmt.Sprintf("| objects in a frame | %d,%d |", MaxObjects/1000, MaxObjects%1000),
 		fmt.Sprintf("%d MiB by default |", DefaultMaxFrame>>20),

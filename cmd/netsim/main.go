@@ -69,7 +69,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:18090", "`address` to listen on; port 0 takes a free one")
 	flags.Uint64Var(&o.sim.Seed, "seed", 1, "decides all that is left to chance")
-	flags.BoolVar(&o.sim.FetchURLs, "fetch", false, "let Telegram and Twilio fetch http URLs that are sent as files")
+	flags.BoolVar(&o.sim.FetchURLs, "fetch", false, "let Telegram, Twilio and Messenger fetch http URLs that are sent as files")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"servicelink/gateway"
 	"servicelink/simprot/refcore"
 	"servicelink/test/netsim"
+	"servicelink/test/netsim/graph"
 	"servicelink/test/netsim/omnichannel"
 	"servicelink/test/netsim/phone"
 	"servicelink/test/netsim/telegram"
@@ -36,15 +37,21 @@ const (
 	whatsAppNumber = "+420800123456"
 	smsNumber      = "+420800654321"
 
+	pageID = "100200300400500"
+	appID  = "700600500400300"
+
 	channelTelegram    = "telegram"
 	channelOmnichannel = "omnichannel"
 	channelWhatsApp    = "whatsapp"
 	channelSMS         = "sms"
+	channelFacebook    = "facebook"
 	channelReal        = "telegram-real"
+
+	channelMail = "mail" // its gateways, on the start page
 )
 
 // channels are all there can be, a real bot's last.
-var channels = []string{channelTelegram, channelOmnichannel, channelWhatsApp, channelSMS, channelReal}
+var channels = []string{channelTelegram, channelOmnichannel, channelWhatsApp, channelSMS, channelFacebook, channelReal}
 
 // realToken is the environment's name of a real bot's token. It goes from
 // there into the configuration and nowhere else.
@@ -57,10 +64,15 @@ type secrets struct {
 	outbound string // of the gateway at the simulated /send_message
 	bot      string // of the simulated bot
 	twilio   twilioAccount
+	facebook facebookApp
+	mailbox  string // the password of every mailbox
 }
 
 // twilioAccount is the one at the simulated Twilio, which both senders belong to.
 type twilioAccount struct{ sid, token string }
+
+// facebookApp is the one at the simulated Messenger, with its page.
+type facebookApp struct{ token, secret, verify string }
 
 // newSecrets makes them. The bot's id is new as well: the simulator counts its
 // messages from 1 at every start, and the journal would take them for those of
@@ -68,8 +80,10 @@ type twilioAccount struct{ sid, token string }
 func newSecrets(now time.Time) secrets {
 	return secrets{
 		core: rand.Text(), webhook: rand.Text(), outbound: rand.Text(),
-		bot:    fmt.Sprintf("%d:%s", now.Unix(), rand.Text()+rand.Text()[:9]),
-		twilio: twilioAccount{sid: fmt.Sprintf("AC%032x", now.UnixNano()), token: rand.Text()},
+		bot:      fmt.Sprintf("%d:%s", now.Unix(), rand.Text()+rand.Text()[:9]),
+		twilio:   twilioAccount{sid: fmt.Sprintf("AC%032x", now.UnixNano()), token: rand.Text()},
+		facebook: facebookApp{token: rand.Text(), secret: rand.Text(), verify: rand.Text()},
+		mailbox:  rand.Text(),
 	}
 }
 
@@ -132,10 +146,15 @@ channels:
 `, h.core.Addr(), peer, account, h.secrets.core, filepath.Join(h.data, "journal.db"), h.public, h.public, h.private,
 		channelTelegram, h.bot, h.url(), channelOmnichannel, h.webhook, h.url(), account, h.outbound)
 	text += h.twilioChannel(channelWhatsApp, whatsAppNumber, "") + h.twilioChannel(channelSMS, smsNumber, ", mms: true")
+	text += h.facebookChannel()
 	if h.real {
 		text += fmt.Sprintf("  - { name: %s, network: telegram, settings: { token: \"${%s}\" } }\n", channelReal, realToken)
 	}
-	return config.Parse([]byte(text), "playground.yaml")
+	cfg, err := config.Parse([]byte(text), "playground.yaml")
+	if cfg != nil {
+		cfg.Path = "" // there is no such file to compare with
+	}
+	return cfg, err
 }
 
 // twilioChannel is the block of a sender at Twilio.
@@ -149,21 +168,38 @@ func (h *house) twilioChannel(network, number, more string) string {
 `, network, network, h.twilio.sid, h.twilio.token, number, h.url(), h.url(), more)
 }
 
+// facebookChannel is the block of the page. Customers' files lie on this server.
+func (h *house) facebookChannel() string {
+	return fmt.Sprintf(`
+  - name: %s
+    network: facebook
+    confirm: delivered
+    settings:
+      { page_id: %q, page_token: %q, app_id: %q, app_secret: %q, verify_token: %q, human_agent: true, api_url: "%s/graph", media_hosts: [%q] }
+`, channelFacebook, pageID, h.facebook.token, appID, h.facebook.secret, h.facebook.verify, h.url(), h.page.Addr())
+}
+
 func (h *house) webhookURL() string {
 	return "http://" + h.public + "/connector/omnichannel/omnichannel_message/" + h.webhook + "/bot_api_webhook"
 }
 
 // networks makes the simulated networks with an account each.
 func (h *house) networks() (*netsim.Sim, error) {
+	host, err := h.newMail()
+	if err != nil {
+		return nil, err
+	}
 	sim := netsim.New(netsim.Options{
 		Seed:  uint64(time.Now().UnixNano()),
-		Phone: phone.Handler(), BaseURL: h.url(),
+		Phone: phone.Handler(), BaseURL: h.url(), Mail: host,
 	})
-	err := errors.Join(
+	err = errors.Join(
 		sim.Telegram().AddAccount(telegram.Account{Token: h.bot, Username: botName, Name: "Playground"}),
 		sim.Omnichannel().AddAccount(omnichannel.Account{Account: account, Webhook: h.webhookURL(), Token: h.outbound}),
 		h.addSender(sim.Twilio().WhatsApp(), channelWhatsApp, whatsAppNumber),
 		h.addSender(sim.Twilio().SMS(), channelSMS, smsNumber),
+		h.addTexts(sim.Twilio().SMS()),
+		h.addPage(sim.Graph()),
 	)
 	if err != nil {
 		sim.Close()
@@ -179,6 +215,19 @@ func (h *house) addSender(n *twilio.Network, name, number string) error {
 		n.AddAccount(twilio.Account{
 			Account: number, AccountSID: h.twilio.sid, AuthToken: h.twilio.token,
 			MessageURL: "http://" + h.public + "/connector/" + name + "/message",
+		}),
+		n.Set([]byte(`{"fetch_urls": true}`)),
+	)
+}
+
+// addPage gives Messenger a page, whose app may answer late as a person. Pictures are
+// fetched as for addSender.
+func (h *house) addPage(n *graph.Server) error {
+	return errors.Join(
+		n.AddAccount(graph.Account{
+			Account: pageID, Name: "Playground", Token: h.facebook.token,
+			AppID: appID, AppSecret: h.facebook.secret, VerifyToken: h.facebook.verify,
+			CallbackURL: "http://" + h.public + "/connector/facebook/webhook", HumanAgent: true,
 		}),
 		n.Set([]byte(`{"fetch_urls": true}`)),
 	)
@@ -212,20 +261,25 @@ func play(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	gw, err := gateway.New(cfg, gateway.Options{
-		Definitions: all.All(), Log: log.With("part", "gateway"), Version: version,
+		Definitions: all.All(), Devices: all.Devices(), Log: log.With("part", "gateway"), Version: version,
 		OnReady: func() { close(ready) }, Registry: registry,
 	})
 	if err != nil {
 		h.close()
 		return err
 	}
-	sim, err := h.networks()
+	sim, err := h.networks() //nolint:contextcheck // they end by Close
 	if err != nil {
 		h.close()
 		return err
 	}
 	defer sim.Close()
 	core := newSwitch(h.newCore(log), h.core.Addr().String())
+	gateways, err := h.register(sim.Mail())
+	if err = errors.Join(err, core.SetGateways(gateways)); err != nil {
+		h.close()
+		return errors.Join(err, core.Close())
+	}
 
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()

@@ -44,7 +44,7 @@ func (h *house) site(core *coreSwitch, sim *netsim.Sim, registry prometheus.Gath
 	mux := http.NewServeMux()
 	mux.Handle("/", headers(http.NewCrossOriginProtection().Handler(start)))
 	mux.Handle("/console/", http.StripPrefix("/console", core.Console()))
-	for _, path := range []string{"/telegram/", "/omnichannel/", "/twilio/", "/control/", "/phone/"} {
+	for _, path := range []string{"/telegram/", "/omnichannel/", "/twilio/", "/graph/", "/control/", "/phone/"} {
 		mux.Handle(path, sim.Handler())
 	}
 	return ownHost(mux)
@@ -131,6 +131,7 @@ func (h *house) state(core *coreSwitch, registry prometheus.Gatherer) state {
 		Core:     coreState{On: on, BackMs: left.Milliseconds()},
 		Channels: channelStates(registry),
 		Links: []link{
+			{"Gateway's console", "http://" + h.private + "/console/"},
 			{"Metrics", "http://" + h.private + "/metrics"},
 			{"Readiness", "http://" + h.private + "/readyz"},
 		},
@@ -143,10 +144,16 @@ func (h *house) state(core *coreSwitch, registry prometheus.Gatherer) state {
 
 // channelStates reads the gateway's metrics. One that cannot be read is left
 // out: the page shows what there is.
+//
+// The gateways of the mailbox count as one channel, as people see it.
 func channelStates(registry prometheus.Gatherer) []channelState {
 	families, _ := registry.Gather() // what could be gathered comes beside the error
-	var list []channelState
+	of := map[string]string{gatewayMailIn.String(): channelMail, gatewayMailOut.String(): channelMail}
 	for _, name := range channels {
+		of[name] = name
+	}
+	var list []channelState
+	for _, name := range append([]string{channelMail}, channels...) {
 		list = append(list, channelState{Name: name, In: map[string]int{}, Out: map[string]int{}})
 	}
 	for _, family := range families {
@@ -157,7 +164,7 @@ func channelStates(registry prometheus.Gatherer) []channelState {
 			}
 			value := int(m.GetGauge().GetValue())
 			for i := range list {
-				if list[i].Name == labels["channel"] {
+				if list[i].Name == of[labels["channel"]] {
 					list[i].take(family.GetName(), labels, value)
 				}
 			}
@@ -171,7 +178,7 @@ func channelStates(registry prometheus.Gatherer) []channelState {
 
 func (c *channelState) take(family string, labels map[string]string, value int) {
 	switch {
-	case family == "servicelink_channel_state" && value == 1:
+	case family == "servicelink_channel_state" && value == 1 && (c.State == "" || c.State == "ok"):
 		c.State = labels["state"]
 	case family == "servicelink_ledger" && labels["direction"] == "in":
 		c.In[labels["state"]] = value

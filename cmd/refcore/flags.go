@@ -23,6 +23,7 @@ type options struct {
 	listen, http string
 	cert, key    string // files of the certificate for gateways; empty: plain TCP
 	store        string // path of the SQLite file; empty: memory
+	gateways     string // file of the register of message gateways; empty: as the store has it
 	version      bool
 	core         refcore.Options
 }
@@ -55,7 +56,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	})
 	flags.StringVar((*string)(&o.core.Unasked), "unasked", string(refcore.UnaskedOne),
 		"who gets what nobody asked for: `one` connection of the peer, or all")
-	flags.StringVar(&o.store, "store", "", "the SQLite `file` that keeps chats; empty keeps them in memory")
+	flags.StringVar(&o.store, "store", "", "the SQLite `file` that keeps chats and messages; empty keeps them in memory")
+	flags.StringVar(&o.gateways, "gateways", "", "`file` of the message gateways at the start, a JSON list of GatewayInfo; empty: as they were")
 	flags.IntVar(&o.core.KeepSentences, "keep-sentences", 0, "in memory, keep at least the last `n` sentences of a chat; 0 keeps all")
 	flags.Uint64Var(&o.core.FaultSeed, "fault-seed", 1, "`seed` of the dice of scripted faults")
 	flags.StringVar(&encoding, "encoding", "msgpack", "payload `encoding` written: msgpack or json")

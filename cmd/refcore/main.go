@@ -11,6 +11,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"servicelink/simprot"
 	"servicelink/simprot/refcore"
 	"servicelink/simprot/refcore/sqlite"
 )
@@ -83,6 +85,9 @@ func serve(ctx context.Context, o *options, stdout io.Writer) (err error) {
 		o.core.Logger.Warn("the console asks for no password and can be reached from other machines", "address", a.String())
 	}
 	core := refcore.New(o.core)
+	if err := register(core, o.gateways); err != nil {
+		return errors.Join(err, links.Close(), pages.Close(), core.Close())
+	}
 	site := &http.Server{
 		Handler: core.Console(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(o.core.Logger.Handler(), slog.LevelDebug),
@@ -108,4 +113,23 @@ func serve(ctx context.Context, o *options, stdout io.Writer) (err error) {
 		group.Go(func() error { return ready })
 	}
 	return group.Wait()
+}
+
+// register gives the core the message gateways of a file; without a name they stay as
+// they are.
+func register(core *refcore.Core, name string) error {
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(name) //nolint:gosec // the name is the operator's
+	if err != nil {
+		return err
+	}
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	var list simprot.GatewayList
+	if err := strict.Decode(&list); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return core.SetGateways(list)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,15 +25,42 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// TestGatewaysOfAFile: the register is that of the file, and outlives the process.
+func TestGatewaysOfAFile(t *testing.T) {
+	t.Setenv(secretVariable, "s")
+	dir := t.TempDir()
+	store, file := filepath.Join(dir, "core.db"), filepath.Join(dir, "gateways.json")
+	const id = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"Id": "` + id + `", "PeerAddress": "@servicelink", "Direction": "I", "Device": "DropFolder {}"}]`)
+	for _, more := range [][]string{{"-gateways", file}, nil} {
+		if got := withCore(t, store, http.MethodGet, "api/gateways", "", more...); !strings.Contains(got, id) {
+			t.Errorf("%q: %s", more, got)
+		}
+	}
+	for _, bad := range []string{`{}`, `[{"Id": "` + id + `", "Way": "in"}]`, `[{"Id": "` + id + `", "Direction": "in"}]`} {
+		write(bad)
+		var told strings.Builder
+		if code := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-gateways", file}, io.Discard, &told); code != 1 {
+			t.Errorf("%s: exit code %d, %s", bad, code, told.String())
+		}
+	}
+}
+
 // withCore starts a core, asks it one thing over HTTP, and ends it.
-func withCore(t *testing.T, store, method, path, body string) string {
+func withCore(t *testing.T, store, method, path, body string, more ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	read, write := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error", "-store", store}, write, io.Discard)
+		args := append([]string{"-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error", "-store", store}, more...)
+		code <- run(ctx, args, write, io.Discard)
 		_ = write.Close() // a core that does not start tells nothing
 	}()
 	var told struct{ Console string }

@@ -49,22 +49,32 @@ func tokenFile(t *testing.T, token string) string {
 const (
 	statusAnswer = `{"version":"1.2.3","at":"2026-01-02T03:04:05Z","started":"2026-01-02T00:00:00Z","uptime_seconds":11045.5,"ready":true,
 "core":"up","journal":{"state":"ok","bytes":2097152,"max_bytes":1073741824,"born":"2025-12-31T00:00:00Z","volatile":false},
-"ledger_balanced":true,"suspects":1,"channels":[{"name":"shop","network":"telegram","port":"shop","state":"paused",
+"ledger_balanced":true,"suspects":1,"register":{"state":"answered","at":"2026-01-02T03:00:05Z","gateways":1,"broken":1},"checks":{"state":"unknown"},"channels":[{"name":"shop","network":"telegram","port":"shop","state":"paused",
+"checks":{"state":"failed","check":"credentials","fault":"wrong_token","at":"2026-01-02T03:00:00Z"},
 "in":{"accepted":5,"done":5},"out":{"accepted":4,"done":1,"dead":1,"pending":2,"oldest":"2026-01-02T03:02:00Z"},
 "last_error":{"seq":9,"reason":"blocked","hint":"the customer has blocked\u001b[2J","at":"2026-01-02T01:00:00Z"}},
+{"name":"page","network":"facebook","port":"page","state":"ok","checks":{"state":"ok","at":"2026-01-02T03:00:00Z","token_ends":"2026-01-14T03:04:04Z"},"in":{},"out":{}},
+{"name":"6f9619ff-8b86-d011-b42d-000000000001","network":"email","state":"ok","gateway":{"name":"Support","device":"ImapHost","direction":"in","registered":true},"in":{},"out":{}},
+{"name":"6f9619ff-8b86-d011-b42d-000000000002","state":"broken","gateway":{"name":"Fax\u001b[2J","registered":true},"in":{},"out":{}},
 {"name":"gone","state":"removed","in":{},"out":{}}],
-"faults":[{"channel":"shop","what":"paused","hint":"the network refuses the credentials"},{"what":"lanes_parked","hint":"later"}]}`
+"faults":[{"channel":"shop","what":"paused","hint":"the network refuses the credentials"},{"channel":"6f9619ff-8b86-d011-b42d-000000000002","gateway":"Fax","what":"gateway_broken","hint":"no such type"},{"what":"lanes_parked","hint":"later"}]}`
 	statusScreen = `gateway   1.2.3, up 3h4m5s, ready
 core      up
 journal   ok, 2048 KiB, at most 1GiB, since 2025-12-31 00:00:00.000
 ledger    in balance
 suspects  1
+register  answered, last told 4m0s ago, 1 gateways, 1 broken
+checks    not yet
 
-CHANNEL  NETWORK   STATE    IN  OLDEST  OUT  OLDEST  DEAD  LAST DEAD LETTER
-shop     telegram  paused   0   -       2    2m5s    1     2026-01-02 01:00:00.000 blocked: the customer has blocked�[2J
-gone     -         removed  0   -       0    -       0     -
+CHANNEL                                                      NETWORK   STATE    CHECKS          IN  OLDEST  OUT  OLDEST  DEAD  LAST DEAD LETTER
+shop                                                         telegram  paused   wrong_token     0   -       2    2m5s    1     2026-01-02 01:00:00.000 blocked: the customer has blocked�[2J
+page                                                         facebook  ok       ok, token 11 d  0   -       0    -       0     -
+6f9619ff-8b86-d011-b42d-000000000001 Support (ImapHost, in)  email     ok       -               0   -       0    -       0     -
+6f9619ff-8b86-d011-b42d-000000000002 Fax�[2J                 -         broken   -               0   -       0    -       0     -
+gone                                                         -         removed  -               0   -       0    -       0     -
 
 channel shop: paused: the network refuses the credentials
+channel 6f9619ff-8b86-d011-b42d-000000000002 Fax: gateway_broken: no such type
 gateway: lanes_parked: later
 `
 	traceAnswer = `{"by":"id","conversations":[{"channel":"shop","conversation":"749d7cab","chat_id":"c1","counter":3,"started":"2026-01-02T01:00:00Z","window":{"open":true,"end":"2026-01-03T01:00:00Z","by":"customer","what":"the customer's message"}},

@@ -52,7 +52,7 @@ func load(path string) (*config.Config, error) {
 			// What is wrong there is said once, not by every channel.
 			trial.Egress = config.Egress{Allow: allowOnTrial(cfg, inFile)}
 		}
-		for _, found := range config.Flatten(gateway.Check(&trial, all.All())) {
+		for _, found := range config.Flatten(gateway.Check(&trial, compiledIn())) {
 			known := func(p config.Problem) bool { return p.Path == found.Path }
 			if !slices.ContainsFunc(inFile, known) {
 				problems = append(problems, found)
@@ -63,6 +63,11 @@ func load(path string) (*config.Config, error) {
 		return cfg, &failure{exitUsage, config.Flatten(problems)}
 	}
 	return cfg, nil
+}
+
+// compiledIn is what this program is built from.
+func compiledIn() gateway.Options {
+	return gateway.Options{Definitions: all.All(), Devices: all.Devices(), Version: version}
 }
 
 // allowOnTrial is egress.allow as far as it can be relied on: where one of its
@@ -100,6 +105,16 @@ func summarize(w io.Writer, cfg *config.Config) error {
 			state = "disabled"
 		}
 		line("ok\tchannel %s\t%s, %s", channel.Name, channel.Network, state)
+	}
+	for _, m := range cfg.Messages.Gateways {
+		state := m.Direction
+		if !m.Enabled {
+			state = "disabled"
+		}
+		line("ok\tgateway %s\t%s, %s, %s", m.ID, m.Device, state, shown(m.Name))
+	}
+	if cfg.Messages.Register {
+		line("ok\tregister\tthe core's, of %s, every %s", cfg.Messages.Address, cfg.Messages.Refresh)
 	}
 	return table.Flush()
 }

@@ -63,5 +63,10 @@ func channels(command *cobra.Command, _ []string, begun string) ([]cobra.Complet
 			names = append(names, cobra.CompletionWithDesc(ch.Name, ch.Network))
 		}
 	}
+	for _, m := range cfg.Messages.Gateways {
+		if strings.HasPrefix(m.ID, begun) {
+			names = append(names, cobra.CompletionWithDesc(m.ID, m.Name))
+		}
+	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

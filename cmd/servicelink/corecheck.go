@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"servicelink/simprot"
@@ -45,8 +46,11 @@ func newCoreCheck() *cobra.Command {
 		Long: "Play a gateway against a core and report which rules of SPEC.md it keeps.\n\n" +
 			"Chats are opened, written into and ended again. Use a test system, and a port that no\n" +
 			"gateway works: agents see the chats, and the port is taken away from who has it.\n\n" +
+			"Of messages (e-mail, SMS) the core's register is asked for, and a few are brought by its\n" +
+			"first inbound gateways; no gateway may work them meanwhile. Nothing is sent to anybody.\n\n" +
 			"Some rules need an agent: --agent names an HTTP interface like the reference core's\n" +
-			"(POST /api/say, /api/read), --ask-me lets you be one. Without both they are not tested.\n\n" +
+			"(POST /api/say, /api/read, /api/messages), --ask-me lets you be one. Without both they are\n" +
+			"not tested.\n\n" +
 			"Exit codes: 0 no rule is broken, 1 one is, 2 wrong usage.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -73,6 +77,8 @@ func newCoreCheck() *cobra.Command {
 	f.BoolVar(&flags.askOperator, "ask-me", false, "ask on the terminal for what an agent must do")
 	f.BoolVar(&cfg.Strict, "strict", false, "optional rules that are not offered count as broken")
 	f.BoolVar(&cfg.Quick, "quick", false, "do not wait for the core's own ping")
+	f.BoolVar(&cfg.Patient, "patient", false, "wait 90 s for a message that is sent again")
+	f.StringVar(&cfg.Messages, "messages", "", "the `ADDRESS` whose message gateways are asked for; empty: the peer")
 	f.DurationVar(&cfg.Timeout, "timeout", corecheck.DefaultTimeout, "for one answer")
 	f.BoolVar(&flags.inJSON, "json", false, "print the report as JSON")
 	f.BoolVar(&flags.allText, "verbose", false, "print what was done and came for every rule, not only for those that are not kept")
@@ -203,6 +209,11 @@ func (o *operator) Say(_ context.Context, where corecheck.Conversation, _ string
 // Read implements corecheck.Agent.
 func (o *operator) Read(_ context.Context, where corecheck.Conversation) error {
 	return o.ask("As the agent, open and read the chat of " + where.TrackingID)
+}
+
+// SendMessage implements corecheck.MessageAgent.
+func (o *operator) SendMessage(_ context.Context, gateway uuid.UUID, to, _ string) error {
+	return o.ask("As the agent, send a message to " + to + " by the gateway " + gateway.String())
 }
 
 func (o *operator) ask(what string) error {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"servicelink/simprot/corecheck"
 	"servicelink/simprot/refcore"
 )
@@ -113,7 +115,14 @@ func TestCoreCheckJSON(t *testing.T) {
 // TestOperator: a person may be the agent, and may not want to.
 func TestOperator(t *testing.T) {
 	var out strings.Builder
-	o := &operator{in: bufio.NewReader(strings.NewReader("\ns\n")), out: &out}
+	o := &operator{in: bufio.NewReader(strings.NewReader("\n\ns\n")), out: &out}
+	gateway := uuid.New()
+	if err := o.SendMessage(t.Context(), gateway, "customer@shop.example", "text"); err != nil {
+		t.Error(err)
+	}
+	if asked := out.String(); !strings.Contains(asked, gateway.String()) || !strings.Contains(asked, "customer@shop.example") {
+		t.Errorf("asks %q", asked)
+	}
 	where := corecheck.Conversation{TrackingID: "corecheck:1"}
 	for i, fails := range []bool{false, true, true} { // the third finds nobody
 		if err := o.Say(t.Context(), where, "text"); (err != nil) != fails {

@@ -31,8 +31,12 @@ func TestExamplesPassCheck(t *testing.T) {
 	if err := os.WriteFile(embedded, []byte(config.Example), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	gateways := filepath.Join(t.TempDir(), "gateways.yaml")
+	if err := os.WriteFile(gateways, withGateways(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cert, key := selfSigned(t)
-	for _, file := range append(files, embedded) {
+	for _, file := range append(files, embedded, gateways) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -55,6 +59,18 @@ func TestExamplesPassCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withGateways is the embedded example with the message gateways that it shows
+// commented out.
+func withGateways(t *testing.T) []byte {
+	t.Helper()
+	before, rest, ok := strings.Cut(config.Example, "  # gateways:\n")
+	block, after, end := strings.Cut(rest, "\n\n")
+	if !ok || !end {
+		t.Fatal("the example shows no gateways")
+	}
+	return []byte(before + "  gateways:\n" + strings.ReplaceAll("\n"+block, "\n  # ", "\n  ") + "\n\n" + after)
 }
 
 // variable finds what is read from the environment. A value that cannot be any text

@@ -69,7 +69,7 @@ func newRoot() *cobra.Command {
 			return errors.New("a command is missing")
 		},
 	}
-	root.AddCommand(newRun(), newCheck(), newURLs(), newRegister(), newHealth(), newStatus(), newDead(), newTrace(), newForget(), newJournal(), newCoreCheck(), newExample(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newURLs(), newRegister(), newCapabilities(), newHealth(), newStatus(), newDoctor(), newDead(), newTrace(), newForget(), newJournal(), newCoreCheck(), newExample(), newVersion())
 	root.AddCommand(newPauses()...)
 	complete(root)
 	return root

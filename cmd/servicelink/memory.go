@@ -16,7 +16,7 @@ const (
 	leastGarbage = 50
 	// garbageRoom is what may lie about, in bytes, between the two. A large
 	// backlog makes a large heap, which at 300 % would be four times as large.
-	garbageRoom = 64 << 20
+	garbageRoom = 32 << 20
 	paceEvery   = 250 * time.Millisecond
 	// A program that has not collected for restAfter is idle: what then lies
 	// about beyond restFrom bytes, after the start for example, is given back.

@@ -10,7 +10,6 @@ import (
 
 	"servicelink/config"
 	"servicelink/connectors"
-	"servicelink/connectors/all"
 	"servicelink/gateway"
 )
 
@@ -24,7 +23,9 @@ func newRegister() *cobra.Command {
 		Short: "Enter a channel's addresses at its network",
 		Long: "Enter the addresses that \"servicelink urls CHANNEL\" prints at the channel's network,\n" +
 			"with the channel's credentials. What is right already is left alone. A running\n" +
-			"gateway is not needed, but calls come from then on: start it first.",
+			"gateway is not needed, but calls come from then on: start it first.\n\n" +
+			"Where the gateway asks the network there is nothing to enter; what somebody else has\n" +
+			"entered in its way there (the webhook of a Telegram bot) is removed.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			cfg, err := load(path)
@@ -45,7 +46,7 @@ func register(ctx context.Context, w io.Writer, cfg *config.Config, name string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, registerTime)
 	defer cancel()
-	return gateway.OnTrial(cfg, all.All(), func(ch config.Channel, conn connectors.Connector) error {
+	return gateway.OnTrial(cfg, compiledIn(), func(ch config.Channel, conn connectors.Device) error {
 		if ch.Name != name {
 			return nil
 		}
@@ -55,7 +56,7 @@ func register(ctx context.Context, w io.Writer, cfg *config.Config, name string)
 			return misused("channel %s: nothing can be entered at %s from here; see: servicelink urls %s", name, ch.Network, name)
 		case !ch.Enabled:
 			return misused("channel %s is disabled: what its network brings would be refused", name)
-		case cfg.Public.URL == "":
+		case cfg.Public.URL == "" && !asks(conn):
 			return misused("channel %s: %w", name, errNoPublicURL)
 		}
 		done, err := r.Register(ctx)

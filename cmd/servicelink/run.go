@@ -58,7 +58,7 @@ func run(ctx context.Context, path string, stderr io.Writer) error {
 	manager := newSupervisor(log)
 	up := make(chan struct{})
 	g, err := gateway.New(cfg, gateway.Options{
-		Definitions: all.All(), Log: log, Version: version,
+		Definitions: all.All(), Devices: all.Devices(), Log: log, Version: version,
 		OnReady: func() { manager.ready(); close(up) },
 	})
 	if err != nil {

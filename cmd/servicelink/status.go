@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -59,9 +60,13 @@ func printStatus(w io.Writer, s *gateway.Status) error {
 		yesNo(s.Journal.Volatile, "nothing survives the process", "since "+shownTime(s.Journal.Born)))
 	line("ledger\t%s", yesNo(s.Balanced, "in balance", "NOT IN BALANCE"))
 	line("suspects\t%d", s.Suspects)
+	if r := s.Register; r != nil {
+		line("register\t%s", registerText(r, s.At))
+	}
+	line("checks\t%s", checked(s.Checks, s.At))
 	_ = table.Flush() // the one below fails, too
 	table = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line("\nCHANNEL\tNETWORK\tSTATE\tIN\tOLDEST\tOUT\tOLDEST\tDEAD\tLAST DEAD LETTER")
+	line("\nCHANNEL\tNETWORK\tSTATE\tCHECKS\tIN\tOLDEST\tOUT\tOLDEST\tDEAD\tLAST DEAD LETTER")
 	for _, ch := range s.Channels {
 		last := "-"
 		if e := ch.LastError; e != nil {
@@ -70,7 +75,7 @@ func printStatus(w io.Writer, s *gateway.Status) error {
 				last += ": " + shown(e.Hint)
 			}
 		}
-		line("%s\t%s\t%s\t%d\t%s\t%d\t%s\t%d\t%s", shown(ch.Name), orDash(ch.Network), shown(ch.State),
+		line("%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\t%d\t%s", shownChannel(&ch), orDash(ch.Network), shown(ch.State), checked(ch.Checks, s.At),
 			ch.In.Pending, age(s.At, ch.In.Oldest), ch.Out.Pending, age(s.At, ch.Out.Oldest), ch.In.Dead+ch.Out.Dead, last)
 	}
 	if err := table.Flush(); err != nil {
@@ -82,13 +87,52 @@ func printStatus(w io.Writer, s *gateway.Status) error {
 		}
 		where := "gateway"
 		if f.Channel != "" {
-			where = "channel " + f.Channel
+			where = strings.TrimSpace("channel " + f.Channel + " " + f.Gateway)
 		}
 		if _, err := fmt.Fprintf(w, "%s: %s: %s\n", shown(where), shown(f.What), shown(f.Hint)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// shownChannel is a channel's name, of a message gateway with what people call it.
+func shownChannel(ch *gateway.ChannelStatus) string {
+	if ch.Gateway == nil {
+		return shown(ch.Name)
+	}
+	text := ch.Name + " " + ch.Gateway.Name
+	if ch.Gateway.Device != "" {
+		text += " (" + ch.Gateway.Device + ", " + ch.Gateway.Direction + ")"
+	}
+	return shown(text)
+}
+
+// registerText says how the core's register of message gateways is.
+func registerText(r *gateway.RegisterStatus, now time.Time) string {
+	text := shown(r.State)
+	if r.State == "off" || r.At.IsZero() {
+		return text
+	}
+	return fmt.Sprintf("%s, last told %s ago, %d gateways, %d broken", text, age(now, r.At), r.Gateways, r.Broken)
+}
+
+// checked says in a word or two how a set-up is; the faults below say what to do.
+func checked(c *gateway.CheckStatus, now time.Time) string {
+	if c == nil {
+		return "-"
+	}
+	text := shown(string(c.State))
+	switch {
+	case c.Fault != "":
+		text = shown(string(c.Fault))
+	case c.At.IsZero():
+		text = "not yet"
+	}
+	if !c.TokenEnds.IsZero() {
+		text += fmt.Sprintf(", token %d d", int(max(0, c.TokenEnds.Sub(now)).Hours()/24))
+	}
+	return text
 }
 
 func yesNo(is bool, yes, no string) string {

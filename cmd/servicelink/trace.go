@@ -103,6 +103,9 @@ func printWindow(w io.Writer, t *gateway.TracedWindow) {
 		state = "until"
 	}
 	fmt.Fprintf(w, "  reply window %s %s (%s)\n", state, shownTime(t.End), shown(t.What))
+	if !t.LateEnd.IsZero() {
+		fmt.Fprintf(w, "  late answers of agents until %s\n", shownTime(t.LateEnd))
+	}
 }
 
 // printNow prints where a message is that is not delivered yet.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"servicelink/config"
 	"servicelink/connectors"
-	"servicelink/connectors/all"
 	"servicelink/gateway"
 )
 
@@ -19,6 +20,7 @@ import (
 // nothing is to be entered has none.
 type enteredURL struct {
 	Channel  string `json:"channel"`
+	Gateway  string `json:"gateway,omitempty"` // what people call a message gateway
 	Network  string `json:"network"`
 	Enabled  bool   `json:"enabled"`
 	Where    string `json:"where,omitempty"`
@@ -77,13 +79,16 @@ func urlsOf(cfg *config.Config, named []string, secrets bool) ([]enteredURL, err
 		return nil, err
 	}
 	urls := []enteredURL{}
-	err := gateway.OnTrial(cfg, all.All(), func(ch config.Channel, conn connectors.Connector) error {
+	err := gateway.OnTrial(cfg, compiledIn(), func(ch config.Channel, conn connectors.Device) error {
 		if len(named) > 0 && named[0] != ch.Name {
 			return nil
 		}
 		line := enteredURL{Channel: ch.Name, Network: ch.Network, Enabled: ch.Enabled}
+		if ch.Gateway != nil {
+			line.Gateway = ch.Gateway.Name
+		}
 		lister, ok := conn.(connectors.HookLister)
-		if !ok {
+		if !ok || asks(conn) {
 			urls = append(urls, line)
 			return nil
 		}
@@ -103,6 +108,13 @@ func urlsOf(cfg *config.Config, named []string, secrets bool) ([]enteredURL, err
 	return urls, err
 }
 
+// asks reports whether conn asks its network, which then calls nobody: there is
+// nothing to enter, and no public.url is needed.
+func asks(conn connectors.Device) bool {
+	_, runs := conn.(connectors.Runner)
+	return runs
+}
+
 // known refuses a channel that the configuration has not.
 func known(cfg *config.Config, named []string) error {
 	if len(named) == 0 {
@@ -113,6 +125,14 @@ func known(cfg *config.Config, named []string) error {
 			return nil
 		}
 	}
+	for _, m := range cfg.Messages.Gateways {
+		if m.ID == named[0] {
+			return nil
+		}
+	}
+	if cfg.Messages.Register && uuid.Validate(named[0]) == nil {
+		return misused("no channel %q is in the file; what the core has registered is known to the running gateway and shown in its console", named[0])
+	}
 	return misused("no channel %q is configured", named[0])
 }
 
@@ -120,8 +140,9 @@ func printURLs(w io.Writer, urls []enteredURL) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHANNEL\tNETWORK\tMETHOD\tURL\tWHERE")
 	for _, u := range urls {
+		name := shown(strings.TrimSpace(u.Channel + " " + u.Gateway))
 		if u.URL == "" {
-			fmt.Fprintf(table, "%s\t%s\t-\t-\tnothing to enter: the gateway asks the network\n", shown(u.Channel), shown(u.Network))
+			fmt.Fprintf(table, "%s\t%s\t-\t-\tnothing to enter: the gateway asks the network\n", name, shown(u.Network))
 			continue
 		}
 		where := u.Where
@@ -131,7 +152,7 @@ func printURLs(w io.Writer, urls []enteredURL) error {
 		if !u.Enabled {
 			where += " (disabled: calls are refused)"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", shown(u.Channel), shown(u.Network), shown(u.Method), shown(u.URL), shown(where))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, shown(u.Network), shown(u.Method), shown(u.URL), shown(where))
 	}
 	return table.Flush()
 }

@@ -125,3 +125,31 @@ func TestRegister(t *testing.T) {
 		t.Error("a secret is printed")
 	}
 }
+
+// TestRegisterWithoutHooks: what is asked, and calls nobody, needs no public.url and
+// has nothing to enter; whoever stands in the way is removed.
+func TestRegisterWithoutHooks(t *testing.T) {
+	var mu sync.Mutex
+	hook := "https://crm.example.net/secret"
+	network := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(r.URL.Path, "/deleteWebhook") {
+			hook = ""
+		}
+		_, _ = io.WriteString(w, `{"ok":true,"result":{"url":"`+hook+`"}}`)
+	}))
+	defer network.Close()
+	path := file(t, `
+core: { address: "127.0.0.1:1", login: false }
+channels: [ { name: bot, network: telegram, settings: { token: "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0", api_url: "`+network.URL+`" } } ]
+`)
+	if code, out, stderr := typed("urls", "--config", path); code != exitFine || !strings.Contains(out, "nothing to enter") {
+		t.Errorf("urls: exit code %d, %q and %q", code, out, stderr)
+	}
+	for _, want := range []string{"the bot's webhook at crm.example.net is removed\n", "no webhook is set for the bot already\n"} {
+		if code, out, stderr := typed("register", "bot", "--config", path); code != exitFine || out != want {
+			t.Errorf("register: exit code %d, %q and %q, want %q", code, out, stderr, want)
+		}
+	}
+}

@@ -15,7 +15,8 @@ import (
 
 const dumpHelp = `Shows the packets of a SimProt link, one line each: when, connection, direction
 (-> to the core, <- to the gateway), code, Port, the conversation as logs show
-it (a hash of its TrackingId), ChatId, ID, Counter and sizes.
+it (a hash of its TrackingId), ChatId, ID, Counter and sizes; of mail and short
+messages their MessageId, GatewayId, RequestId and what the answer says.
 
 FILE is a capture (pcap or pcapng, from tcpdump -s 0 or from --write), or the
 bytes of one direction; compressed by gzip or not; "-" is standard input.
@@ -25,9 +26,10 @@ Not a byte is altered, and a slow terminal does not slow the link: what could
 not be shown is counted. When it ends, so do the connections through it.
 
 Of texts, names and addresses only the length and the kind of the first
-character are shown. A login's secret is never shown, and never written by
---write. A link with TLS shows nothing in a capture: use the proxy with
---tls-cert and --tls-key, and --core-ca if the core has TLS.`
+character are shown. A login's secret and the settings of message gateways
+(Device) are never shown, and never written by --write. A link with TLS shows
+nothing in a capture: use the proxy with --tls-cert and --tls-key, and --core-ca
+if the core has TLS.`
 
 // options are the command line of dump.
 type options struct {

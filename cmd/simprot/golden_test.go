@@ -19,6 +19,8 @@ func shownVectors(t testing.TB) []byte {
 	stream = append(stream, frames(t, "chat.json", "request", "response-closed", "start-everything", "status-answer",
 		"status-answer-unknown", "status-ask-after", "sentence", "sentence-echo", "sentence-everything", "typing-true",
 		"confirm", "resync", "list-more")...)
+	stream = append(stream, frames(t, "messages.json", "gateways-ask", "gateways", "receiving-reply", "received", "received-false",
+		"sending-many", "sent", "sent-error")...)
 	return append(stream, frames(t, "hostile.json", "code-unknown", "text-is-map", "deep-arrays", "length-above-all")...)
 }
 

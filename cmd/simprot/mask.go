@@ -18,7 +18,7 @@ var secretMembers = map[string]bool{"Secret": true, "Device": true}
 var plainMembers = map[string]bool{
 	"Peer": true, "Port": true, "ID": true, "Status": true, "Signal": true, "PreferredCulture": true, "Culture": true,
 	"Account": true, "Instance": true, "Encoding": true, "Server": true, "Reason": true, "Token": true,
-	"ChatType": true, "ControlType": true,
+	"ChatType": true, "ControlType": true, "Network": true, "TextUnit": true, "Direction": true, "Channel": true,
 }
 
 // answerMembers hold what a customer filled into a form, and are no texts.

@@ -153,6 +153,10 @@ func (v *view) line() string {
 	if v.IsOutbound != nil {
 		pair("outbound", strconv.FormatBool(*v.IsOutbound))
 	}
+	pair("message", v.Message)
+	pair("gateway", v.Gateway)
+	pair("request", v.Request)
+	pair("outcome", v.Outcome)
 	pair("status", v.Status)
 	pair("signal", v.Signal)
 	pair("ask", v.Ask)

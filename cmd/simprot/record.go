@@ -20,7 +20,7 @@ const segment = 32 << 10
 
 // recorder writes what passed as a capture (pcapng) that dump and other tools
 // read: the real addresses and bytes in TCP segments made up for them. The
-// secret of a login is not in it.
+// secret of a login and the settings of message gateways are not in it.
 type recorder struct {
 	file *os.File
 	out  *pcapgo.NgWriter
@@ -98,10 +98,10 @@ func endpoint(c net.Conn) netip.AddrPort {
 func (rec *recording) piece(way direction, p piece) {
 	raw := p.raw
 	switch {
-	case p.packet.Code == simprot.CodeLogin:
+	case p.packet.Code == simprot.CodeLogin, p.packet.Code == simprot.CodeGateways:
 		raw = withoutSecret(p.packet)
-	case p.err != nil && bytes.Contains(raw, []byte(simprot.CodeLogin)):
-		raw = nil // a login that cannot be read has its secret somewhere
+	case p.err != nil && (bytes.Contains(raw, []byte(simprot.CodeLogin)) || bytes.Contains(raw, []byte(simprot.CodeGateways))):
+		raw = nil // what cannot be read has its secret somewhere
 	}
 	for rest := raw; len(rest) > 0; {
 		n := min(len(rest), segment)
@@ -114,15 +114,25 @@ func (rec *recording) piece(way direction, p piece) {
 	}
 }
 
-// withoutSecret is the frame of a login with a mask for its secret.
+// withoutSecret is the frame of a login, or of a register, with a mask for its
+// secret and for the settings of its Devices.
 func withoutSecret(p simprot.Packet) []byte {
-	login, ok := p.Payload.(*simprot.Login)
-	if !ok {
+	switch v := p.Payload.(type) {
+	case *simprot.Login:
+		shown := *v
+		shown.Secret = "<secret>"
+		p.Payload = &shown
+	case simprot.GatewayList:
+		list := simprot.GatewayList{}
+		for _, g := range v {
+			shown := *g
+			shown.Device = "<secret>"
+			list = append(list, &shown)
+		}
+		p.Payload = list
+	default:
 		return nil
 	}
-	shown := *login
-	shown.Secret = "<secret>"
-	p.Payload = &shown
 	frame, err := simprot.AppendFrame(nil, p, simprot.EncodingMsgpack)
 	if err != nil {
 		return nil

@@ -166,7 +166,7 @@ func converse(t *testing.T, core *refcore.Core, cfg simprot.ClientConfig) {
 			t.Fatal(err)
 		}
 	}
-	_, err = session.Resync(ctx, port)
+	_, err = session.Resync(ctx, port, nil)
 	must(err)
 	info := simprot.ChatServiceInfo{Port: port, TrackingId: tracking, PartyName: partyName}
 	request := info

@@ -3,6 +3,7 @@ package main
 import (
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,6 +70,11 @@ type view struct {
 	Sentences    *int         `json:"sentences,omitempty"`
 	Items        *int         `json:"items,omitempty"` // of a payload that is a list
 
+	Message string `json:"message,omitempty"` // a mail or short message, by the core's id
+	Gateway string `json:"gateway,omitempty"` // that it came or goes by
+	Request string `json:"request,omitempty"` // its id until it has the core's
+	Outcome string `json:"outcome,omitempty"` // of an answer: true, false, sent, failed
+
 	ownID   string // as it is
 	Payload any    `json:"payload,omitempty"` // --full only
 	Fault   string `json:"fault,omitempty"`   // why there is no packet
@@ -115,7 +121,49 @@ func viewOf(p simprot.Packet) view {
 		n := f.Len()
 		v.Sentences = &n
 	}
+	v.message(p)
 	return v
+}
+
+// message tells of a message and its answer which one it is.
+func (v *view) message(p simprot.Packet) {
+	switch m := p.Payload.(type) {
+	case *simprot.MessageContentInfo:
+		if m.MessageId != nil {
+			v.Message = m.MessageId.String()
+		}
+		v.Gateway, v.Request = m.GatewayId.String(), requestOf(m.RequestId)
+		v.TextChars = max(utf8.RuneCountInString(m.BodyText), utf8.RuneCountInString(m.BodyHtml))
+	case *simprot.CommandInfo:
+		if p.Code == simprot.CodeScenarioLoad {
+			return
+		}
+		if m.Id != nil {
+			v.Message = m.Id.String()
+		}
+		if m.RefId != nil {
+			v.Gateway = m.RefId.String()
+		}
+		accepted, ok := m.Accepted()
+		switch {
+		case p.Code == simprot.CodeMessageInDone && ok:
+			v.Request, v.Outcome = requestOf(m.Reference), strconv.FormatBool(accepted)
+		case p.Code == simprot.CodeMessageInDone:
+			v.Request = requestOf(m.Reference)
+		case m.Data == "":
+			v.Outcome = "sent"
+		default: // the text may hold addresses
+			v.Outcome = "failed"
+		}
+	}
+}
+
+// requestOf is a RequestId that is a GUID; another text there may say anything.
+func requestOf(text string) string {
+	if id, err := uuid.Parse(text); err == nil {
+		return id.String()
+	}
+	return ""
 }
 
 // textOf returns a member's text, "" where there is none.

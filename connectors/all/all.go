@@ -3,6 +3,7 @@ package all
 
 import (
 	"servicelink/connectors"
+	"servicelink/connectors/facebook"
 	"servicelink/connectors/omnichannel"
 	"servicelink/connectors/sms"
 	"servicelink/connectors/telegram"
@@ -12,6 +13,7 @@ import (
 // All returns every connector's Definition, one line each.
 func All() []connectors.Definition {
 	return []connectors.Definition{
+		facebook.Definition,
 		omnichannel.Definition,
 		sms.Definition,
 		telegram.Definition,

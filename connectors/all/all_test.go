@@ -6,6 +6,24 @@ import (
 	"servicelink/connectors/all"
 )
 
+func TestDevices(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range all.Devices() {
+		if d.Type == "" || d.Network == "" || d.New == nil || !d.In && !d.Out {
+			t.Errorf("%q is not complete", d.Type)
+		}
+		if seen[d.Type] {
+			t.Errorf("%q stands twice", d.Type)
+		}
+		seen[d.Type] = true
+	}
+	for _, name := range []string{"ImapHost", "SmtpHost"} {
+		if !seen[name] {
+			t.Errorf("%s is not in %v", name, seen)
+		}
+	}
+}
+
 func TestAll(t *testing.T) {
 	seen := map[string]bool{}
 	for _, d := range all.All() {

@@ -20,6 +20,7 @@
 //	reconcile/*  what became of a send whose answer was lost
 //	scenarios/*  contents both ways, against golden files
 //	run/*        Runners: crashes, faults, patience, end
+//	examine/*    Doctors: what they find, and that they change nothing; probe: Probers
 //	the last     secrets, addresses, goroutines: what the others left
 //
 // The kit is itself tested with connectors that are broken on purpose, each of
@@ -30,6 +31,7 @@ package connectortest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -123,9 +125,9 @@ func checks(h Harness) []check {
 		list = append(list, check{"send/guard", checkGuard, onSockets})
 	}
 	if h.Simulation != nil {
-		list = append(list, simChecks(h)...)
+		list = slices.Concat(list, simChecks(h), examineChecks)
 	}
-	return append(list, lastChecks...)
+	return slices.Concat(list, probeChecks, lastChecks)
 }
 
 // Run checks the connector, one subtest per check. It is not to run beside

@@ -72,6 +72,7 @@ func TestKitCanFail(t *testing.T) {
 	t.Cleanup(func() { patience = 10 * time.Second })
 	all := maps.Clone(webhookFaults)
 	maps.Copy(all, listFaults)
+	maps.Copy(all, examineFaults)
 	for fault, check := range all {
 		t.Run(fault, func(t *testing.T) {
 			release := make(chan struct{})
@@ -87,7 +88,7 @@ func TestKitCanFail(t *testing.T) {
 // another kind of tool.
 func TestEveryCheckCanFail(t *testing.T) {
 	caught := map[string]bool{"send/accepted": true, "send/concurrent": true}
-	for _, faults := range []map[string]string{webhookFaults, listFaults, pollFaults} {
+	for _, faults := range []map[string]string{webhookFaults, listFaults, examineFaults, pollFaults} {
 		for _, check := range faults {
 			caught[check] = true
 		}

@@ -93,7 +93,10 @@ func missing(ev connectors.Event) bool {
 		return ev.RefID == ""
 	case connectors.KindNotice:
 		n := ev.Notice
-		return n == nil || n.Ref == "" || n.Fate == connectors.FateUnknown ||
+		if n != nil && n.Ref == "" { // the network names it otherwise: see Notice.Ref
+			return n.Status == connectors.StatusNone || (n.NetworkID == "") == n.UpTo.IsZero()
+		}
+		return n == nil || n.Fate == connectors.FateUnknown ||
 			n.Fate == connectors.FateSent && n.NetworkID == "" || n.Fate == connectors.FateFailed && n.Failure == nil
 	}
 	return false

@@ -179,6 +179,12 @@ func (f *fake) parse(r *connectors.Request) (connectors.ParseResult, error) {
 		if m.Chat == "" || m.ID == "" || m.Text == "" {
 			return connectors.ParseResult{}, &connectors.RequestError{Reason: connectors.ReasonMissing}
 		}
+		if m.Kind == "probe" && f.is("counts no probe") {
+			return connectors.ParseResult{}, nil
+		}
+		if m.Kind == "probe" {
+			return connectors.ParseResult{Ignored: map[string]int{"probe": 1}}, nil
+		}
 		if m.Kind != "text" && f.is("drops the unknown") {
 			return connectors.ParseResult{Ignored: map[string]int{"unknown": 1}}, nil
 		}

@@ -58,12 +58,19 @@ func (p *probe) sendFault(want sendWant) {
 	before := len(w.requests(0))
 	w.fault(want.fault)
 	_, se := w.send(c, p.part("id-1", markText))
+	if want.fault.Kind == FaultServer && p.h.Simulation.Undone {
+		want.classes = []class{{connectors.NotSent, connectors.ReasonServer}}
+	}
 	p.classified("fault "+want.fault.Kind, se, want.classes, want.lost && p.h.Simulation.Bare)
 	if got := len(w.requests(before)); got > 1 {
 		p.errorf("fault %s: one Send made %d requests", want.fault.Kind, got)
 	}
 	if se != nil && se.Reason == connectors.ReasonRate {
-		if wait := time.Duration(want.fault.RetryAfter) * time.Second; wait > 0 && !p.h.Simulation.NoWait && se.RetryAfter != wait {
+		wait := time.Duration(want.fault.RetryAfter) * time.Second
+		if unit := p.h.Simulation.WaitUnit; unit > 0 {
+			wait = (wait + unit - 1).Truncate(unit)
+		}
+		if wait > 0 && !p.h.Simulation.NoWait && se.RetryAfter != wait {
 			p.errorf("fault %s: RetryAfter is %v, want %v", want.fault.Kind, se.RetryAfter, wait)
 		}
 	}
@@ -138,9 +145,9 @@ func (p *probe) row(row Row) {
 		return
 	}
 	p.expect(row.Name, se, row.Want.Outcome, row.Want.Reason)
-	if se.RetryAfter != row.Want.RetryAfter || se.Recipient != row.Want.Recipient {
-		p.errorf("%s: RetryAfter %v for the recipient alone %v, want %v %v",
-			row.Name, se.RetryAfter, se.Recipient, row.Want.RetryAfter, row.Want.Recipient)
+	if se.RetryAfter != row.Want.RetryAfter || se.Scope != row.Want.Scope {
+		p.errorf("%s: RetryAfter %v for the %v, want %v for the %v",
+			row.Name, se.RetryAfter, se.Scope, row.Want.RetryAfter, row.Want.Scope)
 	}
 	if row.HasHint && se.Hint == "" {
 		p.errorf("%s: no hint for the operator", row.Name)

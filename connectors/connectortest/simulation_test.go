@@ -17,6 +17,7 @@ func TestSoundPoller(t *testing.T) {
 // pollFaults are the faults of the poller, and the check meant for each.
 var pollFaults = map[string]string{
 	"never works":                "run/messages",
+	"takes what waits":           "examine/well",
 	"another error of Run":       "run/faults",
 	"leaves a goroutine":         "run/messages",
 	"confirms before":            "run/crash",

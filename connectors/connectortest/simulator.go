@@ -99,6 +99,14 @@ type Simulation struct {
 	// NoWait says that the network, when it is asked too much, does not tell how long
 	// to wait.
 	NoWait bool
+	// WaitUnit is what the network counts that wait in, rounded up; 0 = seconds.
+	WaitUnit time.Duration
+	// Undone says that a failure in the network's own form (FaultServer) is its word
+	// that nothing was sent, so that a send again is safe.
+	Undone bool
+	// Unordered says that what could not be brought comes again behind what happened
+	// later.
+	Unordered bool
 	// Bare says that the body of a success is empty or means nothing, so that its
 	// loss loses nothing.
 	Bare bool

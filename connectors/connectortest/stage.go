@@ -109,7 +109,7 @@ func checkBrought(p *probe) {
 		g.journal.await(ctx, len(said))
 		cancel()
 		want := said
-		if f.Kind == FaultReorder {
+		if f.Kind == FaultReorder || f.Kind == "" && p.h.Simulation.Unordered {
 			g.journal.sort()
 			want = slices.Sorted(slices.Values(said))
 		}

@@ -61,6 +61,9 @@ func (c *Connector) parse(r *connectors.Request) (connectors.ParseResult, error)
 	}
 	in := reader{root: root}
 	event := in.name(root, "event", "event")
+	if in.err == nil && event == eventProbe {
+		return ignored("probe"), nil
+	}
 	if in.err == nil && event != eventNewMessage {
 		return ignored("unknown_event"), nil
 	}

@@ -59,6 +59,8 @@ var (
 	_ connectors.HookLister = (*Connector)(nil)
 	_ connectors.Addresser  = (*Connector)(nil)
 	_ connectors.Exclusive  = (*Connector)(nil)
+	_ connectors.Doctor     = (*Connector)(nil)
+	_ connectors.Prober     = (*Connector)(nil)
 	_ connectors.Closer     = (*Connector)(nil)
 	_ connectors.Definition = Definition
 )
@@ -149,8 +151,11 @@ func (c *Connector) Hooks() []connectors.Hook {
 	if c.public == "" {
 		return nil
 	}
-	path := strings.Replace(WebhookPath, "{token}", c.token.Reveal(), 1)
-	return []connectors.Hook{{Where: "the client's webhook address", Method: http.MethodPost, URL: c.public + path, Secret: true}}
+	return []connectors.Hook{{Where: "the client's webhook address", Method: http.MethodPost, URL: c.hookURL(), Secret: true}}
+}
+
+func (c *Connector) hookURL() string {
+	return c.public + strings.Replace(WebhookPath, "{token}", c.token.Reveal(), 1)
 }
 
 // Address implements connectors.Addresser. RemoteAddress is the chat: who

@@ -17,4 +17,12 @@
 // Text of at most max_segments short messages for each part. Files go as MMS where
 // mms is set, which few countries have; else as their address in the text. There is
 // no reply window, no typing, and no word of what was read.
+//
+// # As messages
+//
+// TwilioSms is the device of a message gateway, with the same settings by the names a
+// core uses: AccountSID for account_sid. In, it delivers what a channel does. Out, a
+// message's text goes to each of its numbers, in requests of at most MaxSegments short
+// messages, marked "1/3 " where there are several; files stay behind. What becomes of a
+// text after Twilio has taken it is not asked for: there is nobody to tell.
 package sms

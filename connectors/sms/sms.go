@@ -52,6 +52,8 @@ var (
 	_ connectors.Reconciler       = (*Connector)(nil)
 	_ connectors.Recoverer        = (*Connector)(nil)
 	_ connectors.Registrar        = (*Connector)(nil)
+	_ connectors.Doctor           = (*Connector)(nil)
+	_ connectors.Prober           = (*Connector)(nil)
 	_ connectors.Addresser        = (*Connector)(nil)
 	_ connectors.Exclusive        = (*Connector)(nil)
 	_ connectors.Closer           = (*Connector)(nil)
@@ -60,15 +62,32 @@ var (
 // New makes the connector of one channel and reports every mistake in its settings
 // at once. It connects to nothing.
 func New(ch config.Channel, deps connectors.Dependencies) (connectors.Connector, error) {
-	cfg := Config{
+	cfg := defaults()
+	err := ch.Settings.Decode(&cfg)
+	c, err := assemble(ch, deps, traits(cfg), cfg, err)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func defaults() Config {
+	return Config{
 		APIURL: twilio.DefaultAPI, MessagingURL: twilio.DefaultMessaging,
 		MaxSegments: mostSegments, MessagesPerSecond: perSecond,
 	}
-	err := ch.Settings.Decode(&cfg)
+}
+
+// assemble adds every mistake in cfg to err, which is the decoder's.
+func assemble(ch config.Channel, deps connectors.Dependencies, t twilio.Traits, cfg Config, err error) (*Connector, error) {
 	if cfg.MaxSegments < 1 || cfg.MaxSegments > mostSegments {
-		err = errors.Join(err, ch.Settings.Problem("max_segments", "is not from 1 to 10", "leave it out for 10"))
+		key := "max_segments"
+		if t.Key != nil {
+			key = t.Key(key)
+		}
+		err = errors.Join(err, ch.Settings.Problem(key, "is not from 1 to 10", "leave it out for 10"))
 	}
-	channel, err := twilio.New(ch, deps, traits(cfg), twilio.Settings{
+	channel, err := twilio.New(ch, deps, t, twilio.Settings{
 		AccountSID: cfg.AccountSID, AuthToken: cfg.AuthToken, AuthTokenOther: cfg.AuthTokenOther,
 		APIKey: cfg.APIKey, APISecret: cfg.APISecret, From: cfg.From, Service: cfg.MessagingServiceSID,
 		APIURL: cfg.APIURL, MessagingURL: cfg.MessagingURL, PerSecond: cfg.MessagesPerSecond,

@@ -9,7 +9,8 @@
 //
 // A webhook that is set for the bot is somebody else's until take_over says
 // otherwise: Run names its host and reads nothing. A failure ends Run; the engine
-// calls it again after the wait that the error asks for.
+// calls it again after the wait that the error asks for. A second reader is a failure
+// when it stays: Examine is one for a moment.
 //
 // What becomes of an update:
 //

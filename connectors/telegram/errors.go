@@ -147,10 +147,10 @@ func classify(e *apiError) *connectors.SendError {
 		Reason:     r.reason,
 		RetryAfter: e.RetryAfter,
 		// The answer does not say whether the bot or the chat was too fast.
-		Recipient: r.reason == connectors.ReasonRate,
-		Code:      codeOf(e),
-		Hint:      r.hint,
-		Err:       e,
+		Scope: scopeOf(r.reason),
+		Code:  codeOf(e),
+		Hint:  r.hint,
+		Err:   e,
 	}
 }
 
@@ -179,4 +179,13 @@ func codeOf(e *apiError) string {
 		code += " " + m[1]
 	}
 	return code
+}
+
+// scopeOf is whom patience is asked for: Telegram does not say, and mostly means
+// one chat.
+func scopeOf(r connectors.Reason) connectors.Scope {
+	if r == connectors.ReasonRate {
+		return connectors.ScopeRecipient
+	}
+	return connectors.ScopeAccount
 }

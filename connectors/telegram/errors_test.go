@@ -136,8 +136,8 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("%v after %v, want %v", err, se.RetryAfter, tc.want)
 			}
 			// Only the Bot API can mean one recipient.
-			if want := se.Reason == connectors.ReasonRate && tc.reply.body != "x"; se.Recipient != want {
-				t.Errorf("Recipient is %v", se.Recipient)
+			if want := se.Reason == connectors.ReasonRate && tc.reply.body != "x"; (se.Scope == connectors.ScopeRecipient) != want {
+				t.Errorf("Scope is %v", se.Scope)
 			}
 		})
 	}

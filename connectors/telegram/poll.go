@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +19,9 @@ const (
 	minRound = time.Second
 	// The rest after a batch that the engine could not take, doubled each time.
 	minRest, maxRest = time.Second, 15 * time.Second
+	// pushedRest is the rest after another reader took a poll's place: shorter than an
+	// examination looks for readers. A second time within pushedAgain it stays.
+	pushedRest, pushedAgain = 2 * time.Second, time.Minute
 	// answerTime bounds the answers to the button presses of one batch, which the
 	// next poll waits for; answerWorkers is how many go out at once.
 	answerTime    = 5 * time.Second
@@ -55,28 +57,23 @@ func (c *Connector) prepare(ctx context.Context) error {
 	if err := c.call(ctx, "getMe", nil, nil); err != nil {
 		return err
 	}
-	var hook struct {
-		URL string `json:"url"`
-	}
+	var hook webhookInfo
 	if err := c.call(ctx, "getWebhookInfo", nil, &hook); err != nil {
 		return err
 	}
 	if hook.URL == "" {
 		return nil
 	}
-	host := "an address that cannot be read"
-	if u, err := url.Parse(hook.URL); err == nil && u.Hostname() != "" {
-		host = u.Hostname() // the rest may hold a secret
-	}
+	host := hook.host()
 	if !c.takeOver {
 		return &connectors.SendError{
 			Outcome: connectors.NotSent, Reason: connectors.ReasonConflict,
 			Err:  errors.New("the bot has a webhook at " + host),
-			Hint: "Another program at " + host + " gets this bot's updates. Remove its webhook, or set take_over: true.",
+			Hint: "Another program at " + host + " gets this bot's updates. Remove its webhook by \"servicelink register " + c.channel + "\", or set take_over: true.",
 		}
 	}
 	c.deps.Log.Warn("a webhook is removed, as take_over says", "host", host)
-	return c.call(ctx, "deleteWebhook", map[string]bool{"drop_pending_updates": false}, nil)
+	return c.deleteWebhook(ctx)
 }
 
 // runError is what Run returns for err: always a *connectors.SendError.
@@ -95,6 +92,8 @@ type poller struct {
 	// the confirmation sends them again.
 	last map[int64]bool
 	rest time.Duration // after the last batch that was not taken
+	// pushed is when another reader last took the poll's place; zero = never.
+	pushed time.Time
 }
 
 // round polls once and delivers what it brought.
@@ -102,7 +101,7 @@ func (p *poller) round(ctx context.Context) error {
 	began := time.Now()
 	raws, err := p.c.poll(ctx)
 	if err != nil {
-		return err
+		return p.pushedOut(ctx, err)
 	}
 	p.in.Working()
 	if len(raws) == 0 {
@@ -133,6 +132,18 @@ func (p *poller) round(ctx context.Context) error {
 		return pause(ctx, 0)
 	}
 	return pause(ctx, minRound-time.Since(began))
+}
+
+// pushedOut asks once more when another reader's poll took the place of this one's.
+// One that comes and goes, as an examination does, makes nobody deaf; one that stays
+// is pushed out in its turn, and ends Run the next time. err is the poll's.
+func (p *poller) pushedOut(ctx context.Context, err error) error {
+	refused, _ := errors.AsType[*apiError](err)
+	if refused == nil || !refused.otherReader() || !p.pushed.IsZero() && time.Since(p.pushed) < pushedAgain {
+		return err
+	}
+	p.pushed = time.Now()
+	return pause(ctx, pushedRest)
 }
 
 // poll asks for updates and thereby confirms those below the offset.

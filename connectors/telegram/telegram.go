@@ -79,6 +79,8 @@ var (
 	_ connectors.RecipientRater   = (*Connector)(nil)
 	_ connectors.Addresser        = (*Connector)(nil)
 	_ connectors.Exclusive        = (*Connector)(nil)
+	_ connectors.Doctor           = (*Connector)(nil)
+	_ connectors.Registrar        = (*Connector)(nil)
 	_ connectors.Closer           = (*Connector)(nil)
 )
 

@@ -37,6 +37,11 @@ type apiError struct {
 // Error leaves the description out: it may quote what was sent.
 func (e *apiError) Error() string { return "the Bot API answered " + strconv.Itoa(e.Code) }
 
+// otherReader reports whether somebody else polls; a webhook's refusal is another one.
+func (e *apiError) otherReader() bool {
+	return e.Code == http.StatusConflict && strings.Contains(e.Description, "terminated by other getUpdates")
+}
+
 // call makes one call of the Bot API: params as JSON, the answer's result into
 // result unless that is nil. The error is an *apiError when the network answered,
 // else a *connectors.SendError; the token stands in neither.
@@ -47,11 +52,18 @@ func (c *Connector) call(ctx context.Context, method string, params, result any)
 // callBy is call by another client, or within another time than the client's
 // own (0).
 func (c *Connector) callBy(ctx context.Context, client *httpx.Client, timeout time.Duration, method string, params, result any) error {
+	_, err := c.ask(ctx, client, timeout, method, params, result)
+	return err
+}
+
+// ask is callBy that gives the answer back as it came, also of a refusal; nil =
+// there was none.
+func (c *Connector) ask(ctx context.Context, client *httpx.Client, timeout time.Duration, method string, params, result any) (*httpx.Response, error) {
 	body := []byte("{}")
 	if params != nil {
 		var err error
 		if body, err = json.Marshal(params); err != nil {
-			return &connectors.SendError{
+			return nil, &connectors.SendError{
 				Outcome: connectors.NotSent, Reason: connectors.ReasonBug,
 				Err: errors.New("call cannot be written as JSON"),
 			}
@@ -64,9 +76,9 @@ func (c *Connector) callBy(ctx context.Context, client *httpx.Client, timeout ti
 		Body:   body, Timeout: timeout,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return readAnswer(resp, result)
+	return resp, readAnswer(resp, result)
 }
 
 // readAnswer says what an answer means. Any but the API's own {"ok":true} is an

@@ -59,6 +59,8 @@ var (
 	_ connectors.Reconciler       = (*Connector)(nil)
 	_ connectors.Recoverer        = (*Connector)(nil)
 	_ connectors.Registrar        = (*Connector)(nil)
+	_ connectors.Doctor           = (*Connector)(nil)
+	_ connectors.Prober           = (*Connector)(nil)
 	_ connectors.Addresser        = (*Connector)(nil)
 	_ connectors.Exclusive        = (*Connector)(nil)
 	_ connectors.Closer           = (*Connector)(nil)

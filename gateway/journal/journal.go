@@ -159,16 +159,20 @@ type Part struct {
 	StatusAt time.Time
 }
 
+// Delivered is the Status from which on the customer has a part, whichever attempt
+// brought it: connectors.StatusDelivered.
+const Delivered uint8 = 4
+
 // Moves tells whether a report of that status, on the message with that network's
 // id, says something new of the part: it is further, and of the same attempt as far
-// as the ids tell.
+// as the ids tell, or the customer has it.
 func (p Part) Moves(status uint8, networkID string) bool {
-	return status > p.Status && (p.NetworkID == "" || networkID == "" || p.NetworkID == networkID)
+	return status > p.Status && (p.NetworkID == "" || networkID == "" || p.NetworkID == networkID || status >= Delivered)
 }
 
 // Report is what a network says later of a part. It changes nothing when the
 // part is as far already, when NetworkID is not the recorded one (it speaks of
-// another attempt), or when there is no such Epoch or Part.
+// another attempt) and Status is below Delivered, or when there is no such Epoch or Part.
 type Report struct {
 	Seq          int64
 	Epoch        int32
@@ -201,7 +205,9 @@ type Change struct {
 	Strikes  int
 	Next     time.Time
 	Parts    []Part // nil = unchanged
-	Conv     *ConvChange
+	// Listed, with Parts: Journal.Listed finds the row from now on.
+	Listed bool
+	Conv   *ConvChange
 }
 
 // ConvChange moves what is known of a conversation forward. Another, non-empty
@@ -218,18 +224,30 @@ type ConvChange struct {
 	// so, forwards or backwards.
 	WindowEnd time.Time
 	WindowBy  string
+	// Profile, when not nil, replaces what is there.
+	Profile *Profile
 }
 
 // Who says when the reply window ends.
 const (
 	WindowByCustomer = "customer" // a message opened it
 	WindowByNetwork  = "network"  // it refused a send
+	// WindowByNetworkLate: it refused a person's late answer, too.
+	WindowByNetworkLate = "network_late"
 )
+
+// Profile is what a network told of a customer when it was asked. Beside it Party
+// is what comes with messages, which does not change it.
+type Profile struct {
+	Name, Culture string
+	At            time.Time // when it was told; zero = never
+}
 
 // Conversation is what outlives the messages.
 type Conversation struct {
 	Channel, TrackingID string
 	Party
+	Profile    Profile
 	ChatID     string
 	Counter    int32 // highest seen in ChatID, either direction
 	Released   int32 // highest outbound Counter of ChatID handed to its lane
@@ -292,6 +310,17 @@ type SentQuery struct {
 	Limit       int   // the newest of those that match
 }
 
+// ListedQuery selects rows of a lane of which a network reports something: those
+// with a part that has NetworkID, or, where it is empty, with a part that was sent
+// up to SentBy and has not come as far as Status.
+type ListedQuery struct {
+	Lane      Lane
+	NetworkID string
+	SentBy    time.Time
+	Status    uint8
+	Recent    int // how many of the lane's newest listed rows are looked through
+}
+
 // Options are the same for every driver.
 type Options struct {
 	// OnCommit receives rows by rule 3. Required.
@@ -301,10 +330,14 @@ type Options struct {
 	MaxBytes    int64         // 0 = unlimited
 	KeepContent time.Duration // of done rows; 0 = 48 h
 	KeepIDs     time.Duration // of done and dead rows; 0 = 192 h
+	KeepNames   time.Duration // of what Claim keeps; 0 = 90 days
 }
 
 // Journal is the contract of the drivers memory and sqlite.
 type Journal interface {
+	Counter
+	Names
+
 	// Accept journals entries, all or none. ErrFull and ErrAway mean: nothing
 	// was taken, send again later. The entries belong to the journal from then
 	// on, their content included.
@@ -340,6 +373,9 @@ type Journal interface {
 	// Sent lists outbound rows that are done, in order of sequence. It costs a
 	// walk through all rows the query allows.
 	Sent(ctx context.Context, q SentQuery) ([]Row, error)
+	// Listed lists rows of which a Change has said that they are listed, in order of
+	// sequence. It costs a look at Recent rows, whatever else there is.
+	Listed(ctx context.Context, q ListedQuery) ([]Row, error)
 	// Row gives one row, or ErrNotFound.
 	Row(ctx context.Context, seq int64) (Row, error)
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that
@@ -386,6 +422,26 @@ type Journal interface {
 	// Close writes what is queued and releases the file. After it every call
 	// fails with ErrAway.
 	Close() error
+}
+
+// Name is what a message is called outside, kept longer than its row: an answer to it
+// comes later than that. Forget erases those of its conversation.
+type Name struct {
+	Channel, Key string // the key below both is claimed once
+	Owner        string // whose it is: another owner's claim changes nothing
+	TrackingID   string // the conversation it belongs to
+	Value        []byte // the owner's; not changed by a later claim
+	At           time.Time
+}
+
+// Names is what a Journal keeps of what messages are called outside.
+type Names interface {
+	// Claim keeps a name of a message beyond its row: the first who claims it has it,
+	// until KeepNames is over. It gives the name as it is kept, which is n itself or
+	// the one that was there. It returns when that is durable.
+	Claim(ctx context.Context, n Name) (Name, error)
+	// Named gives the names with that Key, of every channel; none is no error.
+	Named(ctx context.Context, key string) ([]Name, error)
 }
 
 // IDHash is the part of an entry's key below its lane.

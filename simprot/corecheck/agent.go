@@ -9,6 +9,10 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
+
+	"servicelink/simprot"
 )
 
 // Agent does at the core what only an agent can. Every method returns when it
@@ -27,13 +31,17 @@ type Conversation struct {
 
 // HTTPAgent works the reference core's HTTP interface, or one that is made
 // like it: POST /api/say and /api/read with a JSON object of peer, port,
-// tracking_id and, to say, text. Any answer of 200 is good.
+// tracking_id and, to say, text; POST /api/messages with a MessageContentInfo.
+// Any answer of 200 to 299 is good.
 type HTTPAgent struct {
 	URL    string       // "http://127.0.0.1:18380"
 	Client *http.Client // nil = one with a limit of 10 s
 }
 
-var _ Agent = (*HTTPAgent)(nil)
+var (
+	_ Agent        = (*HTTPAgent)(nil)
+	_ MessageAgent = (*HTTPAgent)(nil)
+)
 
 // Say implements Agent.
 func (a *HTTPAgent) Say(ctx context.Context, where Conversation, text string) error {
@@ -45,8 +53,20 @@ func (a *HTTPAgent) Read(ctx context.Context, where Conversation) error {
 	return a.post(ctx, "read", where, map[string]string{})
 }
 
+// SendMessage implements MessageAgent: POST /api/messages with a
+// MessageContentInfo.
+func (a *HTTPAgent) SendMessage(ctx context.Context, gateway uuid.UUID, to, text string) error {
+	return a.postJSON(ctx, "messages", &simprot.MessageContentInfo{
+		GatewayId: gateway, RemoteAddress: to, SubjectField: "core check", BodyText: text,
+	})
+}
+
 func (a *HTTPAgent) post(ctx context.Context, what string, where Conversation, fields map[string]string) error {
 	fields["peer"], fields["port"], fields["tracking_id"] = where.Peer, where.Port, where.TrackingID
+	return a.postJSON(ctx, what, fields)
+}
+
+func (a *HTTPAgent) postJSON(ctx context.Context, what string, fields any) error {
 	object, err := json.Marshal(fields)
 	if err != nil {
 		return err
@@ -66,7 +86,7 @@ func (a *HTTPAgent) post(ctx context.Context, what string, where Conversation, f
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, 1<<20) // for the connection's sake
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode/100 != 2 {
 		return fmt.Errorf("the agent's side answered %s", answer.Status)
 	}
 	return nil

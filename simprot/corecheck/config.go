@@ -1,6 +1,7 @@
 package corecheck
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"servicelink/simprot"
 )
 
@@ -17,6 +20,7 @@ import (
 const (
 	DefaultTimeout = 3 * time.Second
 	DefaultLimit   = 55 * time.Second
+	PatientLimit   = 3 * time.Minute // with Patient
 )
 
 // Config says which core is checked, and how.
@@ -37,9 +41,16 @@ type Config struct {
 	Strict bool
 	// Quick leaves out what takes longer than an answer: the core's own ping.
 	Quick bool
+	// Patient waits for what takes minutes: a message is left unanswered until the
+	// core sends it again.
+	Patient bool
+
+	// Messages is the address whose message gateways are asked for; "" = Peer.
+	Messages string
+	Resend   time.Duration // when an unanswered message is sent again; 0 = 90 s, the protocol's
 
 	Timeout time.Duration // for one answer; 0 = DefaultTimeout
-	Limit   time.Duration // for everything, an agent's acts included; 0 = DefaultLimit
+	Limit   time.Duration // for everything, an agent's acts included; 0 = DefaultLimit, PatientLimit
 }
 
 // Errors of Run.
@@ -63,7 +74,12 @@ func (c *Config) validate() error {
 	}
 	if c.Limit <= 0 {
 		c.Limit = DefaultLimit
+		if c.Patient {
+			c.Limit = PatientLimit
+		}
 	}
+	c.Messages = cmp.Or(c.Messages, c.Peer)
+	c.Resend = cmp.Or(c.Resend, answerWithin)
 	return nil
 }
 
@@ -108,6 +124,8 @@ type run struct {
 	last  int // number of the last name or connection
 	links []*link
 	convs []*conv // to be ended
+
+	inbound, outbound []uuid.UUID // message gateways
 
 	reading sync.WaitGroup
 }
@@ -184,7 +202,13 @@ var checks = []check{
 	{(*run).bigFrame, []string{"big-frame"}},
 	{(*run).tooLong, []string{"too-long"}},
 	{(*run).hostile, []string{"hostile"}},
-	{(*run).more, []string{"forms", "registers", "messages"}},
+	{(*run).more, []string{"forms", "registers"}},
 	{(*run).agentWrites, []string{"outbound", "confirm", "read-confirm"}},
 	{(*run).agentWasHere, []string{"list-closed"}},
+	{(*run).register, []string{"gateways", "gateways-address", "gateways-list"}},
+	{(*run).receiving, []string{
+		"message-received", "message-once", "message-new", "message-stray", "message-limits", "message-again", "message-gateways",
+	}},
+	{(*run).sending, []string{"message-sending"}},
+	{(*run).resending, []string{"message-resent", "message-done"}},
 }

@@ -18,7 +18,7 @@
 //	talk.go      what a gateway says: questions, sentences, conversations
 //	agent.go     the agent's side; HTTPAgent works the reference core's
 //	login.go, bytes.go, chats.go, order.go, doubt.go, lists.go, frames.go,
-//	agents.go    the checks
+//	agents.go, register.go, messages.go, sending.go   the checks
 //
 // The package imports package simprot only.
 package corecheck

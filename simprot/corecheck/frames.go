@@ -219,7 +219,6 @@ func (r *run) more(ctx context.Context) error {
 	}{
 		{"forms", simprot.CodeScenarioLoad, simprot.CodeScenarioModel, map[string]any{"Id": uuid.NewString(), "Reference": "en"}},
 		{"registers", simprot.CodeRoutingAsk, simprot.CodeRouting, r.cfg.Peer},
-		{"messages", "ES_SL_GETGATEWAYS", "SE_SL_MSGGATEWAYS", r.cfg.Peer},
 	} {
 		if err := l.write(framed(body(string(q.code), q.payload))); err != nil {
 			return err

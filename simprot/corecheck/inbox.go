@@ -14,6 +14,7 @@ type received struct {
 	code simprot.Code // also of packets nobody knows
 	p    simprot.Packet
 	size int // bytes of the body
+	at   time.Time
 	used bool
 }
 

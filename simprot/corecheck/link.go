@@ -141,7 +141,7 @@ func (l *link) read() {
 // take enters one packet. Its error ends the connection.
 func (l *link) take(body []byte) error {
 	p, err := simprot.DecodePacket(body)
-	got := &received{link: l, code: p.Code, p: p, size: len(body)}
+	got := &received{link: l, code: p.Code, p: p, size: len(body), at: time.Now()}
 	var unknown *simprot.UnknownCodeError
 	var decode *simprot.DecodeError
 	switch {

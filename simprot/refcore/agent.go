@@ -19,6 +19,11 @@ type ChatState struct {
 	// CustomerTyping is for how much longer the customer counts as typing; 0 =
 	// not at all.
 	CustomerTyping time.Duration
+	// ReplyUntil is until when the customer can be answered freely, as the gateway
+	// said last; zero = it did not say. It is forgotten with a restart.
+	ReplyUntil time.Time
+	// Manifest is what the Port can show, as the gateway said last; nil = it did not.
+	Manifest *simprot.PortManifest
 }
 
 // Utterance is what an agent says.

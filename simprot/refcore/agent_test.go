@@ -104,6 +104,46 @@ func TestSignal(t *testing.T) {
 	})
 }
 
+// TestWhatTheAgentIsTold: a Port's manifest is that of its latest RESYNC, and until
+// when a customer can be answered that of the latest sentence which tells it. Neither
+// becomes part of the conversation, nor outlives a restart.
+func TestWhatTheAgentIsTold(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		g, chat := b.opened()
+		told := func() ChatState {
+			t.Helper()
+			state, _, err := b.core.Chat(chat)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return state
+		}
+		if state := told(); state.Manifest != nil || !state.ReplyUntil.IsZero() {
+			t.Errorf("told before it was said: %+v", state)
+		}
+		claim := cmd("")
+		claim.TrackingId, claim.Manifest = "", &simprot.PortManifest{Network: "sms", TextLimit: 10, TextUnit: simprot.UnitSegments}
+		g.send(simprot.CodeChatResync, claim)
+		end := time.Now().Add(24 * time.Hour).UTC()
+		s := sentence("m1", "x")
+		s.ReplyUntil = &end
+		echo, _ := one(t, g.send(simprot.CodeChatSentenceIn, s), simprot.CodeChatSentence).Payload.(*simprot.ChatSentenceInfo)
+		if echo == nil || echo.ReplyUntil != nil {
+			t.Errorf("the echo is %+v", echo)
+		}
+		g.send(simprot.CodeChatSentenceIn, sentence("m2", "says nothing of it"))
+		if state := told(); state.Manifest == nil || state.Manifest.Network != "sms" || !state.ReplyUntil.Equal(end) {
+			t.Errorf("the agent is told %+v until %v", state.Manifest, state.ReplyUntil)
+		}
+		if err := b.core.Restart(true); err != nil {
+			t.Fatal(err)
+		}
+		if state := told(); state.Manifest != nil || !state.ReplyUntil.IsZero() {
+			t.Errorf("told after a restart: %+v", state)
+		}
+	})
+}
+
 func TestTypingLapses(t *testing.T) {
 	inBubble(t, Options{}, func(b *bench) {
 		g, chat := b.opened()

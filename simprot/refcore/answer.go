@@ -122,11 +122,11 @@ func surelyFits(all []*simprot.ChatSentenceInfo, maxFrame int) bool {
 }
 
 // resync claims the Port for the connection and lists its chats.
-func (c *Core) resync(r *request) error {
+func (c *Core) resync(r *request, v *simprot.ChatCommandInfo) error {
 	if last := r.port.claim; last != nil && last != r.conn && c.broken[RuleFenceBack] {
 		last.fenced[r.addr.Port] = true
 	}
-	r.port.claim = r.conn
+	r.port.claim, r.port.manifest = r.conn, v.Manifest
 	r.conn.claimed[r.addr.Port] = true
 	chats, err := c.store.List(r.addr.Peer, r.addr.Port, false)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // maxBody bounds a request of the HTTP interface, in bytes.
-const maxBody = 1 << 20
+const maxBody = 4 << 20
 
 // apiError is a failure the caller is told about.
 type apiError struct {
@@ -41,8 +41,14 @@ func (c *Core) api(mux *http.ServeMux) {
 	get("/api/offences", func(*http.Request) (any, error) { return c.Offences(), nil })
 	get("/api/stats", func(*http.Request) (any, error) { return c.Stats(), nil })
 	get("/api/signal", func(*http.Request) (any, error) { return c.signalView(), nil })
+	get("/api/gateways", func(*http.Request) (any, error) { return c.gatewaysView(), nil })
+	get("/api/messages", c.apiMessages)
+	get("/api/messages/{id}", c.apiMessage)
 	get("/api/faults", func(*http.Request) (any, error) { return faultViews(c.Faults()), nil })
 
+	mux.HandleFunc("PUT /api/gateways", post(c.apiSetGateways))
+	mux.HandleFunc("POST /api/messages", post(c.apiSend))
+	mux.HandleFunc("POST /api/messages/{id}/resend", c.apiResend)
 	mux.HandleFunc("POST /api/say", post(c.apiSay))
 	mux.HandleFunc("POST /api/answer", post(func(t target) (any, error) { return c.onChat(t, c.Answer) }))
 	mux.HandleFunc("POST /api/read", post(func(t target) (any, error) { return c.onChat(t, c.Read) }))
@@ -105,11 +111,11 @@ func reply(w http.ResponseWriter, out any, err error) {
 		switch {
 		case errors.As(err, &known):
 			status = known.status
-		case errors.Is(err, ErrNoChat):
+		case errors.Is(err, ErrNoChat), errors.Is(err, ErrNoMessage), errors.Is(err, ErrNoGateway):
 			status = http.StatusNotFound
 		case errors.Is(err, ErrChatClosed):
 			status = http.StatusConflict
-		case errors.Is(err, ErrFault):
+		case errors.Is(err, ErrFault), errors.Is(err, ErrGateways):
 			status = http.StatusBadRequest
 		}
 		out = map[string]string{"error": err.Error()}
@@ -178,7 +184,7 @@ func (c *Core) apiChat(r *http.Request) (any, error) {
 		}
 		sentences = sentences[max(0, len(sentences)-last):]
 	}
-	return chatView{summary: c.summary(state), Sentences: sentenceViews(sentences)}, nil
+	return chatView{summary: c.summary(state), Manifest: state.Manifest, Sentences: sentenceViews(sentences)}, nil
 }
 
 func (c *Core) apiSay(q struct {

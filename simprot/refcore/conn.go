@@ -44,6 +44,7 @@ type conn struct {
 	claimed  map[string]bool // Ports this connection sent RESYNC for
 	fenced   map[string]bool // Ports it lost to another connection, with RuleFenceBack broken; the Port's lock
 	answers  []simprot.Packet
+	register bool // it has asked for gateways; of who holds handling
 	second   bool // of everySecond, the reader's own
 }
 

@@ -37,13 +37,18 @@ func (o *Options) policy() string {
 func (c *Core) Console() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.consolePage)
-	for name, kind := range map[string]string{
-		"console.js": "text/javascript; charset=utf-8", "console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
-	} {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+	file := func(path, name, kind string) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", kind)
 			http.ServeFileFS(w, r, web, "web/"+name)
 		})
+	}
+	file("/messages", "messages.html", "text/html; charset=utf-8")
+	for name, kind := range map[string]string{
+		"console.js": "text/javascript; charset=utf-8", "console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
+		"messages.js": "text/javascript; charset=utf-8", "messages.css": "text/css; charset=utf-8",
+	} {
+		file("/"+name, name, kind)
 	}
 	mux.HandleFunc("GET /events", c.stream)
 	c.api(mux)

@@ -79,6 +79,7 @@ func TestPageAndItsFiles(t *testing.T) {
 	s := newSite(t, Options{Peer: `@"><script>`})
 	for path, want := range map[string]string{
 		"/": "text/html", "/console.js": "text/javascript", "/console.css": "text/css", "/icon.svg": "image/svg+xml",
+		"/messages": "text/html", "/messages.js": "text/javascript", "/messages.css": "text/css",
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
 		w := httptest.NewRecorder()

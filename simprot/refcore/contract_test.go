@@ -370,3 +370,44 @@ func resets(r *room) {
 		r.Errorf("the first Counter is %d", c.Counter)
 	}
 }
+
+// TestStoreMessages: the register and messages as they were written last, in their
+// order, over a restart of the core; Reset leaves the register.
+func TestStoreMessages(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			gateways := simprot.GatewayList{
+				{Id: uuid.New(), DisplayName: "Support", Direction: simprot.DirectionIn, Device: `ImapHost {"Host": "h"}`},
+				{Id: uuid.New(), DisplayName: "Out", Direction: simprot.DirectionOut},
+			}
+			mark := int32(7)
+			first := refcore.Message{ID: uuid.New(), At: noon, Content: simprot.MessageContentInfo{SubjectField: "first", Mark: &mark, ReceivedSentTime: noon}}
+			second := refcore.Message{ID: uuid.New(), Thread: first.ID, At: noon, State: refcore.MessageSending}
+			changed := first
+			changed.Repeats = 2
+			for _, err := range []error{
+				s.SaveGateways(gateways[:1]), s.SaveGateways(gateways), s.SaveMessage(first), s.SaveMessage(second), s.SaveMessage(changed),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			again := s.reopen()
+			got, err := again.Messages()
+			if diff := cmp.Diff([]refcore.Message{changed, second}, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+				t.Errorf("messages: %v\n%s", err, diff)
+			}
+			if err := again.Reset(); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := again.Messages(); len(got) != 0 || err != nil {
+				t.Errorf("after Reset there is %v, %v", got, err)
+			}
+			list, err := again.Gateways()
+			if diff := cmp.Diff(gateways, list); diff != "" || err != nil {
+				t.Errorf("the register: %v\n%s", err, diff)
+			}
+		})
+	}
+}

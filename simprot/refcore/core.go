@@ -23,6 +23,8 @@ type Core struct {
 	opts     Options
 	broken   ruleSet
 	store    Store
+	desk     *desk
+	deskErr  error // why the store gave no messages
 	server   *simprot.Server
 	agentID  uuid.UUID
 	offences *offenceBook
@@ -57,6 +59,8 @@ type port struct {
 	requested time.Time  // when the last ES_CHAT_REQUEST was answered
 	answered  simprot.Signal
 	typing    map[uuid.UUID]time.Time // by chat: the customer types, until then
+	until     map[uuid.UUID]time.Time // by chat: ReplyUntil of its last sentence that had one
+	manifest  *simprot.PortManifest   // of the last RESYNC
 	awaited   awaited
 }
 
@@ -70,6 +74,7 @@ func New(o Options) *Core {
 		offences: newOffenceBook(), faults: newFaultScript(o.FaultSeed, broken.faults()), hub: newHub(), log: o.Logger,
 		conns: map[uint64]*conn{}, ports: map[portKey]*port{}, signals: map[string]simprot.Signal{}, signal: o.Signal,
 	}
+	c.desk, c.deskErr = newDesk(o.Store)
 	c.server = simprot.NewServer(simprot.ServerConfig{
 		Welcome: simprot.Welcome{
 			Server: "servicelink reference core", Version: simprot.Version, MaxFrame: int64(o.MaxFrame),
@@ -91,6 +96,10 @@ func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 	if err := c.opts.Validate(); err != nil {
 		_ = l.Close()
 		return err
+	}
+	if c.deskErr != nil {
+		_ = l.Close()
+		return fmt.Errorf("refcore: messages: %w", c.deskErr)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,6 +136,7 @@ func (c *Core) Close() error {
 	}
 	c.mu.Unlock()
 	c.running.Wait()
+	c.desk.close()
 	c.hub.close()
 	return nil
 }
@@ -236,7 +246,7 @@ func (c *Core) portOf(key portKey) *port {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p = c.ports[key]; p == nil {
-		p = &port{key: key, typing: map[uuid.UUID]time.Time{}}
+		p = &port{key: key, typing: map[uuid.UUID]time.Time{}, until: map[uuid.UUID]time.Time{}}
 		c.ports[key] = p
 	}
 	return p
@@ -270,7 +280,7 @@ func (c *Core) drop(reason error) int {
 }
 
 // Restart does what killing and starting a core does: every connection is
-// reset, claims and typing are forgotten and, unless keepData is set, so are
+// reset, claims, typing, manifests and reply windows are forgotten and, unless keepData is set, so are
 // all chats. Offences, faults and signals stay: they belong to the test.
 func (c *Core) Restart(keepData bool) error {
 	c.drop(errRestart)
@@ -281,6 +291,8 @@ func (c *Core) Restart(keepData bool) error {
 		p.claim = nil
 		p.requested, p.answered = time.Time{}, ""
 		clear(p.typing)
+		clear(p.until)
+		p.manifest = nil
 		if !keepData {
 			p.awaited = awaited{}
 		}
@@ -291,6 +303,9 @@ func (c *Core) Restart(keepData bool) error {
 	}
 	c.forgot.Store(true)
 	if err := c.store.Reset(); err != nil {
+		return fmt.Errorf("refcore: restart: %w", err)
+	}
+	if err := c.desk.load(); err != nil {
 		return fmt.Errorf("refcore: restart: %w", err)
 	}
 	c.hub.publish(Event{Kind: EventReset})

@@ -22,6 +22,8 @@ const (
 	EventSignal     EventKind = "signal"     //
 	EventConnection EventKind = "connection" // a gateway came or went
 	EventReset      EventKind = "reset"      // the data was forgotten
+	EventMessage    EventKind = "message"    // came, was written, was answered
+	EventGateways   EventKind = "gateways"   // the register changed, or somebody else asked for it
 )
 
 // Event is one thing that happened. Chat is zero where none is meant.
@@ -30,6 +32,7 @@ type Event struct {
 	Chat     uuid.UUID
 	Sentence *simprot.ChatSentenceInfo // of EventSentence and EventConfirmed; must not be modified
 	Offence  Offence                   // of EventOffence
+	Message  uuid.UUID                 // of EventMessage
 }
 
 // Subscription is one listener to events.

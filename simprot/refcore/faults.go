@@ -24,6 +24,7 @@ const (
 	FaultNever     FaultKind = "never"      // handle the packet, answer nothing
 	FaultLate      FaultKind = "late"       // answer Delay later; what comes after it is not held up
 	FaultTwice     FaultKind = "twice"      // answer twice
+	FaultFalse     FaultKind = "false"      // answer ES_MESSAGE_RECEIVING "false", and keep nothing
 	FaultRefuse    FaultKind = "refuse"     // refuse logins with Reason; Code, Port and TrackingID do not apply
 )
 
@@ -50,7 +51,7 @@ var ErrFault = errors.New("refcore: fault")
 
 func (f *Fault) validate() error {
 	switch f.Kind {
-	case FaultDrop, FaultDropAfter, FaultLose, FaultNever, FaultTwice, FaultRefuse:
+	case FaultDrop, FaultDropAfter, FaultLose, FaultNever, FaultTwice, FaultFalse, FaultRefuse:
 	case FaultLate:
 		if f.Delay <= 0 {
 			return fmt.Errorf("%w: late needs a delay", ErrFault)

@@ -41,6 +41,9 @@ func (r *request) answer(code simprot.Code, p simprot.Payload, more bool) {
 // receive handles one packet of a gateway. It is called by the connection's
 // reader, one packet at a time, unless RuleOrder is broken.
 func (c *Core) receive(k *conn, p simprot.Packet) {
+	if c.receiveMessage(k, p) {
+		return
+	}
 	s, ok := subjectOf(p.Payload)
 	if !fromGateway(p.Code) {
 		c.offend(k, OffenceWrongDirection, where(p.Code, s))
@@ -167,7 +170,7 @@ func (r *request) isStrayNote(p simprot.Packet) bool {
 func (c *Core) command(r *request, v *simprot.ChatCommandInfo) error {
 	switch r.code {
 	case simprot.CodeChatResync:
-		return c.resync(r)
+		return c.resync(r, v)
 	case simprot.CodeChatConfirmIn:
 		return c.confirm(r, v)
 	case simprot.CodeChatStop:
@@ -298,11 +301,16 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 	s.Peer, s.Port = r.addr.Peer, r.addr.Port
 	s.IsOutbound, s.ConfirmedTime = false, nil
 	s.ChatId = chat.ID
+	until := s.ReplyUntil // for the agent now, not part of the conversation
+	s.ReplyUntil = nil
 	c.spoil(s)
 	if c.broken[RuleStored] {
 		s.Counter = chat.Counter + 1
 		r.answer(simprot.CodeChatSentence, s, false)
 		return nil
+	}
+	if err := c.renamed(chat, s); err != nil {
+		return err
 	}
 	_, before, err := c.store.Append(chat.ID, s, c.opts.Clock())
 	if err != nil {
@@ -319,9 +327,22 @@ func (c *Core) sentence(r *request, s *simprot.ChatSentenceInfo) error {
 		r.port.awaited.noted(r.addr.TrackingID, s.ID)
 	}
 	delete(r.port.typing, chat.ID)
+	if until != nil {
+		r.port.until[chat.ID] = *until
+	}
 	r.answer(simprot.CodeChatSentence, c.echo(s), false)
 	c.hub.publish(Event{Kind: EventSentence, Chat: chat.ID, Sentence: s})
 	return nil
+}
+
+// renamed has the chat go by the name of its customer's latest sentence: a gateway may
+// learn it only after START. Who listens hears of it with the sentence.
+func (c *Core) renamed(chat Chat, s *simprot.ChatSentenceInfo) error {
+	if s.Model != simprot.ModelSentence || s.PartyName == "" || s.PartyName == chat.PartyName {
+		return nil
+	}
+	_, err := c.store.Update(chat.ID, func(v *Chat) { v.PartyName = s.PartyName })
+	return err
 }
 
 func (c *Core) confirm(r *request, v *simprot.ChatCommandInfo) error {

@@ -220,7 +220,7 @@ func TestClientSurvivesADrop(t *testing.T) {
 	}()
 
 	s := <-up
-	if _, err := s.Resync(ctx, testPort); err != nil {
+	if _, err := s.Resync(ctx, testPort, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Request(ctx, service()); err != nil {
@@ -238,7 +238,7 @@ func TestClientSurvivesADrop(t *testing.T) {
 	}
 
 	s = <-up
-	list, err := s.Resync(ctx, testPort)
+	list, err := s.Resync(ctx, testPort, nil)
 	if err != nil || len(list) != 1 || list[0].Counter != 1 {
 		t.Fatalf("list %v (%v)", list, err)
 	}

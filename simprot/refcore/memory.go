@@ -15,6 +15,8 @@ import (
 // MemoryStore is a Store without a file. It outlives the Core it was given to,
 // so a Core made anew with it is a core restarted with its data.
 type MemoryStore struct {
+	memoryMessages
+
 	keep int
 
 	mu     sync.RWMutex
@@ -57,6 +59,7 @@ func (m *MemoryStore) Reset() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clear()
+	m.reset()
 	return nil
 }
 

@@ -38,6 +38,18 @@ const (
 	OffenceStopUnknown          Offence = "stop_unknown"            // STOP for a conversation that never had a chat
 	OffenceTypingMissing        Offence = "typing_missing"          // TYPING without IsTyping; ignored
 	OffenceUnconfirmed          Offence = "unconfirmed"             // an outbound sentence neither confirmed nor noted within ConfirmLimit
+	OffenceBeforeGateways       Offence = "before_gateways"         // a message before this connection has asked for the gateways
+	OffenceGatewayUnknown       Offence = "gateway_unknown"         // a message of a gateway that is not in the register, or goes the other way; answered "false"
+	OffenceMessageIncomplete    Offence = "message_incomplete"      // DeliverySystemId, RemoteAddress, ReceivedSentTime, GatewayId or RequestId is missing
+	OffenceMessageTooLong       Offence = "message_too_long"        // a member above its limit
+	OffenceMessageDirection     Offence = "message_direction"       // Direction is not I
+	OffenceMessageFields        Offence = "message_fields"          // ExtendedFields is not the JSON it should be
+	OffenceMessageRepeated      Offence = "message_repeated"        // said again within 10 min on the connection that waits for the answer
+	OffenceRequestChanged       Offence = "request_changed"         // said again with another RequestId
+	OffenceSentUnknown          Offence = "sent_unknown"            // MESSAGE_SENT for no message of this core; ignored
+	OffenceSentGateway          Offence = "sent_gateway"            // MESSAGE_SENT with another gateway's RefId
+	OffenceSentTwice            Offence = "sent_twice"              // more MESSAGE_SENTs than MESSAGE_SENDINGs on the connection; ignored
+	OffenceSentLate             Offence = "sent_late"               // MESSAGE_SENT after 90 s
 	OffenceUndecodable          Offence = "undecodable"             // a frame or packet that does not decode
 	OffenceUnknownCode          Offence = "unknown_code"            // a packet nobody knows
 	OffenceOversize             Offence = "oversize"                // a frame above the announced MaxFrame
@@ -54,6 +66,9 @@ func AllOffences() []Offence {
 		OffenceStartWithoutRequest, OffenceStartWhileClosed, OffenceSentenceWithoutStart, OffenceSentenceRepeated,
 		OffenceSentenceMarked, OffenceConfirmUnknown, OffenceConfirmInbound, OffenceStopUnknown, OffenceTypingMissing,
 		OffenceUnconfirmed,
+		OffenceBeforeGateways, OffenceGatewayUnknown, OffenceMessageIncomplete, OffenceMessageTooLong, OffenceMessageDirection,
+		OffenceMessageFields, OffenceMessageRepeated, OffenceRequestChanged,
+		OffenceSentUnknown, OffenceSentGateway, OffenceSentTwice, OffenceSentLate,
 	}
 }
 

@@ -106,6 +106,7 @@ func TestOffences(t *testing.T) {
 		OffenceUnknownCode: {func(_ *bench, g *gateway) { g.core.onBad(g, &simprot.UnknownCodeError{Code: "ES_NEW"}) }},
 		OffenceOversize:    {func(_ *bench, g *gateway) { g.core.onBad(g, &simprot.OversizeError{Size: 1 << 30}) }},
 	}
+	maps.Copy(tests, messageBreaches())
 	if diff := cmp.Diff(slices.Sorted(slices.Values(AllOffences())), slices.Sorted(maps.Keys(tests))); diff != "" {
 		t.Errorf("the list and this table differ (-list +table):\n%s", diff)
 	}

@@ -53,7 +53,11 @@ type Options struct {
 	AgentName    string         // empty = DefaultAgentName
 	ConfirmLimit time.Duration  // an outbound sentence unconfirmed for longer is an offence; 0 = DefaultConfirmLimit
 
-	// Store keeps chats and sentences; nil = a new MemoryStore of KeepSentences.
+	// ResendMessage is how long ES_MESSAGE_SENT is awaited until SE_MESSAGE_SENDING is
+	// said again; 0 = 90 s.
+	ResendMessage time.Duration
+
+	// Store keeps chats, sentences and messages; nil = a new MemoryStore of KeepSentences.
 	// It is not closed by the Core.
 	Store Store
 	// KeepSentences bounds the sentences kept per chat by that MemoryStore, for
@@ -132,6 +136,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ConfirmLimit <= 0 {
 		o.ConfirmLimit = DefaultConfirmLimit
+	}
+	if o.ResendMessage <= 0 {
+		o.ResendMessage = sentLimit
 	}
 	if o.Store == nil {
 		o.Store = NewMemoryStore(o.KeepSentences)

@@ -129,7 +129,7 @@ func (c *Core) state(chat Chat) ChatState {
 	p := c.portOf(portKey{chat.Peer, chat.Port})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	state := ChatState{Chat: chat}
+	state := ChatState{Chat: chat, ReplyUntil: p.until[chat.ID], Manifest: p.manifest}
 	if until, typing := p.typing[chat.ID]; typing {
 		state.CustomerTyping = max(0, until.Sub(c.opts.Clock()))
 	}

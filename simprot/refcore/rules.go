@@ -59,6 +59,19 @@ const (
 	RuleListClosed       Rule = "list-closed"
 	RuleCounter          Rule = "counter"
 	RuleReadConfirm      Rule = "read-confirm"
+	RuleGateways         Rule = "gateways"
+	RuleGatewaysAddress  Rule = "gateways-address"
+	RuleGatewaysList     Rule = "gateways-list"
+	RuleMessageLimits    Rule = "message-limits"
+	RuleMessageReceived  Rule = "message-received"
+	RuleMessageOnce      Rule = "message-once"
+	RuleMessageStray     Rule = "message-stray"
+	RuleMessageNew       Rule = "message-new"
+	RuleMessageSending   Rule = "message-sending"
+	RuleMessageResent    Rule = "message-resent"
+	RuleMessageDone      Rule = "message-done"
+	RuleMessageAgain     Rule = "message-again"
+	RuleMessageGateways  Rule = "message-gateways"
 	RuleNews             Rule = "news"
 	RuleList             Rule = "list"
 	RuleListMore         Rule = "list-more"
@@ -114,6 +127,7 @@ var ruleInfos = []RuleInfo{
 	{Rule: RuleStop, Spec: "7.10", Broken: "takes no ES_CHAT_STOP", faults: always(FaultLose, simprot.CodeChatStop)},
 	{Rule: RuleAddress, Spec: "8.1", Broken: "sends TrackingId in upper case in sentences"},
 	{Rule: RuleLimits, Spec: "8.3", Broken: "cuts the IDs of sentences to 32 characters"},
+	{Rule: RuleMessageLimits, Spec: "8.3", Broken: "refuses messages with a SubjectField above 255 characters"},
 	{Rule: RuleOrder, Spec: "R1", Broken: "handles every second sentence of a connection 20 ms later"},
 	{Rule: RuleOneChat, Spec: "R2", Broken: "opens a second chat at START"},
 	{Rule: RuleReopen, Spec: "R2", Broken: "opens no new chat at START when there is a closed one"},
@@ -145,6 +159,18 @@ var ruleInfos = []RuleInfo{
 	{Rule: RuleListClosed, Spec: "O5", Broken: "leaves closed chats out of SE_CHAT_LIST"},
 	{Rule: RuleCounter, Spec: "O6", Broken: "leaves Counter out of sentences"},
 	{Rule: RuleReadConfirm, Spec: "O9", Broken: "does not tell what the agent has read", faults: always(FaultLose, simprot.CodeChatConfirm)},
+	{Rule: RuleGateways, Spec: "O14", Broken: "leaves ES_SL_GETGATEWAYS unanswered", faults: always(FaultNever, simprot.CodeGatewaysAsk)},
+	{Rule: RuleGatewaysAddress, Spec: "M1", Broken: "gives every gateway, whatever the address"},
+	{Rule: RuleGatewaysList, Spec: "M1", Broken: "gives one gateway more, each time with another Id"},
+	{Rule: RuleMessageReceived, Spec: "M2", Broken: "does not mirror RequestId"},
+	{Rule: RuleMessageOnce, Spec: "M2", Broken: "answers a message twice", faults: always(FaultTwice, simprot.CodeMessageIn)},
+	{Rule: RuleMessageStray, Spec: "M2", Broken: "says nothing about a message of an unknown gateway"},
+	{Rule: RuleMessageNew, Spec: "M3", Broken: "gives all messages of a gateway the MessageId of the first"},
+	{Rule: RuleMessageSending, Spec: "M4", Broken: "leaves DeliverySystemId out of SE_MESSAGE_SENDING"},
+	{Rule: RuleMessageResent, Spec: "M4", Broken: "never says SE_MESSAGE_SENDING again"},
+	{Rule: RuleMessageDone, Spec: "M5", Broken: "takes no ES_MESSAGE_SENT", faults: always(FaultLose, simprot.CodeMessageOutDone)},
+	{Rule: RuleMessageAgain, Spec: "M6", Broken: "stores a message that comes again as a new one"},
+	{Rule: RuleMessageGateways, Spec: "M6", Broken: "knows a message by its DeliverySystemId alone"},
 }
 
 // Rules lists every Rule, in the order of SPEC.md.

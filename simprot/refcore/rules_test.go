@@ -234,6 +234,35 @@ func TestSentenceForAClosedChatIsNotTaken(t *testing.T) {
 	}
 }
 
+// TestChatGoesByItsCustomersName: a gateway may learn the name after START, and only a
+// customer's sentence tells it.
+func TestChatGoesByItsCustomersName(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		g, chat := b.opened()
+		for i, step := range []struct {
+			party string
+			model simprot.Model
+			want  string
+		}{
+			{"Jana Nová", simprot.ModelSentence, "Jana Nová"},
+			{"", simprot.ModelSentence, "Jana Nová"},
+			{"The gateway", simprot.ModelTechNote, "Jana Nová"},
+			{"Jana Malá", simprot.ModelSentence, "Jana Malá"},
+		} {
+			s := sentence(fmt.Sprint("m", i), "hello")
+			s.PartyName, s.Model = step.party, step.model
+			one(t, g.send(simprot.CodeChatSentenceIn, s), simprot.CodeChatSentence)
+			if _, err := b.core.Say(chat, "yes?"); err != nil { // the agent's name is not the customer's
+				t.Fatal(err)
+			}
+			g.read()
+			if state, _, err := b.core.Chat(chat); err != nil || state.PartyName != step.want {
+				t.Errorf("after %+v it is %q (%v)", step, state.PartyName, err)
+			}
+		}
+	})
+}
+
 func TestTechNoteIsShown(t *testing.T) {
 	inBubble(t, Options{}, func(b *bench) {
 		g, chat := b.opened()

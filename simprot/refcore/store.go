@@ -46,12 +46,14 @@ var (
 	ErrInbound    = errors.New("refcore: the sentence is inbound")
 )
 
-// Store keeps chats and their sentences.
+// Store keeps chats and their sentences, and messages.
 //
 // It must be safe for concurrent use, but the Core calls it for one
 // (Peer, Port) from one goroutine at a time. Sentences handed in or out are
 // shared and never modified afterwards: a change replaces the sentence.
 type Store interface {
+	MessageStore
+
 	// Create adds a chat.
 	Create(Chat) error
 	// Chat finds a chat, ErrNoChat otherwise.
@@ -78,6 +80,6 @@ type Store interface {
 	// Sentences returns the sentences with a Counter above after, in order; a
 	// non-nil slice unless it fails.
 	Sentences(id uuid.UUID, after int32) ([]*simprot.ChatSentenceInfo, error)
-	// Reset forgets everything.
+	// Reset forgets everything but the register of gateways.
 	Reset() error
 }

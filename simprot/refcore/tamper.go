@@ -169,6 +169,8 @@ func (t *tamperConn) change(head, body []byte) ([]byte, error) {
 			return nil, nil
 		}
 		return same, nil
+	case simprot.Text:
+		return same, nil // is written alike in both encodings
 	}
 	tooBig := c.broken[RuleBigFrame] && len(body) > c.opts.MaxFrame/2 && len(body) <= c.opts.MaxFrame
 	foreign := c.broken[RuleEncodings] && payloadIsText(body) != (c.opts.Encoding == simprot.EncodingJSON)

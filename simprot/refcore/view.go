@@ -28,12 +28,14 @@ type summary struct {
 	Unread        int            `json:"unread"`
 	Unconfirmed   int            `json:"unconfirmed"`
 	TypingMs      int64          `json:"typing_ms"` // the customer types, for so long at most; 0 = does not
+	ReplyUntil    time.Time      `json:"reply_until,omitzero"`
 	Last          *sentenceView  `json:"last,omitempty"`
 }
 
 type chatView struct {
 	summary
-	Sentences []sentenceView `json:"sentences"`
+	Manifest  *simprot.PortManifest `json:"manifest,omitempty"`
+	Sentences []sentenceView        `json:"sentences"`
 }
 
 type sentenceView struct {
@@ -112,7 +114,7 @@ func (c *Core) summary(state ChatState) summary {
 		PartyName: state.PartyName, RemoteAddress: state.RemoteAddress, UserToken: state.UserToken,
 		AgentName: state.AgentName, Started: state.Started, Updated: state.Updated,
 		Counter: state.Counter, Unread: state.Unread, Unconfirmed: state.Unconfirmed,
-		TypingMs: state.CustomerTyping.Milliseconds(),
+		TypingMs: state.CustomerTyping.Milliseconds(), ReplyUntil: state.ReplyUntil,
 	}
 	if last, err := c.store.Sentences(state.ID, state.Counter-1); err == nil && len(last) > 0 {
 		s := sentenceViewOf(last[len(last)-1])

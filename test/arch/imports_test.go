@@ -49,7 +49,7 @@ var layers = []layer{
 // counterparts and kits.
 var extraForTests = map[string][]string{
 	"simprot":    {"simprot/refcore/..."},
-	"connectors": {"connectors/connectortest"},
+	"connectors": {"connectors/connectortest", "test/corpus", "test/netsim/..."},
 	"gateway":    {"simprot/refcore", "connectors/connectortest", "connectors/*"},
 }
 

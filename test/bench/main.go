@@ -5,7 +5,7 @@
 // slows both sides. No test depends on its figures.
 //
 //	bin/bench                     everything, about half an hour
-//	bin/bench -only inbound       one section: inbound, outbound, idle, backlog, isolation or codec
+//	bin/bench -only inbound       one section: inbound, outbound, idle, backlog, isolation, codec or mail
 //	bin/bench -profile cpu.out    a CPU profile of the gateway under load (with -only)
 package main
 
@@ -47,6 +47,7 @@ var sections = []struct {
 	{"backlog", backlog},
 	{"isolation", isolation},
 	{"codec", codec},
+	{"mail", mail},
 }
 
 func main() {

@@ -66,13 +66,15 @@ func startBare(ctx context.Context) (p *process, url string, err error) {
 }
 
 // startCore starts bin/refcore with its memory store.
-func startCore(ctx context.Context, s *settings) (p *process, address string, err error) {
+func startCore(ctx context.Context, s *settings, more ...string) (p *process, address string, err error) {
 	address, release, err := ports.Hold()
 	if err != nil {
 		return nil, "", err
 	}
-	p = newProcess(ctx, filepath.Join(s.bin, "refcore"), "-listen", address, "-http", "127.0.0.1:0",
-		"-account", "bench", "-keep-sentences", "200", "-log", "warn")
+	p = newProcess(ctx, filepath.Join(s.bin, "refcore"), append([]string{
+		"-listen", address, "-http", "127.0.0.1:0",
+		"-account", "bench", "-keep-sentences", "200", "-log", "warn",
+	}, more...)...)
 	p.release = []func(){release}
 	p.cmd.Env = append(os.Environ(), "REFCORE_SECRET="+coreSecret)
 	return p, address, p.cmd.Start()

@@ -23,7 +23,15 @@ func panel(t *testing.T, p *tab) *tab {
 
 // fault is a selector of a network's box on the panel.
 func fault(network, what string) string {
-	return fmt.Sprintf(`[data-network=%q] %s`, strings.ToLower(network), what)
+	return fmt.Sprintf(`[data-network=%q] %s`, networkName(network), what)
+}
+
+// networkName is the network's in the configuration.
+func networkName(title string) string {
+	if title == "Messenger" {
+		return "facebook"
+	}
+	return strings.ToLower(title)
 }
 
 // opens shows a chat in the console on the start page.

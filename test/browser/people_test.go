@@ -177,6 +177,16 @@ func pictureFile(t *testing.T) string {
 	return file
 }
 
+// billFile is a document on the customer's phone.
+func billFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "bill.pdf")
+	if err := os.WriteFile(file, []byte("%PDF-1.4\n%%EOF\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // pictureServer is where the agent's pictures lie.
 func pictureServer(t *testing.T) (url string) {
 	t.Helper()

@@ -16,8 +16,8 @@ func TestStartPage(t *testing.T) {
 	browser := startChromium(t)
 	desk := agent{open(t, browser, "agent-start", play[console])}
 	start := panel(t, open(t, browser, "start-phones", play[startPage]))
-	start.sees("four channels that are well",
-		`[...document.querySelectorAll(".ledger")].filter(l => l.textContent.endsWith("channel ok")).length === 4`)
+	start.sees("five channels and the mailbox that are well",
+		`[...document.querySelectorAll(".ledger")].filter(l => l.textContent.endsWith("channel ok")).length === 6`)
 	start.sees("two phones", shown("telegram", "omnichannel"))
 
 	view := func(network string) { start.do(chromedp.Click(fmt.Sprintf(".views [data-view=%q]", network))) }

@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -26,6 +27,7 @@ func TestWhatsApp(t *testing.T) {
 	c.writes("Where is my parcel?")
 	desk.opens(c.name)
 	desk.sees("the customer's message", line("Where is my parcel?", "theirs", ""))
+	desk.sees("what WhatsApp shows, and until when it takes answers", limits("whatsapp shows files", "Answers are taken until"))
 	desk.do(chromedp.SendKeys("#text", "O"))
 	c.sees("that the agent is typing", `document.querySelector("#status").textContent.startsWith("typing")`)
 	c.sees("that the message was read", tick("Where is my parcel?", true, "read"))
@@ -72,6 +74,7 @@ func windowCloses(c customer, desk agent) {
 	c.sees("the network refuse it", tick("Are you still there?", false, "failed"))
 	desk.sees("that it was not delivered", line("Are you still there?", "mine", "not delivered"))
 	desk.sees("why, and the way out", has("24-hour window", "note")+" && "+has("[[template:", "note"))
+	desk.sees("it where an answer is written", limits("The reply window is closed: send a template."))
 	desk.says("Hello?")
 	desk.sees("that this one was not delivered either", line("Hello?", "mine", "not delivered"))
 	c.shot("closed")
@@ -108,4 +111,10 @@ func (c customer) answers(message, text string) {
 	c.do(chromedp.Click(said+`//button[contains(@class, "toggle")]`), chromedp.Click(said+`//button[.="Reply"]`))
 	c.writes(text)
 	c.sees("what it replied to", fmt.Sprintf(`document.querySelector("#messages li:last-child .quote")?.textContent === %q`, message))
+}
+
+// limits is a condition on the line that tells what the customer's network takes.
+func limits(parts ...string) string {
+	list, _ := json.Marshal(parts) // strings always marshal
+	return fmt.Sprintf(`%s.every(part => document.querySelector("#limits").textContent.includes(part))`, list)
 }

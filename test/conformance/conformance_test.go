@@ -17,6 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // harnesses describe every network; the key is its name.
 var harnesses = map[string]func() connectortest.Harness{
+	"facebook":    facebookHarness,
 	"omnichannel": omnichannelHarness,
 	"sms":         smsHarness,
 	"telegram":    telegramHarness,

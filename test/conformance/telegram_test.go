@@ -166,20 +166,20 @@ func telegramRows() []connectortest.Row {
 		{
 			Name: "429", Status: 429, Body: telegramError(429, "Too Many Requests: retry after 31", 31),
 			Want: connectors.SendError{
-				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 31 * time.Second, Recipient: true,
+				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 31 * time.Second, Scope: connectors.ScopeRecipient,
 			},
 		},
 		{
 			Name: "429, the wait in the header alone", Status: 429, Header: http.Header{"Retry-After": {"9"}},
 			Body: telegramError(429, "Too Many Requests", 0),
 			Want: connectors.SendError{
-				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 9 * time.Second, Recipient: true,
+				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 9 * time.Second, Scope: connectors.ScopeRecipient,
 			},
 		},
 		{
 			Name: "420", Status: 420, Body: telegramError(420, "FLOOD_WAIT_7", 7),
 			Want: connectors.SendError{
-				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 7 * time.Second, Recipient: true,
+				Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 7 * time.Second, Scope: connectors.ScopeRecipient,
 			},
 		},
 		{

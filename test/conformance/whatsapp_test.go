@@ -174,7 +174,7 @@ func twilioRows() []connectortest.Row {
 		status, code int
 		want         connectors.SendError
 	}{
-		{429, 63018, connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 30 * time.Second, Recipient: true}},
+		{429, 63018, connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 30 * time.Second, Scope: connectors.ScopeRecipient}},
 		{429, 63017, connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 30 * time.Second}},
 		{400, 21611, connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonRate, RetryAfter: 10 * time.Minute}},
 		{400, 63016, connectors.SendError{Outcome: connectors.Rejected, Reason: connectors.ReasonWindow}},

@@ -40,7 +40,7 @@ func TestQueriesAgainstMetrics(t *testing.T) {
 			t.Errorf("panel %s: its legend shows the label %s, which %s has not", q.Panel, name, q.Expr)
 		}
 	}
-	for _, document := range []string{"README.md", runbookFile} {
+	for _, document := range []string{"README.md", runbookFile, "docs/mail.md"} {
 		for _, name := range metricName.FindAllString(read(t, document), -1) {
 			if have[name] == nil && have[name+"_bucket"] == nil {
 				t.Errorf("%s names %s, which a gateway has not", document, name)
@@ -52,7 +52,7 @@ func TestQueriesAgainstMetrics(t *testing.T) {
 // TestDashboardRows: what an SRE looks for has its place.
 func TestDashboardRows(t *testing.T) {
 	text := read(t, dashboardFile)
-	for _, row := range []string{"Traffic", "Backlog", "Ledger", "Outcomes by reason", "Link to the core", "Journal", "Channels"} {
+	for _, row := range []string{"Traffic", "Backlog", "Ledger", "Outcomes by reason", "Link to the core", "Journal", "Channels", "Messages"} {
 		if !strings.Contains(text, `"title": "`+row+`"`) {
 			t.Errorf("the dashboard has no row %q", row)
 		}

@@ -51,7 +51,7 @@ func TestRules(t *testing.T) {
 }
 
 // threshold finds the limits of the rules, each of which some test has to notice.
-var threshold = regexp.MustCompile(`(?m) (>|==|!=) ([0-9.]+|sum)|for: ([0-9]+)(m|h)`)
+var threshold = regexp.MustCompile(`(?m) (>|<|==|!=) ([0-9.]+|sum)|for: ([0-9]+)(m|h)`)
 
 // TestRuleTestsBite moves one limit after the other, and each time the alert's
 // own tests have to object.
@@ -117,6 +117,8 @@ func spoilt(text string) string {
 		return "for: 100h"
 	case strings.Contains(text, ">"):
 		return strings.Replace(text, ">", "> 1e9 +", 1)
+	case strings.Contains(text, "<"):
+		return strings.Replace(text, "<", "< -1e9 *", 1)
 	case strings.Contains(text, "=="):
 		return strings.Replace(text, "==", "!=", 1)
 	default:

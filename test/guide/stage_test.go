@@ -19,6 +19,7 @@ import (
 
 	"servicelink/test/netsim"
 	"servicelink/test/netsim/control"
+	"servicelink/test/netsim/graph"
 	"servicelink/test/netsim/telegram"
 	"servicelink/test/netsim/twilio"
 	"servicelink/test/ports"
@@ -36,8 +37,11 @@ type stage struct {
 	account      string            // at the network
 	secret, hook string            // must not be printed; must be
 	customer     control.User      // who writes
-	shown        string            // the customer's name at the agent's
+	shown        []string          // the customer's name at the agent's: one of these
 	replacements map[string]string // everything in the guide that is another thing here
+
+	checked, examined string             // what the commands check and doctor say when all is well
+	talk              func(t *testing.T) // a customer and the agent write
 }
 
 func newStage(t *testing.T) *stage {
@@ -62,7 +66,7 @@ func newStage(t *testing.T) *stage {
 
 func onTelegram(t *testing.T, s *stage) {
 	s.network, s.secret = s.sim.Telegram(), "987654321:AAE-a-token-of-the-simulated-Telegram"
-	s.account, s.shown = s.secret, "Ada Lovelace"
+	s.account, s.shown = s.secret, []string{"Ada Lovelace"}
 	s.customer = control.User{ID: "4711", FirstName: "Ada", LastName: "Lovelace", LanguageCode: "en"}
 	s.replacements["123456789:AAF0-the-token-that-BotFather-gave-you"] = s.secret
 	s.replacements["https://api.telegram.org"] = s.base + "/telegram"
@@ -73,13 +77,13 @@ func onTelegram(t *testing.T, s *stage) {
 
 func onWhatsApp(t *testing.T, s *stage) {
 	s.onTwilio(t, s.sim.Twilio().WhatsApp(), "whatsapp")
-	s.shown = "Ada Lovelace"
+	s.shown = []string{"Ada Lovelace"}
 	s.replacements["https://messaging.twilio.com"] = s.base + "/twilio/messaging"
 }
 
 func onSMS(t *testing.T, s *stage) {
 	s.onTwilio(t, s.sim.Twilio().SMS(), "sms")
-	s.shown = "New contact my-sms-+420601234567" // nobody tells a name
+	s.shown = []string{"New contact my-sms-+420601234567"} // nobody tells a name
 }
 
 // onTwilio makes a number that does not know yet where to bring messages.
@@ -93,6 +97,26 @@ func (s *stage) onTwilio(t *testing.T, n *twilio.Network, network string) {
 	s.replacements["https://api.twilio.com"] = s.base + "/twilio"
 	err := n.AddAccount(twilio.Account{
 		Account: s.account, AccountSID: "AC0123456789abcdef0123456789abcdef", AuthToken: s.secret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// onMessenger makes a page whose app does not know yet where to bring messages.
+func onMessenger(t *testing.T, s *stage) {
+	s.network, s.account, s.secret = s.sim.Graph(), "100200300400500", "EAA-a-token-of-the-simulated-page"
+	s.hook = "http://" + s.public + "/connector/facebook/webhook"
+	s.customer = control.User{ID: "6010008150815", FirstName: "Ada", LastName: "Lovelace"}
+	s.shown = []string{"Ada Lovelace", "New contact my-page-6010008150815"} // the first message does not wait for the name
+	s.replacements["the-token-of-that-page"] = s.secret
+	s.replacements["the-secret-of-that-app"] = "0123456789abcdef0123456789abcdef"
+	s.replacements["https://gateway.example.com"] = "http://" + s.public
+	s.replacements["https://graph.facebook.com"] = s.base + "/graph"
+	untold := false
+	err := s.sim.Graph().AddAccount(graph.Account{
+		Account: s.account, Name: "Shop", Token: s.secret, AppID: "700600500400300", AppSecret: "0123456789abcdef0123456789abcdef",
+		Subscribed: &untold,
 	})
 	if err != nil {
 		t.Fatal(err)

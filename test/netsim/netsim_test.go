@@ -15,6 +15,8 @@ import (
 	"go.uber.org/goleak"
 
 	"servicelink/test/netsim/control"
+	"servicelink/test/netsim/graph"
+	"servicelink/test/netsim/mail"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +33,11 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	phone := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) })
-	sim := New(Options{Seed: 1, Phone: phone})
+	host, err := mail.New(mail.Options{Pipe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim := New(Options{Seed: 1, Phone: phone, Mail: host})
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(func() {
 		sim.Close()
@@ -236,6 +242,53 @@ func TestTwilio(t *testing.T) {
 	}
 }
 
+// TestGraph: Messenger's API, the callback of its app, and a file at the address that
+// the API's client used.
+func TestGraph(t *testing.T) {
+	s := newSite(t)
+	bodies := make(chan []byte, 10)
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Header.Get("X-Hub-Signature-256") != graph.Signature("s", body) {
+			t.Errorf("signed %v", r.Header)
+		}
+		bodies <- body
+	}))
+	defer gateway.Close()
+	s.wants(204, "POST", "/control/facebook/accounts",
+		`{"account":"100","name":"Shop","token":"EAA","app_id":"7","app_secret":"s","verify_token":"v","callback_url":"`+gateway.URL+`"}`)
+	s.wants(200, "GET", "/control/facebook/accounts", "", `"account":"100"`)
+	s.wants(200, "GET", "/control/facebook/settings", "", `"status":"read"`)
+	s.wants(204, "POST", "/control/facebook/settings", `{"status":"sent"}`)
+	s.wants(200, "GET", "/graph/v25.0/me?access_token=EAA", "", `"name":"Shop"`)
+	s.wants(200, "POST", "/control/facebook/act/100", `{"do":"document","chat":42,"file":{"name":"a.txt","base64":"eHl6"}}`)
+	var in struct {
+		Entry []struct {
+			Messaging []struct {
+				Message struct {
+					Attachments []struct{ Payload struct{ URL string } }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(<-bodies, &in); err != nil {
+		t.Fatal(err)
+	}
+	path, ours := strings.CutPrefix(in.Entry[0].Messaging[0].Message.Attachments[0].Payload.URL, s.server.URL)
+	if !ours {
+		t.Fatalf("the file is at %s", path)
+	}
+	s.wants(200, "GET", path, "", "xyz")
+	s.wants(200, "POST", "/graph/v25.0/me/messages?access_token=EAA&messaging_type=RESPONSE&recipient=%7B%22id%22:42%7D&message=%7B%22text%22:%22hi%22%7D", "", `"message_id":"m_`)
+	s.wants(200, "GET", "/control/facebook/chat/100/42", "", `"text":"hi"`)
+	s.wants(200, "GET", "/control/facebook/requests?method=send", "", `"status":200`)
+	s.wants(204, "POST", "/control/facebook/faults", `{"kind":"refuse","code":10,"subcode":2018278,"times":1}`)
+	s.wants(403, "GET", "/graph/v25.0/me?access_token=EAA", "", `"error_subcode":2018278`)
+	if got := s.sim.Graph().Requests(control.Filter{Method: "file"}); len(got) != 1 || got[0].Status != 200 {
+		t.Errorf("recorded %+v", got)
+	}
+}
+
 func TestBaseURL(t *testing.T) {
 	sim := New(Options{BaseURL: "http://fixed"})
 	defer sim.Close()
@@ -243,5 +296,16 @@ func TestBaseURL(t *testing.T) {
 	sim.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://other/phone/x", bytes.NewReader(nil)))
 	if w.Code != http.StatusNotFound || sim.baseURL() != "http://fixed" {
 		t.Errorf("%d, %s", w.Code, sim.baseURL())
+	}
+}
+
+// TestMail: a mail host is among the networks.
+func TestMail(t *testing.T) {
+	s := newSite(t)
+	if err := s.sim.Mail().AddMailbox("anna@mail.test", "x"); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := s.do(http.MethodGet, "/control/mail/accounts", ""); status != http.StatusOK || !strings.Contains(body, "anna@mail.test") {
+		t.Errorf("%d %s", status, body)
 	}
 }

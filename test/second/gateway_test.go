@@ -232,6 +232,10 @@ func (g *gatewayProcess) post(customer, number int, text string) {
 
 // take is the network: it accepts what the gateway sends.
 func (g *gatewayProcess) take(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost { // the gateway looks whether somebody is there
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	var m struct {
 		ChatID  json.Number `json:"chat_id"`
 		Message struct{ Text string }

@@ -6,15 +6,17 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"servicelink/test/ports"
 )
 
-// relay is the wire to a core, which can be cut.
+// relay is the wire to a core, which can be cut, and lose what the core says.
 type relay struct {
 	address string
 	to      string
+	muted   atomic.Bool // until it is cut
 	mu      sync.Mutex
 	ends    map[*net.TCPConn]struct{}
 }
@@ -60,7 +62,16 @@ func (r *relay) join(t *testing.T, near *net.TCPConn) {
 	var copying sync.WaitGroup
 	for i, end := range both {
 		copying.Go(func() {
-			_, _ = io.Copy(both[1-i], end)
+			to := io.Writer(both[1-i])
+			if i == 1 {
+				to = writer(func(b []byte) (int, error) {
+					if r.muted.Load() {
+						return len(b), nil
+					}
+					return both[0].Write(b)
+				})
+			}
+			_, _ = io.Copy(to, end)
 			for _, end := range both {
 				_ = end.Close()
 			}
@@ -82,5 +93,10 @@ func (r *relay) cut() int {
 		_ = end.SetLinger(0)
 		_ = end.Close()
 	}
+	r.muted.Store(false)
 	return len(r.ends) / 2
 }
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }

@@ -77,8 +77,11 @@ func keysOf(call *ast.CallExpr) (keys []string) {
 	if pkg, ok := fun.X.(*ast.Ident); ok && pkg.Name == "slog" && attrMakers[fun.Sel.Name] {
 		return literals(call.Args[:min(1, len(call.Args))])
 	}
+	if pkg, ok := fun.X.(*ast.Ident); ok && pkg.Name == "http" {
+		return nil // http.Error answers
+	}
 	from, ok := loggers[fun.Sel.Name]
-	if owner, of := fun.X.(*ast.SelectorExpr); of && owner.Sel.Name == "Settings" {
+	if owner, of := fun.X.(*ast.SelectorExpr); of && strings.EqualFold(owner.Sel.Name, "settings") {
 		return nil // of config: a warning about a key
 	}
 	if !ok || len(call.Args) <= from {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,6 +38,9 @@ func TestNothingLeaks(t *testing.T) {
 	s.filesBothWays()
 	s.networksFail()
 	s.botsFail()
+	s.phonesTalk()
+	s.pagesTalk()
+	s.gatewaysFail()
 	s.connectorsPanic()
 	s.coresFail()
 	s.operatorsLook()
@@ -276,6 +281,50 @@ func (s *stage) operatorsLook() {
 		s.admin(http.MethodPost, fmt.Sprintf("/api/v1/dead/%d/%s", page.Dead[i].Seq, action), token)
 	}
 	s.admin(http.MethodPost, "/api/v1/dead/999999/requeue", token)
+	s.wants("doctor", s.admin(http.MethodPost, "/api/v1/doctor", token), http.StatusOK)
+	s.consoleShows()
+}
+
+// consoleShows logs in to the console with a wrong token and the right one, and looks
+// at its pages.
+func (s *stage) consoleShows() {
+	s.Helper()
+	base := "http://" + s.gw.PrivateAddr() + "/console/"
+	var cookies []*http.Cookie
+	ask := func(method, path string, form url.Values) int {
+		req, err := http.NewRequestWithContext(s.Context(), method, base+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			s.Fatal(err)
+		}
+		if form != nil {
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			req.Header.Set("Origin", "http://"+s.gw.PrivateAddr())
+		}
+		for _, c := range cookies {
+			req.AddCookie(c)
+		}
+		resp, err := s.client.Transport.RoundTrip(req) // redirects are not followed
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer resp.Body.Close()
+		cookies = append(cookies, resp.Cookies()...)
+		page, err := io.ReadAll(resp.Body)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.add("the console", []byte(resp.Status), fmt.Append(nil, resp.Header), page)
+		return resp.StatusCode
+	}
+	s.wants("a stranger at the console", ask(http.MethodGet, "", nil), http.StatusSeeOther)
+	s.wants("a wrong token", ask(http.MethodPost, "login", url.Values{"token": {mark["guessed private"]}}), http.StatusUnauthorized)
+	s.wants("the token", ask(http.MethodPost, "login", url.Values{"token": {mark["private token"]}}), http.StatusSeeOther)
+	for _, page := range []string{
+		"", "dead", "suspects", "stranded", "doctor", "channel/shop", "channel/bot", "channel/wa", "channel/fb",
+		"trace?q=" + simprot.LogID(s.shopAddress().TrackingID),
+	} {
+		s.wants("the console's page "+page, ask(http.MethodGet, page, nil), http.StatusOK)
+	}
 }
 
 // tracePath asks for all of the shop's conversation by its hash.
@@ -304,6 +353,8 @@ func (s *stage) saidEnough() {
 		"the answer of " + s.tracePath(): `"kind":"written"`,
 		"answers to webhooks":            "Required parameter is missing",
 		"configuration warnings":         "secret",
+		"the answer of /api/v1/doctor":   "unreachable_public_url",
+		"the console":                    "<h1",
 		"the standard logger":            "",
 		"traces":                         "servicelink",
 	} {
@@ -379,7 +430,7 @@ channels:
 			cfg, err := config.Load(path)
 			mistakes := err
 			if cfg != nil {
-				mistakes = errors.Join(err, gateway.Check(cfg, all.All()))
+				mistakes = errors.Join(err, gateway.Check(cfg, gateway.Options{Definitions: all.All(), Devices: all.Devices()}))
 				for _, w := range cfg.Warnings {
 					fmt.Fprintln(&said, w)
 				}

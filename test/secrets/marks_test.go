@@ -31,6 +31,17 @@ var mark = map[string]string{
 	"media key":            "MARKmediakeyV8aaaa",
 	"new token":            "MARKnewtokenX1aaaa",
 	"collector's token":    "MARKcollectorY2aaaa",
+	"auth token":           "MARKauthtokenE8",
+	"other auth token":     "MARKothertokenF8",
+	"api secret":           "MARKapisecretG8",
+	"page token":           "MARKpagetokenH8",
+	"app secret":           "MARKappsecretI8",
+	"other app secret":     "MARKotherappJ8",
+	"verify token":         "MARKverifyK8aa",
+	"user token":           "MARKpersontokenL8",
+	"mail password":        "MARKmailpassM8",
+	"mail secret file":     "MARKmailfileN8",
+	"mail environment":     "MARKmailenvO8",
 
 	"customer text":   "MARKcustomertextA",
 	"caption":         "MARKcaptionB",
@@ -59,6 +70,10 @@ var mark = map[string]string{
 	"agent's name":    "MARKagentfileU",
 	"agent's content": "MARKagentcontentV",
 	"journal filler":  "MARKfillerW",
+	"phone user":      "+420602888999",
+	"page's customer": "880066224400",
+	"mail user":       "markmailuserp@mail.example",
+	"broken device":   "MARKbrokenX",
 }
 
 // secretMarks are no content: they stand in no frame but the login's, and in no
@@ -66,6 +81,8 @@ var mark = map[string]string{
 var secretMarks = []string{
 	"core secret", "webhook token", "disabled token", "locked token", "guessed token", "token in webhook_url", "webhook_token",
 	"private token", "guessed private", "bot token", "media key", "new token", "collector's token",
+	"auth token", "other auth token", "api secret", "page token", "app secret", "other app secret", "verify token", "user token",
+	"mail password", "mail secret file", "mail environment",
 }
 
 // leak is one mark that was seen.

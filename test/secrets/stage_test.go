@@ -42,8 +42,11 @@ type stage struct {
 	coreAddr string
 	network  *network
 	telegram *telegramSide
+	twilio   *twilioSide
+	graph    *graphSide
 	tap      *tap
 	dir      string // of the last configuration and journal
+	secrets  string // the folder of the core's gateways' secrets
 	gw       *gateway.Gateway
 	client   *http.Client
 }
@@ -60,8 +63,9 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(func() { log.SetOutput(standard) })
 	s.network = newNetwork(t)
 	s.network.seen = s.writer("requests to networks")
-	s.telegram = newTelegram(s)
+	s.telegram, s.twilio, s.graph = newTelegram(s), newTwilio(s), newGraph(s)
 	s.serveCore()
+	s.registerGateways()
 	return s
 }
 
@@ -100,18 +104,23 @@ tracing: { endpoint: %q, sample: 1, headers: { Authorization: %q } }
 limits:  { stop: 3s }
 log:     { level: debug }
 texts:   { closed: { en: %q } }
+messages: { secrets_dir: %q }
 channels:
   - { name: shop, network: omnichannel, settings: { token: %q, webhook_url: "%s/shop/%s?key=%s", webhook_token: %q } }
   - { name: off, network: omnichannel, enabled: false, settings: { token: %q, webhook_url: "%s/off/%s" } }
   - { name: locked, network: omnichannel, settings: { token: %q, webhook_url: "%s/locked/%s", webhook_token: %q } }
   - { name: bot, network: telegram, settings: { token: %q, api_url: "%s/telegram", poll_timeout: 1s } }
+  - { name: wa, network: whatsapp, settings: { account_sid: %s, auth_token: %q, auth_token_other: %q, api_key: %s, api_secret: %q, from: %q, api_url: %q, messaging_url: "%s/messaging" } }
+  - { name: fb, network: facebook, settings: { page_id: %q, page_token: %q, app_id: %q, app_secret: %q, app_secret_other: %q, verify_token: %q, user_token: %q, api_url: %q } }
   - { name: brittle, network: brittle }
 `, s.coreAddr, secret, filepath.Base(dir), filepath.Join(dir, "journal.db"), mark["media key"], mark["private token"],
-		s.collector(), mark["collector's token"], mark["closed text"],
+		s.collector(), mark["collector's token"], mark["closed text"], s.secrets,
 		mark["webhook token"], s.network.URL, mark["token in webhook_url"], mark["token in webhook_url"], mark["webhook_token"],
 		mark["disabled token"], s.network.URL, mark["token in webhook_url"],
 		mark["locked token"], s.network.URL, mark["token in webhook_url"], mark["webhook_token"],
-		mark["bot token"], s.telegram.URL)
+		mark["bot token"], s.telegram.URL,
+		waAccount, mark["auth token"], mark["other auth token"], waKey, mark["api secret"], waSender, s.twilio.URL, s.twilio.URL,
+		fbPage, mark["page token"], fbApp, mark["app secret"], mark["other app secret"], mark["verify token"], mark["user token"], s.graph.URL)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
 	}
@@ -156,10 +165,10 @@ func (s *stage) start(cfg *config.Config) (gw *gateway.Gateway, stop func()) {
 	s.Helper()
 	ready := make(chan struct{})
 	gw, err := gateway.New(cfg, gateway.Options{
-		Definitions: append(all.All(), brittle),
-		Log:         slog.New(slog.NewTextHandler(s.writer("the log"), &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Version:     "test",
-		OnReady:     func() { close(ready) },
+		Definitions: append(all.All(), brittle), Devices: all.Devices(),
+		Log:     slog.New(slog.NewTextHandler(s.writer("the log"), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Version: "test",
+		OnReady: func() { close(ready) },
 	})
 	if err != nil {
 		s.Fatal(err)

@@ -385,7 +385,10 @@ func (a account) outcome(at *attempt, how sendHow) (connectors.Receipt, error) {
 	case sendRate:
 		_, err := a.ends(at, connectors.NotSent, connectors.ReasonRate)
 		se := connectors.AsSendError(err)
-		se.RetryAfter, se.Recipient = 3*time.Second, at.part == 1
+		se.RetryAfter = 3 * time.Second
+		if at.part == 1 {
+			se.Scope = connectors.ScopeRecipient
+		}
 		return connectors.Receipt{}, se
 	case sendConnect:
 		return a.ends(at, connectors.NotSent, connectors.ReasonConnect)

@@ -29,7 +29,7 @@ import (
 var promisedText string
 
 // suites are the names that a promise can have; all but fuzz are go test's.
-var suites = []string{"test", "browser", "grammy", "twilio", "openapi", "proxies", "deploy", "second", "chaos", "sim", "mutants", "fuzz"}
+var suites = []string{"test", "browser", "grammy", "twilio", "openapi", "proxies", "mail", "deploy", "second", "chaos", "sim", "mutants", "fuzz"}
 
 // errFailed says that everything there is to say was printed already.
 var errFailed = errors.New("suite failed")

@@ -4,7 +4,10 @@
 "use strict";
 
 // networks with a phone each.
-const networks = { telegram: "Telegram", omnichannel: "Omnichannel", whatsapp: "WhatsApp", sms: "SMS" };
+const networks = { telegram: "Telegram", omnichannel: "Omnichannel", whatsapp: "WhatsApp", sms: "SMS", facebook: "Messenger", mail: "Mail" };
+
+// pageOf is what the network's page is.
+const pageOf = (name) => (name === "mail" ? "Mailbox" : networks[name] + " phone");
 
 const lasts = 20; // seconds a fault lasts
 
@@ -14,7 +17,7 @@ const faults = {
   rate: { kind: "rate", seconds: lasts },
   duplicate: { kind: "duplicate" },
 };
-const names = { outage: "down", rate: "answers 429", duplicate: "brings everything twice" };
+const names = { outage: "down", rate: "answers 429", refuse: "refuses", unauthorized: "refuses the password", cut: "cuts", duplicate: "brings everything twice" };
 
 const $ = (id) => document.getElementById(id);
 
@@ -150,7 +153,7 @@ function makePhone(name, place) {
   const phone = document.createElement("iframe");
   phone.id = "phone-" + name;
   phone.className = "phone";
-  phone.title = networks[name] + " phone";
+  phone.title = pageOf(name);
   phone.src = "/phone/" + name + (chats[name] || "");
   phone.dataset.network = name;
   phone.dataset.place = place;
@@ -177,18 +180,19 @@ function addNetwork(name, title) {
   const link = document.createElement("a");
   link.href = "/phone/" + name;
   link.target = "_blank";
-  link.textContent = title + " phone";
+  link.textContent = pageOf(name);
   $("links").append(link);
 
   const box = $("fault").content.firstElementChild.cloneNode(true);
   box.dataset.network = name;
   box.querySelector(".title").textContent = title;
+  if (name === "mail") box.querySelector("[data-fault=duplicate]").remove(); // a mail host brings nothing by itself
   document.querySelector(".faults").append(box);
 
   const button = document.createElement("button");
   button.type = "button";
   button.dataset.view = name;
-  button.textContent = title + " phone";
+  button.textContent = pageOf(name);
   document.querySelector(".views [data-view=console]").before(button);
 }
 

@@ -45,6 +45,9 @@ type Response struct {
 	// BodyErr says why the body is not there: cut, too late, too large. The status
 	// still stands; who needs the body of a success returns BodyErr.
 	BodyErr *connectors.SendError
+	// Asked and Answered are this machine's time when the call began, and when the
+	// answer's header was there.
+	Asked, Answered time.Time
 }
 
 // Do makes one attempt. Its error is always a *connectors.SendError and means
@@ -71,7 +74,9 @@ func (c *Client) do(ctx context.Context, r Request, up *upload) (*Response, erro
 		// The transport does not return while it waits for the source.
 		defer context.AfterFunc(call, up.end)()
 	}
+	asked := time.Now()
 	answer, err := c.http.Do(req)
+	answered := time.Now()
 	if err != nil && up != nil {
 		err = up.judge(err, &p)
 	}
@@ -82,7 +87,7 @@ func (c *Client) do(ctx context.Context, r Request, up *upload) (*Response, erro
 		return nil, failure(ctx, err, &p)
 	}
 	defer answer.Body.Close()
-	out := &Response{Status: answer.StatusCode, Header: answer.Header}
+	out := &Response{Status: answer.StatusCode, Header: answer.Header, Asked: asked, Answered: answered}
 	body, err := readAll(answer.Body, c.maxAnswer)
 	if err != nil {
 		out.BodyErr = failure(ctx, err, &p)

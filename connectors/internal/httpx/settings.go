@@ -23,6 +23,24 @@ func Address(s string) (u *url.URL, problem string) {
 	return u, ""
 }
 
+// longestHost is the longest name that is shown; none in use comes near.
+const longestHost = 100
+
+// ShownHost is the host of an address that others entered at the network, without its
+// port: what may be shown of it, as the rest may hold a secret. Empty = the address
+// has none, or one that is no name.
+func ShownHost(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	host := u.Hostname()
+	if len(host) > longestHost || strings.Trim(host, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._:") != "" {
+		return ""
+	}
+	return host
+}
+
 // FitsHeader reports whether s can be the value of a header, as tokens are: visible
 // ASCII.
 func FitsHeader(s string) bool {

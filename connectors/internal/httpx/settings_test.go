@@ -35,3 +35,15 @@ func TestFitsHeader(t *testing.T) {
 		}
 	}
 }
+
+func TestShownHost(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://a.example:8443/secret?x=y": "a.example", "https://user:secret@A.example": "A.example", "https://[2001:db8::1]:1/": "2001:db8::1",
+		"": "", "secret": "", "://": "", "https:///secret": "", "https://\u202e.example/": "", "https://a%20b/": "",
+		"https://" + strings.Repeat("a", 101): "", "https://" + strings.Repeat("a", 100): strings.Repeat("a", 100),
+	} {
+		if got := ShownHost(address); got != want {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
+	}
+}

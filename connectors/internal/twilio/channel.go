@@ -60,6 +60,13 @@ type Traits struct {
 	Known func(field func(name string) string) []connectors.Member
 	// Where an operator finds the address for incoming messages of a number.
 	Where string
+	// Key is what a setting is called, of which New knows the name in the file; nil =
+	// so.
+	Key func(name string) string
+	// SendOnly: nothing comes in, and so there is no address for Twilio to call.
+	SendOnly bool
+	// Plain: customers without a name get none made up.
+	Plain bool
 }
 
 // Channel is one sender of one account.
@@ -91,6 +98,9 @@ var (
 // New makes a Channel and adds every mistake in s to err, which is the decoder's.
 func New(ch config.Channel, deps connectors.Dependencies, t Traits, s Settings, err error) (*Channel, error) {
 	problem := func(key, message, hint string) {
+		if t.Key != nil {
+			key = t.Key(key)
+		}
 		err = errors.Join(err, ch.Settings.Problem(key, message, hint))
 	}
 	s.checkAccount(problem)
@@ -100,7 +110,7 @@ func New(ch config.Channel, deps connectors.Dependencies, t Traits, s Settings, 
 	if s.PerSecond <= 0 || s.PerSecond > 1000 || math.IsNaN(s.PerSecond) {
 		problem("messages_per_second", "is not above 0 and at most 1000", "what Twilio lets this sender send")
 	}
-	if deps.PublicURL == "" {
+	if deps.PublicURL == "" && !t.SendOnly {
 		problem("", "needs public.url: Twilio calls it, and signs it", "set public.url to what is entered at Twilio")
 	}
 	client, clientErr := httpx.New(deps, httpx.Options{Trusted: true, MaxAnswer: maxAnswer})

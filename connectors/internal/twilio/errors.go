@@ -152,10 +152,14 @@ func failure(code int) *connectors.SendError {
 const tooManyToOne = 63018
 
 func (r rule) sendError(code int, now time.Time) *connectors.SendError {
-	return &connectors.SendError{
-		Outcome: r.outcome, Reason: r.reason, RetryAfter: r.wait.from(now), Recipient: code == tooManyToOne,
+	se := &connectors.SendError{
+		Outcome: r.outcome, Reason: r.reason, RetryAfter: r.wait.from(now),
 		Code: strconv.Itoa(code), Hint: r.hint, Err: failed(0, code),
 	}
+	if code == tooManyToOne {
+		se.Scope = connectors.ScopeRecipient
+	}
+	return se
 }
 
 // Waits that Twilio does not name.

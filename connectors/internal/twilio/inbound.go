@@ -34,6 +34,9 @@ func (c *Channel) parseMessage(r *connectors.Request) (connectors.ParseResult, e
 	if bad != nil {
 		return connectors.ParseResult{}, bad
 	}
+	if f.get(probeField) != "" {
+		return ignored("probe"), nil
+	}
 	sid := f.first("MessageSid", "SmsMessageSid", "SmsSid")
 	if sid == "" {
 		return connectors.ParseResult{}, missing("MessageSid")
@@ -180,7 +183,11 @@ func (c *Channel) customerOf(f form, address string) connectors.Customer {
 
 func (c *Channel) customer(address, name string, known []connectors.Member) connectors.Customer {
 	name = strings.TrimSpace(name)
-	if name == "" {
+	switch {
+	case name != "":
+	case c.traits.Plain:
+		name = address
+	default:
 		name = "New contact " + c.name + "-" + address
 	}
 	return connectors.Customer{RemoteAddress: address, PartyName: name, UserToken: connectors.UserToken(known)}

@@ -71,7 +71,7 @@ func (c *Channel) open(ctx context.Context, id, byteRange string) (*connectors.M
 	}
 	where := c.api.JoinPath("2010-04-01", "Accounts", c.account).JoinPath(strings.Split(id, "/")...)
 	signed := header.Clone()
-	signed.Set("Authorization", c.authorization())
+	signed.Set("Authorization", c.credentials().authorization())
 	answer, err := c.client.Stream(ctx, httpx.Request{Method: http.MethodGet, URL: where, Header: signed})
 	if err != nil {
 		return nil, err

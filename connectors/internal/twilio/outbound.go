@@ -42,7 +42,10 @@ func (c *Channel) Send(ctx context.Context, part connectors.Part) (connectors.Re
 
 // params is the part as Twilio's form. Each has one of text, file and template.
 func (c *Channel) params(ctx context.Context, to string, part connectors.Part) (*openapi.CreateMessageParams, error) {
-	params := new(openapi.CreateMessageParams).SetTo(c.traits.Prefix + to).SetStatusCallback(c.statusCallback(part.Ref))
+	params := new(openapi.CreateMessageParams).SetTo(c.traits.Prefix + to)
+	if !c.traits.SendOnly {
+		params.SetStatusCallback(c.statusCallback(part.Ref))
+	}
 	if c.service != "" {
 		params.SetMessagingServiceSid(c.service)
 	} else {

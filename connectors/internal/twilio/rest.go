@@ -17,6 +17,7 @@ import (
 	"github.com/twilio/twilio-go/client"
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
 
+	"servicelink/config"
 	"servicelink/connectors"
 	"servicelink/connectors/internal/httpx"
 )
@@ -119,11 +120,33 @@ const (
 // ask makes one request below base with the channel's credentials. Its error is a
 // *connectors.SendError; without one there is a 2xx with its body.
 func (c *Channel) ask(ctx context.Context, method string, base *url.URL, target, kind string, body []byte) (*httpx.Response, error) {
+	answer, err := c.askAs(ctx, c.credentials(), method, base, target, kind, body)
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// credentials are an account's or an API key's.
+type credentials struct {
+	user     string
+	password config.Secret
+}
+
+func (c *Channel) credentials() credentials { return credentials{c.user, c.password} }
+
+func (k credentials) authorization() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(k.user+":"+k.password.Reveal()))
+}
+
+// askAs is ask with credentials that need not be the channel's, and gives the answer
+// of a refusal back too.
+func (c *Channel) askAs(ctx context.Context, as credentials, method string, base *url.URL, target, kind string, body []byte) (*httpx.Response, error) {
 	u, err := url.Parse(strings.TrimSuffix(base.String(), "/") + target)
 	if err != nil {
 		return nil, &connectors.SendError{Outcome: connectors.NotSent, Reason: connectors.ReasonBug, Err: errors.New("address cannot be built")}
 	}
-	header := http.Header{"Authorization": {c.authorization()}, "Accept": {"application/json"}}
+	header := http.Header{"Authorization": {as.authorization()}, "Accept": {"application/json"}}
 	request := httpx.Request{Method: method, URL: u, Header: header}
 	if method != http.MethodGet {
 		header.Set("Content-Type", kind)
@@ -134,16 +157,12 @@ func (c *Channel) ask(ctx context.Context, method string, base *url.URL, target,
 		return nil, err
 	}
 	if answer.Status < 200 || answer.Status > 299 {
-		return nil, classify(answer)
+		return answer, classify(answer)
 	}
 	if answer.BodyErr != nil {
-		return nil, answer.BodyErr
+		return answer, answer.BodyErr
 	}
 	return answer, nil
-}
-
-func (c *Channel) authorization() string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password.Reveal()))
 }
 
 // word is a member that is a string in Twilio's documentation, and a number there

@@ -22,6 +22,7 @@ type model struct {
 	known  map[[2]string]bool      // conversations
 	past   map[rowName]journal.Row // forgotten rows
 	window map[[2]string]window    // of conversations
+	listed map[int64]bool          // rows by Seq
 	lanes  []journal.Lane
 	steps  int
 }
@@ -50,6 +51,7 @@ func RunModel(t *testing.T, fresh func(testing.TB) Driver) {
 		m := &model{
 			h: h, keepID: 4 * time.Hour, rows: map[int64]*journal.Row{}, counts: map[journal.LedgerKey]journal.Counts{},
 			known: map[[2]string]bool{}, past: map[rowName]journal.Row{}, window: map[[2]string]window{},
+			listed: map[int64]bool{},
 		}
 		for _, ch := range []string{"shop", "help"} {
 			for _, id := range []string{"a", "b"} {
@@ -171,7 +173,7 @@ func (m *model) change(t *rapid.T) {
 		Attempts: rapid.IntRange(0, 3).Draw(t, "attempts"), Strikes: rapid.IntRange(0, 4).Draw(t, "strikes"), Reason: "r",
 	}
 	if rapid.Bool().Draw(t, "with parts") {
-		c.Parts = someParts(t)
+		c.Parts, c.Listed = someParts(t), rapid.Bool().Draw(t, "listed")
 	}
 	if rapid.Bool().Draw(t, "wait") {
 		if err := m.h.Commit(m.h.t.Context(), c); err != nil {
@@ -187,6 +189,7 @@ func (m *model) change(t *rapid.T) {
 	r.State, r.Attempts, r.Strikes, r.Reason = c.State, c.Attempts, c.Strikes, c.Reason
 	if c.Parts != nil {
 		r.Parts = overwritten(r.Parts, c.Parts)
+		m.listed[r.Seq] = m.listed[r.Seq] || c.Listed
 	}
 	switch c.State {
 	case journal.Done:
@@ -316,6 +319,7 @@ func (m *model) check(t *rapid.T) {
 
 func (m *model) checkRows(t *rapid.T) {
 	m.checkWindows(t)
+	m.checkListed(t)
 	pending := map[journal.Lane][]int64{}
 	for seq, want := range m.rows {
 		got, err := m.h.Row(m.h.t.Context(), seq)

@@ -10,10 +10,11 @@ import (
 	"servicelink/gateway/journal"
 )
 
-// window is a conversation's reply window.
+// window is a conversation's reply window, and its customer's profile.
 type window struct {
-	end time.Time
-	by  string
+	end     time.Time
+	by      string
+	profile journal.Profile
 }
 
 var networkIDs = []string{"", "n1", "n2"}
@@ -34,11 +35,14 @@ func someParts(t *rapid.T) []journal.Part {
 // sameSend: an id that is not known contradicts none.
 func sameSend(a, b string) bool { return a == "" || b == "" || a == b }
 
+// speaksOf tells whether a status reported of one send is one of the other's part.
+func speaksOf(a, b string, status uint8) bool { return sameSend(a, b) || status >= journal.Delivered }
+
 // overwritten is what is recorded once a change has brought new parts.
 func overwritten(old, parts []journal.Part) []journal.Part {
 	parts = slices.Clone(parts)
 	for i := range parts {
-		if i >= len(old) || old[i].Status == 0 || !sameSend(old[i].NetworkID, parts[i].NetworkID) {
+		if i >= len(old) || old[i].Status == 0 || !speaksOf(old[i].NetworkID, parts[i].NetworkID, old[i].Status) {
 			continue
 		}
 		parts[i].Status, parts[i].StatusAt = old[i].Status, old[i].StatusAt
@@ -84,7 +88,7 @@ func (m *model) report(t *rapid.T) {
 		t.Fatalf("report: %v", err)
 	}
 	tells := by.Epoch == r.Epoch && by.Part >= 0 && by.Part < len(r.Parts) && by.Status > r.Parts[by.Part].Status &&
-		sameSend(r.Parts[by.Part].NetworkID, by.NetworkID)
+		speaksOf(r.Parts[by.Part].NetworkID, by.NetworkID, by.Status)
 	if changed != tells || row.Seq != r.Seq {
 		t.Fatalf("report %+v of %+v: changed %v, row %+v", by, r, changed, row)
 	}
@@ -102,7 +106,39 @@ func (m *model) report(t *rapid.T) {
 	}
 }
 
-// moveWindow moves a conversation's reply window, or says nothing of it.
+// checkListed compares what is found by the lane, each time by another question.
+func (m *model) checkListed(t *rapid.T) {
+	for _, lane := range m.lanes {
+		q := journal.ListedQuery{
+			Lane: lane, NetworkID: rapid.SampledFrom(networkIDs).Draw(t, "sought"), SentBy: m.h.clock.Now(),
+			Status: uint8(rapid.IntRange(0, 6).Draw(t, "below")), Recent: 1000,
+		}
+		var want []int64
+		for seq, r := range m.rows {
+			found := slices.ContainsFunc(r.Parts, func(p journal.Part) bool {
+				if q.NetworkID != "" {
+					return p.NetworkID == q.NetworkID
+				}
+				return p.State == journal.PartSent && p.Status < q.Status
+			})
+			if r.Lane == lane && m.listed[seq] && found {
+				want = append(want, seq)
+			}
+		}
+		slices.Sort(want)
+		rows, err := m.h.Listed(m.h.t.Context(), q)
+		var got []int64
+		for _, r := range rows {
+			got = append(got, r.Seq)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("listed by %+v: %v, %v, want %v", q, got, err, want)
+		}
+	}
+}
+
+// moveWindow moves a conversation's reply window and its profile, or says nothing
+// of them.
 func (m *model) moveWindow(t *rapid.T) {
 	l := rapid.SampledFrom(m.lanes).Draw(t, "lane")
 	c := journal.ConvChange{Channel: l.Channel, TrackingID: l.TrackingID, Counter: 1, WindowBy: journal.WindowByNetwork}
@@ -110,7 +146,18 @@ func (m *model) moveWindow(t *rapid.T) {
 	if hours := rapid.IntRange(-2, 24).Draw(t, "hours"); hours != 0 {
 		c.WindowEnd = m.h.clock.Now().Add(time.Duration(hours) * time.Hour)
 		c.WindowBy = rapid.SampledFrom([]string{journal.WindowByCustomer, journal.WindowByNetwork}).Draw(t, "by")
-		m.window[name] = window{c.WindowEnd, c.WindowBy}
+		w := m.window[name]
+		w.end, w.by = c.WindowEnd, c.WindowBy
+		m.window[name] = w
+	}
+	if rapid.Bool().Draw(t, "profile") {
+		c.Profile = &journal.Profile{
+			Name: rapid.SampledFrom([]string{"", "Ann", "Bob"}).Draw(t, "name"), Culture: rapid.SampledFrom([]string{"", "cs"}).Draw(t, "culture"),
+			At: m.h.clock.Now(),
+		}
+		w := m.window[name]
+		w.profile = *c.Profile
+		m.window[name] = w
 	}
 	m.known[name] = true
 	if err := m.h.Commit(m.h.t.Context(), journal.Change{Conv: &c}); err != nil {
@@ -127,6 +174,8 @@ func (m *model) checkWindows(t *rapid.T) {
 		}
 		if want := m.window[name]; !c.WindowEnd.Equal(want.end) || c.WindowBy != want.by {
 			t.Fatalf("window of %v: until %v by %q, want %+v", name, c.WindowEnd, c.WindowBy, want)
+		} else if c.Profile != want.profile {
+			t.Fatalf("profile of %v: %+v, want %+v", name, c.Profile, want.profile)
 		}
 	}
 	for _, r := range m.past {

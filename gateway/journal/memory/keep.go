@@ -47,7 +47,9 @@ func (s *store) Forget(e *writer.Erasure) (f journal.Forgotten, err error) {
 		s.size -= cost(r)
 		delete(s.rows, seq)
 		delete(s.keys, id)
+		takeOut(s.listed, r)
 	}
+	s.forgetNames(e.Channel, e.TrackingID)
 	delete(s.convs, k)
 	s.size -= convCost
 	return f, nil

@@ -46,9 +46,11 @@ type store struct {
 	rows   map[int64]*journal.Row
 	keys   map[rowKey]int64
 	lanes  map[journal.Lane][]int64 // pending, ascending; none empty
+	listed map[journal.Lane][]int64 // ascending; none empty
 	convs  map[convKey]*journal.Conversation
 	ledger map[journal.LedgerKey]*journal.Counts
 	paused map[string]time.Time
+	names  names
 	// withContent and withID are done, and done or dead rows, waiting for
 	// their times to be over.
 	withContent, withID []ended
@@ -61,7 +63,7 @@ func newStore(o journal.Options) *store {
 	return &store{
 		o: o, born: o.Now(), remains: newRemains(o), paused: make(map[string]time.Time),
 		rows: make(map[int64]*journal.Row), keys: make(map[rowKey]int64),
-		lanes: make(map[journal.Lane][]int64), convs: make(map[convKey]*journal.Conversation),
+		lanes: make(map[journal.Lane][]int64), listed: make(map[journal.Lane][]int64), convs: make(map[convKey]*journal.Conversation),
 		ledger: make(map[journal.LedgerKey]*journal.Counts),
 	}
 }
@@ -76,7 +78,7 @@ func (s *store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.rows, s.keys, s.lanes, s.convs = nil, nil, nil, nil
+	s.rows, s.keys, s.lanes, s.listed, s.convs = nil, nil, nil, nil, nil
 	return nil
 }
 
@@ -165,7 +167,9 @@ func (s *store) conv(channel, trackingID string) *journal.Conversation {
 
 func (s *store) Change(c *journal.Change) error {
 	if c.Conv != nil {
-		writer.MergeConv(s.conv(c.Conv.Channel, c.Conv.TrackingID), c.Conv)
+		conv := s.conv(c.Conv.Channel, c.Conv.TrackingID)
+		writer.MergeConv(conv, c.Conv)
+		writer.MergeProfile(conv, c.Conv)
 	}
 	r := s.rows[c.Seq]
 	if r == nil || r.Epoch != c.Epoch || !r.State.Pending() {
@@ -177,6 +181,9 @@ func (s *store) Change(c *journal.Change) error {
 	s.size -= cost(r)
 	writer.Update(r, c, s.o.Now())
 	s.size += cost(r)
+	if c.Listed && c.Parts != nil {
+		s.list(r)
+	}
 	if r.State.Pending() {
 		return nil
 	}
@@ -195,17 +202,20 @@ func (s *store) Change(c *journal.Change) error {
 }
 
 // leave takes a row out of its lane's pending ones.
-func (s *store) leave(r *journal.Row) {
-	seqs := s.lanes[r.Lane]
+func (s *store) leave(r *journal.Row) { takeOut(s.lanes, r) }
+
+// takeOut takes a row out of its lane's, where it is there.
+func takeOut(lanes map[journal.Lane][]int64, r *journal.Row) {
+	seqs := lanes[r.Lane]
 	i, ok := slices.BinarySearch(seqs, r.Seq)
 	switch {
 	case !ok:
 	case len(seqs) == 1:
-		delete(s.lanes, r.Lane)
+		delete(lanes, r.Lane)
 	case i == 0: // the usual case, without moving the rest
-		s.lanes[r.Lane] = seqs[1:]
+		lanes[r.Lane] = seqs[1:]
 	default:
-		s.lanes[r.Lane] = slices.Delete(seqs, i, i+1)
+		lanes[r.Lane] = slices.Delete(seqs, i, i+1)
 	}
 }
 
@@ -280,7 +290,9 @@ func (s *store) Sweep() (int, error) {
 		s.size -= cost(r)
 		delete(s.rows, r.Seq)
 		delete(s.keys, key(&r.Entry))
+		takeOut(s.listed, r)
 	})
+	touched += s.sweepNames(now, sweepMax-touched)
 	for _, k := range s.remains.Over(now, sweepMax-touched) {
 		s.remains.Drop(k)
 		touched++

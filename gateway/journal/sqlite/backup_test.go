@@ -165,7 +165,7 @@ func TestVerifyFinds(t *testing.T) {
 		{"ledger", "UPDATE ledger SET done = done + 1", "shop in is not in balance"},
 		{"pending by the ledger", "UPDATE ledger SET pending = pending + 1, accepted = accepted + 1", "1 rows are pending, and 2 by the ledger"},
 		{"a row is gone", "DELETE FROM message WHERE state = 1", "0 rows are pending, and 1 by the ledger"},
-		{"more rows than were taken", "INSERT INTO message SELECT seq + 100, lane, 3, epoch, attempts, accepted_at, ended_at, next_at, id, text_hash, counter, chat_id, base_chat, base_counter, sent_at, deadline, reason, hint, parts, content, strikes FROM message", "2 rows are done and 1 dead of 4; the ledger has 0, 1 and 2"},
+		{"more rows than were taken", "INSERT INTO message SELECT seq + 100, lane, 3, epoch, attempts, accepted_at, ended_at, next_at, id, text_hash, counter, chat_id, base_chat, base_counter, sent_at, deadline, reason, hint, parts, content, strikes, listed FROM message", "2 rows are done and 1 dead of 4; the ledger has 0, 1 and 2"},
 		{"rows of nobody", "DELETE FROM conversation; DELETE FROM progress", "2 rows belong to no conversation"},
 		{"a record", "DELETE FROM progress", "conversations without a state"},
 		{"no ledger", "DELETE FROM ledger", "no line of it in the ledger"},

@@ -23,7 +23,7 @@ type conv struct {
 	savedSeen time.Time // LastSeen on disk
 	moved     bool      // progress is to be written
 	windowed  bool      // the reply window is to be written
-	renamed   bool      // the party is to be written
+	renamed   bool      // the party and the profile are to be written
 }
 
 // convs holds the conversations in use. All writes pass through it, so it is
@@ -45,8 +45,8 @@ func (s *convs) prepare(c *conn) {
 	s.saveProgress = c.prepare(`UPDATE progress SET counter = ?, released = ?, last_seen = ?, started = ?,
 		closed_text = ?, chat_id = ? WHERE conversation = ?`)
 	s.saveWindow = c.prepare("UPDATE progress SET window_end = ?, window_by = ? WHERE conversation = ?")
-	s.saveParty = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?
-		WHERE id = ?`)
+	s.saveParty = c.prepare(`UPDATE conversation SET remote_address = ?, party_name = ?, user_token = ?, culture = ?,
+		profile_name = ?, profile_culture = ?, profile_at = ? WHERE id = ?`)
 }
 
 func (s *convs) load(c *conn) error {
@@ -115,7 +115,7 @@ func (s *convs) touch(c *conv) {
 	c.moved = true
 }
 
-// rename has a conversation's party written with the transaction.
+// rename has a conversation's party and profile written with the transaction.
 func (s *convs) rename(c *conv) {
 	s.write(c)
 	c.renamed = true
@@ -143,7 +143,8 @@ func (s *convs) seen(c *conv, now time.Time) {
 func (s *convs) flush() error {
 	for _, c := range s.dirty {
 		if c.renamed {
-			_, err := s.saveParty.exec(text(c.RemoteAddress), text(c.PartyName), text(c.UserToken), text(c.Culture), c.id)
+			_, err := s.saveParty.exec(text(c.RemoteAddress), text(c.PartyName), text(c.UserToken), text(c.Culture),
+				text(c.Profile.Name), text(c.Profile.Culture), moment(c.Profile.At), c.id)
 			if err != nil {
 				return err
 			}

@@ -198,6 +198,9 @@ func (s *store) forgetRow(c *conv, seq int64, f *journal.Forgotten) error {
 }
 
 func (s *store) forgetConversation(c *conv) error {
+	if _, err := s.naming.forget.exec(hashOf(c.Channel, c.TrackingID), c.Channel, c.TrackingID); err != nil {
+		return err
+	}
 	if _, err := s.forgetting.removeRecord.exec(c.id); err != nil {
 		return err
 	}

@@ -115,12 +115,26 @@ func TestOpensTheFormBefore(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, "ALTER TABLE progress DROP COLUMN window_by")
-	execSQL(t, path, "ALTER TABLE progress DROP COLUMN window_end")
-	execSQL(t, path, "DELETE FROM goose_db_version WHERE version_id = 5")
+	for _, undo := range []string{
+		"DROP TABLE name",
+		"ALTER TABLE conversation DROP COLUMN profile_at", "ALTER TABLE conversation DROP COLUMN profile_culture",
+		"ALTER TABLE conversation DROP COLUMN profile_name", "DROP INDEX message_listed", "ALTER TABLE message DROP COLUMN listed",
+		"ALTER TABLE progress DROP COLUMN window_by", "ALTER TABLE progress DROP COLUMN window_end",
+		"DELETE FROM goose_db_version WHERE version_id > 4",
+	} {
+		execSQL(t, path, undo)
+	}
 	b = openBox(t, path)
 	if got := b.state(r.Seq); got.ID != "1" {
 		t.Errorf("row %+v", got)
+	}
+	if err := b.Commit(t.Context(), journal.Change{
+		Seq: r.Seq, State: journal.Done, Parts: []journal.Part{{State: journal.PartSent, NetworkID: "n"}}, Listed: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := b.Listed(t.Context(), journal.ListedQuery{Lane: lane, NetworkID: "n", Recent: 1}); err != nil || len(rows) != 1 {
+		t.Errorf("listed: %v, %v", rows, err)
 	}
 	end := time.Unix(1000, 0).UTC()
 	if err := b.Commit(t.Context(), journal.Change{Conv: &journal.ConvChange{

@@ -104,6 +104,9 @@ func (s *store) Change(c *journal.Change) error {
 			s.convs.touch(conv)
 			conv.windowed = conv.windowed || !c.Conv.WindowEnd.IsZero()
 		}
+		if writer.MergeProfile(&conv.Conversation, c.Conv) {
+			s.convs.rename(conv)
+		}
 	}
 	if c.Seq == 0 {
 		return nil
@@ -169,7 +172,11 @@ func (s *store) updateRow(c *journal.Change) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	n, err = s.updateParts.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), int64(c.Strikes),
+	with := s.updateParts
+	if c.Listed {
+		with = s.updateListed
+	}
+	n, err = with.exec(int64(c.State), text(c.Reason), text(c.Hint), int64(c.Attempts), int64(c.Strikes),
 		moment(c.Next), ended,
 		parts, c.Seq, int64(c.Epoch))
 	return n > 0, err

@@ -41,13 +41,14 @@ type store struct {
 	damage error // found while the file was in use
 
 	forgetting forgetting
+	naming     naming
 
 	reported reported
 
 	begin, commit, rollback, probe        *stmt
 	byKey, bySeq, bySeqs                  *stmt
 	update, updateParts, requeue, discard *stmt
-	setParts                              *stmt
+	updateListed, setParts                *stmt
 	laneOf, stateOf, pause, unpause       *stmt
 	pageCount, freeCount                  *stmt
 }
@@ -67,6 +68,7 @@ func (s *store) prepare() error {
 	const forward = " WHERE seq = ? AND epoch = ? AND state < 3"
 	s.update = c.prepare(update + forward)
 	s.updateParts = c.prepare(update + ", parts = ?" + forward)
+	s.updateListed = c.prepare(update + ", listed = 1, parts = ?" + forward)
 	s.requeue = c.prepare(`UPDATE message SET state = 1, reason = NULL, hint = NULL, attempts = 0, strikes = 0, next_at = NULL,
 		ended_at = NULL, epoch = ?, parts = ? WHERE seq = ?`)
 	s.pause = c.prepare("INSERT INTO paused (channel, since) VALUES (?, ?) ON CONFLICT DO UPDATE SET since = excluded.since")
@@ -81,6 +83,7 @@ func (s *store) prepare() error {
 	s.seen.prepare(c)
 	s.sweep.prepare(c)
 	s.forgetting.prepare(c)
+	s.naming.prepare(c)
 	s.wipe.prepare(c)
 	return c.err
 }

@@ -94,7 +94,7 @@ func (s *store) Sweep() (int, error) {
 		return 0, err
 	}
 	now := s.now()
-	for _, step := range []func(time.Time) (int, error){s.sweepContent, s.sweepRows, s.sweepStragglers, s.sweepSeen, s.sweepForgotten} {
+	for _, step := range []func(time.Time) (int, error){s.sweepContent, s.sweepRows, s.sweepStragglers, s.sweepSeen, s.sweepForgotten, s.sweepNames} {
 		if n, err := step(now); n > 0 || err != nil {
 			return n, err
 		}

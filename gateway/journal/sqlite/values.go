@@ -141,10 +141,11 @@ func direction(lane int64) journal.Direction {
 }
 
 const selectConversation = `SELECT c.id, c.channel, c.tracking_id, c.remote_address, c.party_name, c.user_token,
- c.culture, p.chat_id, p.counter, p.released, p.closed_text, p.started, p.last_seen, p.window_end, p.window_by
+ c.culture, p.chat_id, p.counter, p.released, p.closed_text, p.started, p.last_seen, p.window_end, p.window_by,
+ c.profile_name, c.profile_culture, c.profile_at
  FROM conversation c JOIN progress p ON p.conversation = c.id `
 
-const conversationColumns = 15
+const conversationColumns = 18
 
 func decodeConversation(v []driver.Value) journal.Conversation {
 	return journal.Conversation{
@@ -155,5 +156,6 @@ func decodeConversation(v []driver.Value) journal.Conversation {
 		ChatID: asText(v[7]), Counter: int32(asInt(v[8])), Released: int32(asInt(v[9])),
 		ClosedText: asTime(v[10]), Started: asTime(v[11]), LastSeen: asTime(v[12]),
 		WindowEnd: asTime(v[13]), WindowBy: asText(v[14]),
+		Profile: journal.Profile{Name: asText(v[15]), Culture: asText(v[16]), At: asTime(v[17])},
 	}
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """A core chat server, written from SPEC.md alone: the chats and their flows
-(sections 7 and 10). The bytes are in simprot.py, a connection in session.py.
+(sections 7 and 10). The bytes are in simprot.py, a connection in session.py, mail
+and short messages in messages.py.
 
     CORE_SECRET=... python3 core.py --listen 127.0.0.1:18321 --store chats.jsonl
 
 You are the agent. A line of stdin is a TrackingId, a blank and what you say to
 that customer, or /close, or /typing. "/signal Closed" is the answer to new
-chats from then on. With --bot a machine answers every customer.
+chats from then on. "/mail", the Id of an outbound gateway of --gateways, an address and
+a text is a message to a customer. With --bot a machine answers every customer.
 
 One thread does everything, so the order SPEC.md asks for needs no lock. What
 happens to a chat is written to the store, one JSON object a line, before anybody
@@ -21,17 +23,14 @@ import signal
 import threading
 import time
 import uuid
-from datetime import datetime, timezone
 
 import simprot
+from messages import ANSWER, Messages
 from session import Sessions
+from simprot import now
 
 LISTED = 24 * 3600  # seconds that a closed chat is listed at most (O5)
 SLACK = 1000  # bytes of a frame beside its list
-
-
-def now():
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def show(*words):
@@ -48,6 +47,14 @@ def size(item):
     """The bytes that a sentence or chat takes in a list, or some more."""
     code = "SE_CHAT_SENTENCE" if "Counter" in item and "Status" not in item else "SE_CHAT_STATUS"
     return max(len(simprot.encode(simprot.Packet(code, item), e)) for e in ("msgpack", "json"))
+
+
+def gateways(options):
+    """The register of message gateways: a file with a list of GatewayInfo."""
+    if not options.gateways:
+        return []
+    with open(options.gateways, encoding="utf-8") as file:
+        return json.load(file)
 
 
 class Chat:
@@ -69,6 +76,7 @@ class Core:
         self.chats = {}  # by ChatId
         self.conversations = {}  # (Peer, Port, TrackingId): its chats, oldest first
         self.claims = {}  # (Peer, Port): the session whose RESYNC came last (O1)
+        self.messages = Messages(gateways(options), self.write, show, options.resend)
         self.sessions = Sessions(options.account, os.environ["CORE_SECRET"], options.peer, self.take)
         open(options.store, "ab").close()
         self.store = open(options.store, "rb+")
@@ -79,6 +87,7 @@ class Core:
                 whole += len(line)
         self.store.seek(whole)
         self.store.truncate()
+        self.messages.start()
 
     def write(self, **event):
         self.store.write(json.dumps(event).encode() + b"\n")
@@ -87,6 +96,9 @@ class Core:
         self.apply(event)
 
     def apply(self, event):
+        if "message" in event:
+            self.messages.apply(event)
+            return
         if "opened" in event:
             chat = self.chats[event["chat"]] = Chat(event["chat"], *event["opened"])
             self.conversations.setdefault(tuple(event["opened"]), []).append(chat)
@@ -123,6 +135,8 @@ class Core:
         chats = [c for c in self.chats.values() if c.address["TrackingId"] == name and not c.closed()]
         if name == "/signal":
             self.signal = words
+        elif name == "/mail" and words.count(" ") > 1:
+            self.messages.mail(*words.split(" ", 2))
         elif not chats or not words:
             show("no open chat", name)
         elif words == "/close":
@@ -144,6 +158,8 @@ class Core:
             fenced = self.claims.get(key[:2], session) is not session
             if not (fenced and packet.code in ("ES_CHAT_START", "ES_CHAT_SENTENCE")):  # O1
                 method(session, packet, p, address, chat)
+        elif packet.code.startswith(("ES_SL_", "ES_MESSAGE_")):
+            getattr(self.messages, packet.code.lower())(session, packet)
 
     def es_chat_resync(self, session, packet, p, address, chat):
         self.claims[session.peer, address["Port"]] = session
@@ -228,6 +244,8 @@ async def main():
     flags.add_argument("--store", default="chats.jsonl", help="the file that keeps the chats")
     flags.add_argument("--account", default="servicelink")
     flags.add_argument("--peer", default="@servicelink")
+    flags.add_argument("--gateways", help="a file with the message gateways, a JSON list of GatewayInfo")
+    flags.add_argument("--resend", type=float, default=ANSWER, help="seconds after which an unanswered message is sent again")
     flags.add_argument("--bot", action="store_true", help="answer every customer")
     options = flags.parse_args()
     core, loop, stop = Core(options), asyncio.get_running_loop(), asyncio.Event()

@@ -10,7 +10,7 @@ UTC. A member that is absent, null or empty is not in the dict.
 import json
 import math
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -30,8 +30,11 @@ CLASSES = {
     " Info:ChatInfo Panel:ChatSentenceInfo Navigation:ChatSentenceInfo CoBrowsingData:ChatSentenceInfo"
     " DeadTimeUtc:time? Counter:int AfterCounter:int",
     "ChatSentenceInfo": "Peer Port TrackingId ChatId:guid ID PartyName Text TimeSent:time IsOutbound:bool Counter:int"
-    " ConfirmedTime:time? Model:int",
-    "ChatCommandInfo": "Peer Port TrackingId ChatId:guid? ID TimeStamp:time? AgentId:guid? IsTyping:bool?",
+    " ConfirmedTime:time? Model:int ReplyUntil:time?",
+    "ChatCommandInfo": "Peer Port TrackingId ChatId:guid? ID TimeStamp:time? AgentId:guid? IsTyping:bool?"
+    " Manifest:PortManifest",
+    "PortManifest": "Network TextLimit:int TextUnit Files:bool Caption:int Buttons:int ButtonTitle:int ButtonPayload:int"
+    " Replies:bool Templates:bool Typing:bool ReadMark:bool Delivered:bool ReplyWindow:int LateWindow:int",
     "ChatInfo": "TimeStamp:time EnqueueingTimeUtc:time PilotDialTime:time? ChatType:enum RemotePartyName RemoteAddress"
     " WorkplaceNumber WorkplaceId:guid? AgentId:guid? ProjectId:guid? LanguageId:guid? ProjectName LanguageName AgentName"
     " WaitingTime:int MaxSignalDuration:int ChatGatewayName ContactId:guid? ContactName Scenarios:[ScenarioResultItemInfo]"
@@ -50,12 +53,16 @@ CLASSES = {
     " ControlNumber:int? ControlText MandatoryField:bool Parameters:[ScreenControlParameterInfo]",
     "ScreenControlParameterInfo": "ScreenControlParameterId:guid DisplayName Rank:int ResultNumber:int? ResultText"
     " DefaultItem:bool",
-    "CommandInfo": "Id:guid? RefId:guid? TimeStamp:time? Reference Data",
+    "CommandInfo": "Id:guid? RefId:guid? TimeStamp:time? Reference Data:loose",
     "WebSiteRoutingInfo": "WebSiteRoutingId:guid WebApp:enum Rank:int PageUrlRegex PreferredCulture BrowserRegex"
     " UserTokenRegex ClientIpMask TimeMode:enum TimeFrom:time? TimeTo:time? TargetElementID WebResponse ScenarioId:guid?"
     " OutboundListId:guid? WorkflowId:guid? MessageId:guid? LiteralCulture ChatTrackUrl:int LogUrl:bool Template Block:bool"
     " SolicitationTimeOut:int? SolicitationDuration:int? HonorRejectPeriod:int?",
     "LiteralLookupInfo": "Peer LiteralGroup:int16 LiteralValue:int16 Culture LiteralText DisplayName",
+    "GatewayInfo": "Id:guid DisplayName PeerAddress PeerPort Device Channel:enum Direction LanguageId:guid?",
+    "MessageContentInfo": "DeliverySystemId InReplyToId MessageId:guid? RequestId GatewayId:guid FromField RemoteAddress"
+    " ToField ToCcField ToBccField Direction ExtendedFields ReceivedSentTime:time DraftTime:time? SubjectField BodyHtml"
+    " BodyText Culture Mark:int? SpamLevel:int? SignatureValidity:int? Hierarchy:int? Rating:int16?",
     "Login": "Account Secret Peer Instance Version:int Encoding MaxFrame:int64",
     "Welcome": "Server Version:int MaxFrame:int64 KeepAlive:int Fences:bool Asks:bool",
     "Refused": "Reason",
@@ -72,13 +79,15 @@ PAYLOADS = {
     "ChatCommandInfo": "ES_CHAT_RESYNC ES_CHAT_CONFIRM SE_CHAT_CONFIRM ES_CHAT_TYPING SE_CHAT_TYPING ES_CHAT_STOP"
     " SC_CHAT_ALERT_END CS_CHAT_ANSWER CS_CHAT_HANGUP CS_CHAT_RESYNC CS_CHAT_STATUS CS_CHAT_CONFIRM SC_CHAT_CONFIRM"
     " CS_CHAT_TYPING SC_CHAT_TYPING",
-    "CommandInfo": "ES_SCENARIO_LOAD",
+    "CommandInfo": "ES_SCENARIO_LOAD SE_MESSAGE_RECEIVED ES_MESSAGE_SENT",
     "ScenarioInfo": "SE_SCENARIO_MODEL",
     "ScenarioResultInfo": "ES_SCENARIO_SAVE",
-    "text": "ES_WS_ROUTING",
+    "text": "ES_WS_ROUTING ES_SL_GETGATEWAYS",
     "[WebSiteRoutingInfo]": "SE_WS_ROUTING",
     "LiteralLookupInfo": "ES_WS_LITERALS_GET",
     "[LiteralLookupInfo]": "SE_WS_LITERALS_INFO",
+    "[GatewayInfo]": "SE_SL_MSGGATEWAYS",
+    "MessageContentInfo": "ES_MESSAGE_RECEIVING SE_MESSAGE_SENDING",
     "Login": "SP_LOGIN",
     "Welcome": "SP_WELCOME",
     "Refused": "SP_REFUSED",
@@ -135,6 +144,10 @@ class Odd:
 
 class Number(str):
     """A JSON number with a point, an exponent or many digits, as it was written."""
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- reading ---------------------------------------------------------------
@@ -328,9 +341,14 @@ def _decimal(v):
     return str(v) if isinstance(v, str) and len(v) <= 64 and DECIMAL.fullmatch(v) else None
 
 
+def _enum(v):
+    return str(v) if type(v) is int and _whole(v) is not None else _text(v)
+
+
 READERS = {
     "text": _text,
-    "enum": lambda v: str(v) if type(v) is int and _whole(v) is not None else _text(v),
+    "enum": _enum,
+    "loose": lambda v: str(v).lower() if type(v) is bool else _enum(v),
     "bool": lambda v: v if type(v) is bool else None,
     "int": _int,
     "int16": lambda v: _int(v, 15),

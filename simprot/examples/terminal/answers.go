@@ -12,7 +12,7 @@ import (
 // settle asks what the core has: RESYNC, which fences off older connections,
 // then STATUS (SPEC.md 7.4 to 7.6). After it nothing is in doubt.
 func (c *conversation) settle(ctx context.Context) bool {
-	if _, err := c.session.Resync(ctx, c.port); err != nil {
+	if _, err := c.session.Resync(ctx, c.port, nil); err != nil {
 		return false
 	}
 	c.settled = c.ask(ctx)

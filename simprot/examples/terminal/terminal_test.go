@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"servicelink/simprot"
@@ -219,5 +220,23 @@ func TestInDoubt(t *testing.T) {
 				t.Errorf("the fault did not act twice: %+v", states)
 			}
 		})
+	}
+}
+
+// TestMessagesAreNotForUs: a core may send mail and short messages to every
+// connection of the Peer.
+func TestMessagesAreNotForUs(t *testing.T) {
+	var out strings.Builder
+	c := newConversation(&out)
+	id := uuid.New()
+	for _, p := range []simprot.Packet{
+		{Code: simprot.CodeGateways, Payload: simprot.GatewayList{{Id: id, Direction: simprot.DirectionOut}}},
+		{Code: simprot.CodeMessageOut, Payload: &simprot.MessageContentInfo{MessageId: &id, GatewayId: id, BodyText: "hello"}},
+		{Code: simprot.CodeMessageInDone, Payload: &simprot.CommandInfo{Id: &id, Data: "true"}},
+	} {
+		c.take(t.Context(), event{packet: p})
+	}
+	if out.Len() > 0 {
+		t.Errorf("it says %q", &out)
 	}
 }

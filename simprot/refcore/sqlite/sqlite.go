@@ -18,14 +18,18 @@ import (
 	"servicelink/simprot/refcore"
 )
 
-//go:embed schema.sql
-var schema string
+var (
+	//go:embed schema.sql
+	schema string
+	//go:embed messages.sql
+	messages string
+)
 
 const (
 	// applicationID marks the file as ours: "SLR1".
 	applicationID = 0x534c5231
 	// version of the schema; a file of another one is refused.
-	version = 1
+	version = 2
 )
 
 // Errors of Open.
@@ -90,11 +94,16 @@ func (s *Store) prepare(ctx context.Context) error {
 	switch {
 	case app == applicationID && is == version:
 		return nil
+	case app == applicationID && is == 1:
+		return s.change(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA user_version=%d", messages, version))
+			return err
+		})
 	case app != 0 || is != 0 || tables != 0:
 		return ErrForeign
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id=%d; PRAGMA user_version=%d", schema, applicationID, version))
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; %s; PRAGMA application_id=%d; PRAGMA user_version=%d", schema, messages, applicationID, version))
 		return err
 	})
 }
@@ -105,7 +114,7 @@ func (s *Store) Close() error { return s.db.Close() }
 // Reset implements refcore.Store.
 func (s *Store) Reset() error {
 	return s.change(background, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(background, "DELETE FROM sentence; DELETE FROM chat")
+		_, err := tx.ExecContext(background, "DELETE FROM sentence; DELETE FROM chat; DELETE FROM message")
 		return err
 	})
 }

@@ -166,12 +166,37 @@ function drawChat(c) {
   $("close").hidden = c.closed;
   $("composer").hidden = c.closed;
   drawTyping(c);
+  drawLimits(c);
   drawLog(c);
   if (c.unread && document.visibilityState === "visible") act("api/read", { chat: c.id });
 }
 
 function drawTyping(c) {
   $("typing").textContent = c.typing_ms ? `${title(c)} is typing …` : "";
+}
+
+// drawLimits says what the customer's network can show, and until when it takes
+// answers: what the gateway told of the Port and of the latest message.
+function drawLimits(c) {
+  const m = c.manifest;
+  let shows = "";
+  if (m) {
+    const can = [m.Files && "files", m.Buttons && `up to ${m.Buttons} buttons`, m.Replies && "replies", m.Templates && "templates"];
+    const limit = m.TextLimit ? `, ${m.TextLimit} ${units[m.TextUnit] || m.TextUnit} a message` : "";
+    shows = `${m.Network} shows ${can.filter(Boolean).join(", ") || "text only"}${limit}. `;
+  }
+  const over = Boolean(c.reply_until) && new Date(c.reply_until) <= new Date();
+  const until = el("span", over ? "over" : "");
+  if (c.reply_until) until.textContent = over ? closedWindow(m) : `Answers are taken until ${when(c.reply_until)}.`;
+  $("limits").replaceChildren(shows, until);
+}
+
+const units = { characters: "characters", utf16: "characters", bytes: "bytes", segments: "short messages" };
+
+function closedWindow(m) {
+  if (m?.LateWindow) return `The reply window is closed; your own words are taken until ${Math.round(m.LateWindow / 86400)} days after the customer's last.`;
+  if (m?.Templates) return "The reply window is closed: send a template.";
+  return "The reply window is closed until the customer writes again.";
 }
 
 // drawLog adds what is new and redraws what changed, so that a screen reader
@@ -229,7 +254,7 @@ function drawSentence(s, mark) {
 const address = /https?:\/\/[^\s<>"]*[^\s<>".,:;!?)\]|]/g;
 
 // drawText makes addresses in a text links and, below it, shows the picture of
-// a line "file:image/...|id|address" where the page may load it.
+// a line "file:image...|id|address" where the page may load it.
 function drawText(text) {
   const p = el("p", "text");
   let at = 0;
@@ -242,7 +267,7 @@ function drawText(text) {
     at = found.index + found[0].length;
   }
   p.append(text.slice(at));
-  const picture = /^file:(?:image\/|photo)[^|]*\|[^|]*\|(https?:\/\/\S+)/m.exec(text);
+  const picture = /^file:(?:image|photo)[^|]*\|[^|]*\|(https?:\/\/\S+)/m.exec(text);
   if (!picture) return p;
   const img = el("img", "picture");
   img.src = picture[1];

@@ -36,7 +36,7 @@ func HTMLPage() Answer {
 	return Answer{http.StatusBadGateway, http.Header{"Content-Type": {"text/html"}}, []byte(page502)}
 }
 
-// Give writes a as f spoils it; the zero Fault spoils nothing. It obeys stop
+// Give writes a as f spoils it, with f's Shift; the zero Fault spoils nothing. It obeys stop
 // and the end of r. It panics with http.ErrAbortHandler where the connection
 // has to break.
 func Give(w http.ResponseWriter, r *http.Request, a Answer, f Fault, stop <-chan struct{}) {
@@ -50,6 +50,10 @@ func Give(w http.ResponseWriter, r *http.Request, a Answer, f Fault, stop <-chan
 		return
 	}
 	maps.Copy(w.Header(), a.Header)
+	if f.Shift != 0 {
+		off := time.Duration(f.Shift * float64(time.Second))
+		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+	}
 	if f.Kind == Truncated {
 		a.Body = a.Body[:len(a.Body)/2]
 	}

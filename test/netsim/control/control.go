@@ -93,6 +93,9 @@ func (id *ID) UnmarshalJSON(raw []byte) error {
 //	location venue contact reply start press edit delete react
 //	block unblock title join leave migrate jump
 //	stop deliver read fail expire
+//	share referral optin unsend unreact unsupported
+//	inbox stand profile subscribe unsubscribe drop token scope policy
+//	mail renumber
 //
 // of which a network takes what it has.
 type Action struct {
@@ -189,6 +192,15 @@ type Message struct {
 	Detail string `json:"detail,omitempty"`
 	Read   bool   `json:"read,omitempty"` // the agent's side marked the customer's message as read
 	More   []File `json:"more,omitempty"` // files beside File
+	Mail   *Mail  `json:"mail,omitempty"` // of a mail
+}
+
+// Mail is what a mail has beside. ReplyTo of its Message is its In-Reply-To.
+type Mail struct {
+	ID         string   `json:"id"` // its Message-ID; empty = it has none
+	References []string `json:"references,omitempty"`
+	To         string   `json:"to"`
+	HTML       string   `json:"html,omitempty"`
 }
 
 // Button is a choice below a message.

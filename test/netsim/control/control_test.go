@@ -299,7 +299,7 @@ func TestGive(t *testing.T) {
 
 func TestInstead(t *testing.T) {
 	for _, kind := range answering {
-		want := !slices.Contains([]Kind{Slow, Cut, Truncated, Swallow}, kind)
+		want := !slices.Contains([]Kind{Slow, Cut, Truncated, Swallow, Strange}, kind)
 		if (Fault{Kind: kind}).Instead() != want {
 			t.Errorf("%s: %v", kind, !want)
 		}
@@ -368,7 +368,7 @@ func TestGivenUp(t *testing.T) {
 func TestTold(t *testing.T) {
 	s := NewScript(1)
 	for _, kind := range told {
-		must(t, s.Fault(Fault{Kind: kind, Times: 1, Code: 7, Seconds: 1000}))
+		must(t, s.Fault(Fault{Kind: kind, Times: 1, Code: 7, Seconds: 1000, Shift: 1}))
 		if f, spoilt := s.Take("a", "m"); spoilt {
 			t.Errorf("%s spoils an answer: %+v", kind, f)
 		}
@@ -379,4 +379,33 @@ func TestTold(t *testing.T) {
 	if s.Fault(Fault{Kind: Fail, Code: -1}) == nil {
 		t.Error("a code below nothing is taken")
 	}
+}
+
+// TestClockFault: the answers' Date is off, beside any other fault, until it ends.
+func TestClockFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewScript(1)
+		if err := s.Fault(Fault{Kind: Clock}); !errors.Is(err, ErrAction) {
+			t.Errorf("a clock without shift: %v", err)
+		}
+		must(t, s.Fault(Fault{Kind: Clock, Shift: -300, Account: "a", Seconds: 60}))
+		must(t, s.Fault(Fault{Kind: Rate, Times: 1}))
+		for _, want := range []struct {
+			account string
+			behind  bool
+			fault   Kind
+		}{{"a", true, Rate}, {"a", true, ""}, {"b", false, ""}} {
+			f, spoilt := s.Take(want.account, "m")
+			w := httptest.NewRecorder()
+			Give(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), Answer{Status: 200}, f, nil)
+			date, err := http.ParseTime(w.Header().Get("Date"))
+			if behind := err == nil && time.Since(date).Round(time.Second) == 5*time.Minute; behind != want.behind || f.Kind != want.fault || spoilt != (f.Kind != "") {
+				t.Errorf("%+v: %+v, Date %q", want, f, w.Header().Get("Date"))
+			}
+		}
+		time.Sleep(time.Minute)
+		if f, _ := s.Take("a", "m"); f.Shift != 0 {
+			t.Error("it goes on after its time")
+		}
+	})
 }

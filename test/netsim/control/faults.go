@@ -13,9 +13,10 @@ import (
 type Kind string
 
 // The faults a network can be told to have. Those up to Missing answer instead
-// of the method, which does not happen; Slow to Swallow let it happen and spoil
+// of the method, which does not happen; Slow to Strange let it happen and spoil
 // the answer; Fail lets it happen and the message fail later; Duplicate to Lose
-// concern what is brought to the client. Not every network has all of them.
+// concern what is brought to the client; Clock comes beside any other. Not every
+// network has all of them.
 const (
 	Rate         Kind = "rate"         // 429 with RetryAfter
 	Server       Kind = "server"       // 500 in the network's own form
@@ -30,18 +31,21 @@ const (
 	Cut          Kind = "cut"          // the connection breaks inside the body
 	Truncated    Kind = "truncated"    // a whole answer with half a body
 	Swallow      Kind = "swallow"      // no answer for Seconds, then a reset
+	Strange      Kind = "strange"      // beside the answer something that no client knows
 	Fail         Kind = "fail"         // accepted, and given up later with Code
 	Duplicate    Kind = "duplicate"
 	Reorder      Kind = "reorder"
 	Late         Kind = "late" // brought Seconds later (default 3)
 	Lose         Kind = "lose" // never brought
+	// Clock spoils nothing and is not used up: answers tell a time that is Shift off.
+	Clock Kind = "clock"
 )
 
 // told lists what spoils no answer.
-var told = []Kind{Fail, Duplicate, Reorder, Late, Lose}
+var told = []Kind{Fail, Duplicate, Reorder, Late, Lose, Clock}
 
 // answering lists what Take looks for: all that spoils answers.
-var answering = []Kind{Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Refuse, Missing, Slow, Cut, Truncated, Swallow}
+var answering = []Kind{Outage, Rate, Server, HTML, Unauthorized, Conflict, Blocked, Refuse, Missing, Slow, Cut, Truncated, Swallow, Strange}
 
 // Fault is one scripted fault.
 type Fault struct {
@@ -55,6 +59,9 @@ type Fault struct {
 	RetryAfter int     `json:"retry_after,omitempty"` // of Rate, seconds; 0 = what is left of Seconds, at least 1
 	Chance     float64 `json:"chance,omitempty"`      // 0 = always
 	Code       int     `json:"code,omitempty"`        // of Refuse and Fail; 0 = as the network chooses
+	// Shift of Clock: seconds that the network's clock is ahead; negative = behind.
+	Shift   float64 `json:"shift,omitempty"`
+	Subcode int     `json:"subcode,omitempty"` // beside Code, where a network's errors have two
 }
 
 // Duration is Seconds, or otherwise where they are not set.
@@ -69,14 +76,18 @@ func (f Fault) check() error {
 	switch {
 	case !slices.Contains(answering, f.Kind) && !slices.Contains(told, f.Kind):
 		return fmt.Errorf("%w: unknown fault %q", ErrAction, f.Kind)
-	case f.Times < 0, f.Seconds < 0, f.Seconds > 24*3600, f.RetryAfter < 0, f.Code < 0, f.Chance < 0, f.Chance > 1:
+	case f.Kind == Clock && (f.Shift == 0 || f.Shift < -maxShift || f.Shift > maxShift):
+		return fmt.Errorf("%w: the fault clock needs shift, seconds up to a year", ErrAction)
+	case f.Times < 0, f.Seconds < 0, f.Seconds > 24*3600, f.RetryAfter < 0, f.Code < 0, f.Subcode < 0, f.Chance < 0, f.Chance > 1:
 		return fmt.Errorf("%w: a number of fault %q is out of range", ErrAction, f.Kind)
 	}
 	return nil
 }
 
-// maxFaults bounds the script.
-const maxFaults = 1000
+const (
+	maxFaults = 1000            // of a script
+	maxShift  = 365 * 24 * 3600 // seconds
+)
 
 // Script is the faults of one network. Chances are drawn from a seeded source.
 type Script struct {
@@ -132,9 +143,24 @@ func (s *Script) Clear() {
 	s.faults = nil
 }
 
-// Take uses the first fault up that spoils the answer to this method.
+// Take uses the first fault up that spoils the answer to this method. A Fault that
+// is not there has the Shift of the network's clock all the same: it is for Give.
 func (s *Script) Take(account, method string) (Fault, bool) {
-	return s.take(account, method, answering)
+	f, ok := s.take(account, method, answering)
+	f.Shift = s.shift(account, method)
+	return f, ok
+}
+
+// shift is how many seconds the network's clock is ahead.
+func (s *Script) shift(account, method string) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults { // take has dropped those that are over
+		if f.Kind == Clock && fits(f.Account, account) && fits(f.Method, method) {
+			return f.Shift
+		}
+	}
+	return 0
 }
 
 // TakeKind uses a fault of one kind up.

@@ -3,7 +3,7 @@
 // to the gateway's webhook until it answers for good, and agents' messages come
 // to /send_message.
 //
-//	server.go   POST /{account}/send_message, GET /{account}/files/{id}
+//	server.go   POST and OPTIONS /{account}/send_message, GET /{account}/files/{id}
 //	act.go      what customers do
 //	post.go     what is posted to the gateway; order, repetition and faults are control.Caller's
 package omnichannel

@@ -38,6 +38,7 @@ type sendMessage struct {
 func (n *Network) API() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{account}/send_message", n.serveSend)
+	mux.HandleFunc("OPTIONS /{account}/send_message", n.serveOptions)
 	mux.HandleFunc("GET /{account}/files/{id}/{name}", n.serveFile)
 	return mux
 }
@@ -61,6 +62,18 @@ func (n *Network) serveSend(w http.ResponseWriter, r *http.Request) {
 		answer = instead(fault)
 	} else {
 		answer = n.send(account, r.Header.Get("Authorization"), in, err)
+	}
+	n.finish(w, r, seq, answer, fault)
+}
+
+// serveOptions tells who looks whether somebody is there.
+func (n *Network) serveOptions(w http.ResponseWriter, r *http.Request) {
+	account := r.PathValue("account")
+	seq := n.Begin(control.Request{Account: account, Method: "options", Header: r.Header.Clone()})
+	fault, spoilt := n.Take(account, "options")
+	answer := control.Answer{Status: http.StatusNoContent, Header: http.Header{"Allow": {"OPTIONS, POST"}}}
+	if spoilt && fault.Instead() {
+		answer = instead(fault)
 	}
 	n.finish(w, r, seq, answer, fault)
 }

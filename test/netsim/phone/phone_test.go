@@ -1,11 +1,14 @@
 package phone
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+
+	"servicelink/test/netsim/control"
 )
 
 func get(t *testing.T, path string) *httptest.ResponseRecorder {
@@ -31,6 +34,7 @@ func TestPages(t *testing.T) {
 			for can, control := range map[string]string{
 				"photo": `id="photo"`, "document": `id="document"`, "location": `id="location"`, "contact": `id="contact"`,
 				"block": `id="block"`, "stop": `data-do="stop"`, "deliver": `id="reach"`, "read": `value="read"`, "expire": `id="window"`,
+				"sticker": `data-do="sticker"`, "referral": `data-do="referral"`, "inbox": `id="inbox"`,
 			} {
 				if there := strings.Contains(body, control); there != n.Able(can) {
 					t.Errorf("the page has a control for %s: %t, want %t", can, there, n.Able(can))
@@ -38,6 +42,13 @@ func TestPages(t *testing.T) {
 			}
 			if there := strings.Contains(body, `id="number"`); there != n.Numbers {
 				t.Errorf("the page asks for a number: %t, want %t", there, n.Numbers)
+			}
+			for _, group := range n.Levers {
+				for _, l := range group.Acts {
+					if want := fmt.Sprintf(`data-do=%q data-data=%q disabled>%s<`, l.Do, l.Data, l.Title); !strings.Contains(body, want) {
+						t.Errorf("the page has no %s", want)
+					}
+				}
 			}
 			found := loads(t, body)
 			for _, want := range []string{"phone.js", "phone.css", "icon.svg"} {
@@ -67,7 +78,7 @@ func loads(t *testing.T, text string) string {
 }
 
 func TestScripts(t *testing.T) {
-	for _, name := range []string{"phone.js", "control.js", "message.js", "switches.js"} {
+	for _, name := range []string{"phone.js", "control.js", "message.js", "switches.js", "mail.js"} {
 		w := get(t, "/phone/assets/"+name)
 		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
 			t.Fatalf("%s: %d %s", name, w.Code, w.Header())
@@ -84,7 +95,7 @@ func TestScripts(t *testing.T) {
 // TestPolicy: whatever a customer or agent sends, the page runs only its own
 // script, and no page of another server shows it.
 func TestPolicy(t *testing.T) {
-	for _, path := range []string{"/phone/telegram", "/phone/assets/phone.js", "/phone/none"} {
+	for _, path := range []string{"/phone/telegram", "/phone/mail", "/phone/assets/phone.js", "/phone/none"} {
 		h := get(t, path).Header()
 		policy := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'self'", "form-action 'none'"} {
@@ -96,10 +107,46 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	page := get(t, "/phone/telegram").Body.String()
-	for _, inline := range []string{"<style", " style=", " onclick=", "<script>"} {
-		if strings.Contains(page, inline) {
-			t.Errorf("the page has %q, which the policy forbids", inline)
+	for _, path := range []string{"/phone/telegram", "/phone/mail"} {
+		page := get(t, path).Body.String()
+		for _, inline := range []string{"<style", " style=", " onclick=", "<script>"} {
+			if strings.Contains(page, inline) {
+				t.Errorf("%s has %q, which the policy forbids", path, inline)
+			}
 		}
+	}
+}
+
+// breaker finds what the mailbox' page breaks.
+var breaker = regexp.MustCompile(`<button[^>]* data-kind="([^"]+)"[^>]*>`)
+
+// TestMailbox: the page is there, loads only what is served here, and shows the HTML
+// of mails in nothing but a frame that may do nothing. What its buttons break, the mail
+// host can break.
+func TestMailbox(t *testing.T) {
+	w := get(t, "/phone/mail")
+	body := w.Body.String()
+	if w.Code != http.StatusOK || !strings.Contains(body, `data-network="mail"`) || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		t.Fatalf("%d %v %s", w.Code, w.Header(), body)
+	}
+	found := loads(t, body)
+	for _, want := range []string{"mail.js", "mail.css", "phone.css", "icon.svg"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("the page loads %s, want %s too", found, want)
+		}
+	}
+	script := get(t, "/phone/assets/mail.js").Body.String()
+	if frames := strings.Count(script, `"iframe"`); frames != 1 || strings.Count(script, `sandbox = ""`) != 1 {
+		t.Errorf("%d frames, and not one sandbox without rights", frames)
+	}
+	host := control.NewScript(1)
+	levers := breaker.FindAllStringSubmatch(body, -1)
+	for _, l := range levers {
+		if err := host.Fault(control.Fault{Kind: control.Kind(l[1])}); err != nil {
+			t.Errorf("%s: %v", l[0], err)
+		}
+	}
+	if len(levers) < 5 {
+		t.Errorf("%d buttons break something", len(levers))
 	}
 }

@@ -25,6 +25,14 @@ type Account struct {
 	StatusURL  string `json:"status_url,omitempty"`  // where statuses go of messages without a StatusCallback
 	// Window is the reply window in seconds; 0 = 24 hours.
 	Window float64 `json:"window,omitempty"`
+	// SenderStatus is a WhatsApp sender's: empty = ONLINE. OfflineCode is why it is
+	// another one; 0 = not told.
+	SenderStatus string `json:"sender_status,omitempty"`
+	OfflineCode  int    `json:"offline_code,omitempty"`
+	// AccountStatus is that of the Twilio account: active, suspended or closed; empty =
+	// as it was. All calls of one that is not active but for the account's own are
+	// refused.
+	AccountStatus string `json:"account_status,omitempty"`
 	// Templates are the content of the Twilio account; nil = DefaultTemplates.
 	Templates []Template `json:"templates,omitempty"`
 }
@@ -32,6 +40,7 @@ type Account struct {
 // tenant is a Twilio account and what belongs to it.
 type tenant struct {
 	sid, token string
+	status     string            // "active", ...
 	keys       map[string]string // secret by API key
 	senders    []*sender
 	templates  []Template
@@ -53,6 +62,9 @@ type sender struct {
 	status               hook
 	people               map[control.ID]*person
 }
+
+// statusActive is that of a Twilio account that works.
+const statusActive = "active"
 
 // hook is a webhook as it is configured.
 type hook struct{ url, method string }
@@ -115,6 +127,8 @@ func (a *Account) check() error {
 		return fmt.Errorf("%w: api_key is SK and 32 digits 0-9 a-f, and has an api_secret", control.ErrAction)
 	case a.Service != "" && !serviceSID.MatchString(a.Service):
 		return fmt.Errorf("%w: service is MG and 32 digits 0-9 a-f", control.ErrAction)
+	case !slices.Contains([]string{"", statusActive, "suspended", "closed"}, a.AccountStatus):
+		return fmt.Errorf("%w: account_status is active, suspended or closed", control.ErrAction)
 	case !isURL(a.MessageURL) || !isURL(a.StatusURL):
 		return fmt.Errorf("%w: message_url and status_url are http URLs", control.ErrAction)
 	}
@@ -148,11 +162,14 @@ func (n *Network) AddAccount(a Account) error {
 	}
 	t := s.tenants[a.AccountSID]
 	if t == nil {
-		t = &tenant{sid: a.AccountSID, keys: map[string]string{}, made: time.Now(), byID: map[string]*message{}, templates: DefaultTemplates}
+		t = &tenant{sid: a.AccountSID, status: statusActive, keys: map[string]string{}, made: time.Now(), byID: map[string]*message{}, templates: DefaultTemplates}
 		s.tenants[a.AccountSID] = t
 	}
 	one.move(t)
 	t.token = a.AuthToken
+	if a.AccountStatus != "" {
+		t.status = a.AccountStatus
+	}
 	if a.APIKey != "" {
 		t.keys[a.APIKey] = a.APISecret
 	}

@@ -19,11 +19,12 @@ func (e *apiError) Error() string { return strconv.Itoa(e.code) + " " + e.text }
 
 // The refusals of whole requests.
 var (
-	errAuth   = &apiError{http.StatusUnauthorized, 20003, "Authenticate"}
-	errRate   = &apiError{http.StatusTooManyRequests, 20429, "Too Many Requests"}
-	errServer = &apiError{http.StatusInternalServerError, 20500, "Internal Server Error"}
-	errQueue  = &apiError{http.StatusTooManyRequests, 21611, "This 'From' number has exceeded the maximum number of queued messages"}
-	errOptOut = &apiError{http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient"}
+	errAuth      = &apiError{http.StatusUnauthorized, 20003, "Authenticate"}
+	errNotActive = &apiError{http.StatusForbidden, 20005, "Account not active"}
+	errRate      = &apiError{http.StatusTooManyRequests, 20429, "Too Many Requests"}
+	errServer    = &apiError{http.StatusInternalServerError, 20500, "Internal Server Error"}
+	errQueue     = &apiError{http.StatusTooManyRequests, 21611, "This 'From' number has exceeded the maximum number of queued messages"}
+	errOptOut    = &apiError{http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient"}
 )
 
 func notFound(path string) *apiError {
@@ -67,6 +68,8 @@ func coded(code int) *apiError {
 	switch code {
 	case 20003:
 		return errAuth
+	case 20005:
+		return errNotActive
 	case 20429:
 		return errRate
 	case 20500:

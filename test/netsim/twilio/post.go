@@ -18,15 +18,6 @@ import (
 	"servicelink/test/netsim/control"
 )
 
-// Methods of the record that are no requests of clients.
-const methodAlert = "alert"
-
-// Codes of alerts.
-const (
-	alertFailed = 11200 // the webhook did not answer, or not with success
-	alertType   = 12300 // its answer was of a wrong type
-)
-
 // calls are the ways of webhooks (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides):
 // they are tried a second time when nobody was there, and given up.
 func (n *Network) calls(method string) control.CallerOptions {
@@ -156,20 +147,6 @@ func (n *Network) ended(c control.Call, state string, a control.Answer) {
 	case len(bytes.TrimSpace(a.Body)) > 0:
 		n.alert(c, alertType, a.Status)
 	}
-}
-
-// alert records what an operator would find in the debugger.
-func (n *Network) alert(c control.Call, code, status int) {
-	params := map[string]string{
-		"ErrorCode": strconv.Itoa(code), "Url": c.URL, "HttpResponse": strconv.Itoa(status),
-	}
-	for name, values := range parseForm(string(c.Body)) {
-		if name == "MessageSid" || name == "MessageStatus" {
-			params[name] = values[0]
-		}
-	}
-	seq := n.Begin(control.Request{Account: c.Account, Method: methodAlert, Params: params})
-	n.End(seq, http.StatusOK, "", "")
 }
 
 // answered sends the customer what a webhook answered in plain text, as Twilio

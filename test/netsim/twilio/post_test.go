@@ -260,3 +260,30 @@ func TestClosed(t *testing.T) {
 		t.Errorf("it goes on: %+v", list)
 	}
 }
+
+// TestAlertList: what became of webhooks that failed can be asked, the latest first.
+func TestAlertList(t *testing.T) {
+	g := newGateway(t)
+	s := newServer(t, g)
+	n := s.SMS()
+	for range 2 {
+		must(t, n.Fault(control.Fault{Kind: control.Lose, Times: 1}))
+		act(t, n, control.Action{Do: "text", Text: "x"})
+	}
+	if got := alerts(n); len(got) != 2 {
+		t.Fatalf("%q", got)
+	}
+	a := ask(t, s, "GET", "/monitor/v1/Alerts", "LogLevel", "error", "StartDate", "2020-01-01T00:00:00Z")
+	if a.Status != 200 || strings.Count(a.Body, `"error_code":"11200"`) != 2 || !strings.Contains(a.Body, `"request_url":"`+g.server.URL+`/sms/message"`) ||
+		strings.Index(a.Body, "/Alerts/NO00000000000000000000000000000002") > strings.Index(a.Body, "/Alerts/NO00000000000000000000000000000001") {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	for _, query := range [][]string{{"StartDate", "2999-01-01"}, {"LogLevel", "debug"}} {
+		if a := ask(t, s, "GET", "/monitor/v1/Alerts", query...); a.Status != 200 || !strings.Contains(a.Body, `"alerts":[]`) {
+			t.Errorf("%q: %s", query, a.Body)
+		}
+	}
+	if a := ask(t, s, "GET", "/monitor/v1/Alerts", "StartDate", "soon"); a.Status != 400 {
+		t.Errorf("a date that is none: %d", a.Status)
+	}
+}

@@ -32,12 +32,15 @@ type endpoint struct {
 	open   bool // without credentials
 }
 
-// routes are what Twilio's two hosts answer.
+// methodAccount is the one call of an account that is not active.
+const methodAccount = "account"
+
+// routes are what Twilio's three hosts answer.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	const account = "/2010-04-01/Accounts/{ac}"
 	for pattern, e := range map[string]endpoint{
-		"GET /2010-04-01/Accounts/{file}":                  {method: "account", do: (*call).account},
+		"GET /2010-04-01/Accounts/{file}":                  {method: methodAccount, do: (*call).account},
 		"POST " + account + "/Messages.json":               {method: "create_message", do: (*call).createMessage},
 		"GET " + account + "/Messages.json":                {method: "list_messages", do: (*call).listMessages},
 		"GET " + account + "/Messages/{file}":              {method: "fetch_message", place: (*call).placeMessage, do: (*call).fetchMessage},
@@ -54,6 +57,7 @@ func (s *Server) routes() http.Handler {
 		"GET /messaging/v1/Services":                       {method: "list_services", do: (*call).listServices},
 		"GET /messaging/v1/Services/{sid}":                 {method: "fetch_service", place: (*call).placeService, do: (*call).fetchService},
 		"POST /messaging/v1/Services/{sid}":                {method: "update_service", place: (*call).placeService, do: (*call).updateService},
+		"GET /monitor/v1/Alerts":                           {method: "list_alerts", do: (*call).listAlerts},
 		"/":                                                {method: "unknown", do: func(c *call) (control.Answer, error) { return control.Answer{}, notFound(c.URL.Path) }},
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
@@ -138,6 +142,8 @@ func (c *call) identify(open bool) error {
 		return errAuth
 	case asked != "" && asked != c.tenant.sid:
 		return notFound(c.URL.Path)
+	case c.tenant.status != statusActive && c.method != methodAccount:
+		return errNotActive
 	}
 	return nil
 }
@@ -224,7 +230,7 @@ func (c *call) account() (control.Answer, error) {
 	}
 	uri := "/2010-04-01/Accounts/" + t.sid
 	return reply(http.StatusOK, map[string]any{
-		"sid": t.sid, "friendly_name": "Simulated", "status": "active", "type": "Full", "auth_token": t.token,
+		"sid": t.sid, "friendly_name": "Simulated", "status": t.status, "type": "Full", "auth_token": t.token,
 		"owner_account_sid": t.sid, "date_created": date(t.made), "date_updated": date(t.made), "uri": uri + ".json",
 		"subresource_uris": map[string]string{
 			"messages": uri + "/Messages.json", "incoming_phone_numbers": uri + "/IncomingPhoneNumbers.json",

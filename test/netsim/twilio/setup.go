@@ -1,10 +1,12 @@
 package twilio
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -188,15 +190,26 @@ func (h *hook) set(address, method *string) error {
 
 func (one *sender) senderJSON(base string) map[string]any {
 	return map[string]any{
-		"sid": one.senderSID, "status": "ONLINE", "sender_id": one.name(),
+		"sid": one.senderSID, "status": cmp.Or(one.SenderStatus, "ONLINE"), "sender_id": one.name(),
 		"webhook": map[string]any{
 			"callback_url": maybe(one.hook.url), "callback_method": one.hook.how(), "fallback_url": nil, "fallback_method": "POST",
 			"status_callback_url": maybe(one.status.url), "status_callback_method": "POST",
 		},
 		"configuration": map[string]any{"waba_id": "100000000000001"},
 		"profile":       map[string]any{"name": one.Account.Account}, "properties": map[string]any{"messaging_limit": "1K Customers/24hr"},
-		"offline_reasons": nil, "url": base + "/messaging/v2/Channels/Senders/" + one.senderSID,
+		"offline_reasons": one.offline(), "url": base + "/messaging/v2/Channels/Senders/" + one.senderSID,
 	}
+}
+
+// offline is why the sender is not ONLINE; nil where nothing is told.
+func (one *sender) offline() any {
+	if one.SenderStatus == "" || one.OfflineCode == 0 {
+		return nil
+	}
+	code := strconv.Itoa(one.OfflineCode)
+	return []map[string]string{{
+		"code": code, "message": coded(one.OfflineCode).text, "more_info": "https://www.twilio.com/docs/errors/" + code,
+	}}
 }
 
 // theService is the messaging service that the path names.

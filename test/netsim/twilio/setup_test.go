@@ -152,3 +152,33 @@ func TestServices(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 }
+
+// TestStanding: an account that is not active is refused everything but the look at
+// itself, and a sender tells why it is offline.
+func TestStanding(t *testing.T) {
+	s := newServer(t, nil)
+	n := s.WhatsApp()
+	must(t, n.AddAccountJSON([]byte(`{"account":"`+ours+`","account_sid":"`+ac+`","auth_token":"`+token+`","sender_status":"OFFLINE","offline_code":63020}`)))
+	senders := "/messaging/v2/Channels/Senders"
+	if a := ask(t, s, "GET", senders, "Channel", "whatsapp"); !strings.Contains(a.Body, `"status":"OFFLINE"`) || !strings.Contains(a.Body, `"code":"63020"`) {
+		t.Errorf("offline: %s", a.Body)
+	}
+	change := Account{Account: ours, AccountSID: ac, AuthToken: token, AccountStatus: "suspended"}
+	must(t, n.AddAccount(change))
+	account := "/2010-04-01/Accounts/" + ac
+	if a := ask(t, s, "GET", account+".json"); a.Status != 200 || !strings.Contains(a.Body, `"status":"suspended"`) {
+		t.Errorf("a suspended account: %d %s", a.Status, a.Body)
+	}
+	if a := ask(t, s, "GET", account+"/Messages.json"); a.Status != 403 || !strings.Contains(a.Body, "20005") {
+		t.Errorf("its messages: %d %s", a.Status, a.Body)
+	}
+	change.AccountStatus = "active"
+	must(t, n.AddAccount(change))
+	if a := ask(t, s, "GET", senders, "Channel", "whatsapp"); a.Status != 200 || !strings.Contains(a.Body, `"status":"ONLINE"`) || !strings.Contains(a.Body, `"offline_reasons":null`) {
+		t.Errorf("active again: %s", a.Body)
+	}
+	change.AccountStatus = "sleeping"
+	if n.AddAccount(change) == nil {
+		t.Error("a status that does not exist is taken")
+	}
+}

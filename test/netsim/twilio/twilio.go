@@ -9,11 +9,12 @@
 //	media.go     customers' files: credentials, redirect, short-lived link
 //	typing.go    typing, which marks as read; setup.go: numbers, senders, services
 //	status.go    how a message comes on, and its callbacks
-//	post.go      webhooks; sign.go: their signature
+//	post.go      webhooks; sign.go: their signature; alert.go: what became of those that failed
 //	act.go       what customers do; act_*.go by kind; inject.go
 //
 // Twilio has no order among webhooks, and gives one up soon. What it lost stays
-// in the list of messages, and is recorded as a request "alert".
+// in the list of messages, and is told as an alert, which is also recorded as a request
+// "alert".
 package twilio
 
 import (
@@ -28,6 +29,7 @@ import (
 const (
 	maxSenders    = 10_000
 	maxMessages   = 50_000    // of one Twilio account
+	maxAlerts     = 1000      // of all of them
 	maxFileBytes  = 128 << 20 // of all accounts
 	maxPeople     = 20_000    // of one sender
 	maxOutFile    = 16 << 20  // of a file that clients send, bytes
@@ -70,6 +72,8 @@ type Server struct {
 	services  map[string]*service // by SID
 	media     []*media
 	mediaSize int
+
+	alerts alertBook
 }
 
 // New makes a Twilio without accounts.
@@ -94,7 +98,8 @@ func (s *Server) WhatsApp() *Network { return s.whatsapp }
 // SMS is the network of the phone numbers.
 func (s *Server) SMS() *Network { return s.sms }
 
-// API serves api.twilio.com and, below /messaging, messaging.twilio.com.
+// API serves api.twilio.com and, below /messaging and /monitor, messaging.twilio.com
+// and monitor.twilio.com.
 func (s *Server) API() http.Handler { return s.handler }
 
 // Close ends webhooks and all else that is under way, and waits for it.

@@ -37,6 +37,7 @@ const apis = [
   ]],
   ["messaging_v1", "/messaging", ["/v1/Services", "/v1/Services/{Sid}"]],
   ["messaging_v2", "/messaging", ["/v2/Indicators/Typing.json", "/v2/Channels/Senders", "/v2/Channels/Senders/{Sid}"]],
+  ["monitor_v1", "/monitor", ["/v1/Alerts"]],
 ];
 
 const spec = { openapi: "3.0.1", info: { title: "Twilio", version: "cut" }, paths: {}, components: { schemas: {}, securitySchemes: {} } };

@@ -201,6 +201,12 @@ func (w *world) asks(t *testing.T, c connectors.Connector, network string, began
 			t.Errorf("register: %q, %v", done, err)
 		}
 	}
+	for _, check := range c.(connectors.Doctor).Examine(t.Context(), connectors.Examination{}) {
+		// The webhook calls of this test end nowhere, which is all there is to find.
+		if check.State != connectors.CheckOK && check.Name != connectors.CheckErrors {
+			t.Errorf("examined: %+v", check)
+		}
+	}
 	if typer, ok := c.(connectors.Typer); ok && len(in.events) > 0 {
 		if err := typer.Typing(t.Context(), address(network), in.events[0].NetworkID, true); err != nil {
 			t.Errorf("typing: %v", err)

@@ -148,6 +148,11 @@ func (w *Writer) do(g *group, s *step, full error) error {
 		s.report.changed, err = w.store.Report(&s.report.Report, &s.report.row)
 	case kindPause:
 		err = w.store.Pause(s.channel, s.since)
+	case kindClaim:
+		s.claim.kept, err = w.store.Claim(&s.claim.Name, full != nil)
+		if errors.Is(err, journal.ErrNotFound) { // there is no room for a new one
+			err, s.res.err = nil, full
+		}
 	case kindSweep:
 		s.res.touched, err = w.store.Sweep()
 	case kindForget:

@@ -28,7 +28,19 @@ func MergeParty(p, from *journal.Party) bool {
 	return changed
 }
 
-// MergeConv moves a conversation forward as journal.ConvChange says; it
+// MergeProfile puts a profile into its conversation; it reports whether c changed.
+func MergeProfile(c *journal.Conversation, by *journal.ConvChange) bool {
+	if by.Profile == nil {
+		return false
+	}
+	p := *by.Profile
+	p.At = p.At.UTC().Truncate(time.Microsecond) // as it is kept
+	changed := c.Profile != p
+	c.Profile = p
+	return changed
+}
+
+// MergeConv moves all else of a conversation forward as journal.ConvChange says; it
 // reports whether c changed.
 func MergeConv(c *journal.Conversation, by *journal.ConvChange) bool {
 	old := *c
@@ -143,6 +155,7 @@ const Refused = "refused"
 const (
 	keepContent = 48 * time.Hour
 	keepIDs     = 192 * time.Hour
+	keepNames   = 90 * 24 * time.Hour
 )
 
 // WithDefaults fills what Options leave out.
@@ -155,6 +168,9 @@ func WithDefaults(o journal.Options) journal.Options {
 	}
 	if o.KeepIDs == 0 {
 		o.KeepIDs = keepIDs
+	}
+	if o.KeepNames == 0 {
+		o.KeepNames = keepNames
 	}
 	return o
 }

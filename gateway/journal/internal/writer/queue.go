@@ -18,6 +18,7 @@ const (
 	kindDiscard
 	kindReport
 	kindPause
+	kindClaim
 	kindSweep
 	kindForget
 	kindRefill
@@ -39,6 +40,7 @@ type step struct {
 	since   time.Time // pause; zero = no more
 	erasure *Erasure  // forget
 	report  *report
+	claim   *claim
 	refill  func([]journal.Row, bool, error)
 	// done hears the outcome (Writer.tell); nil = nobody asked.
 	done func(*result)
@@ -61,6 +63,12 @@ type report struct {
 	journal.Report
 	row     journal.Row
 	changed bool
+}
+
+// claim is a Name and what came of it: a group may be tried again.
+type claim struct {
+	journal.Name
+	kept journal.Name
 }
 
 func (s *step) finish() {

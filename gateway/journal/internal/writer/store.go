@@ -33,6 +33,9 @@ type Store interface {
 	// Report puts a report into its row (ApplyReport) and fills row with it.
 	Report(r *journal.Report, row *journal.Row) (changed bool, err error)
 	Pause(channel string, since time.Time) error
+	// Claim gives the name as it is kept: n, unless there was one. With known it
+	// keeps nothing new: ErrNotFound then.
+	Claim(n *journal.Name, known bool) (journal.Name, error)
 	Sweep() (int, error)
 	// Forget erases a piece of a conversation: ErrPending and ErrNotFound as
 	// journal.Journal's Forget has them.

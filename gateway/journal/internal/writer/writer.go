@@ -139,6 +139,19 @@ func (w *Writer) Pause(ctx context.Context, channel string, since time.Time) err
 	return err
 }
 
+// Claim is journal.Journal's.
+func (w *Writer) Claim(ctx context.Context, n journal.Name) (journal.Name, error) {
+	if n.At.IsZero() {
+		n.At = time.Now()
+	}
+	n.At = n.At.UTC().Truncate(time.Microsecond) // as it is kept
+	c := &claim{Name: n}
+	if _, err := w.wait(ctx, &step{kind: kindClaim, claim: c}); err != nil {
+		return journal.Name{}, err
+	}
+	return c.kept, nil
+}
+
 // Sweep is journal.Journal's.
 func (w *Writer) Sweep(ctx context.Context) (int, error) {
 	r, err := w.wait(ctx, &step{kind: kindSweep})

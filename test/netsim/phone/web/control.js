@@ -2,6 +2,7 @@
 
 export const network = document.body.dataset.network;
 export const numbers = document.body.dataset.numbers !== undefined;
+export const seen = document.body.dataset.seen || "read"; // the network's word for it
 const abilities = new Set(document.body.dataset.can.split(" "));
 
 // can tells what customers of this network can do beside writing.
@@ -16,8 +17,8 @@ export class Problem extends Error {
 }
 
 // control gets, or with a body posts, and gives the answer's JSON.
-export async function control(path, body, signal) {
-  const request = { signal };
+export async function control(path, body, signal, method = "GET") {
+  const request = { signal, method };
   if (body !== undefined) {
     request.method = "POST";
     request.headers = { "Content-Type": "application/json" };
@@ -48,7 +49,7 @@ function parse(text) {
 // its user name, so that no token stands in the page's requests.
 export async function accounts() {
   const list = (await control("accounts")) || [];
-  return list.map((a) => (a.username ? { id: a.username, title: "@" + a.username } : { id: a.account, title: a.account }));
+  return list.map((a) => (a.username ? { id: a.username, title: "@" + a.username } : { id: a.account, title: a.name || a.account }));
 }
 
 const place = (account, chat) => encodeURIComponent(account) + (chat === undefined ? "" : "/" + encodeURIComponent(chat));
@@ -65,6 +66,11 @@ export const settings = () => control("settings").catch((e) => {
   throw e;
 });
 export const set = (some) => control("settings", some);
+
+// breaks has something go wrong, as package control's faults do; mends ends all of it.
+export const breaks = (fault) => control("faults", fault);
+export const mends = () => control("faults", undefined, undefined, "DELETE");
+export const broken = () => control("faults");
 
 export const act = (account, action) => control("act/" + place(account), action);
 

@@ -1,6 +1,6 @@
 // How one message looks. Everything from outside is set as text, never parsed.
 
-import { can } from "./control.js";
+import { can, seen } from "./control.js";
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
@@ -169,7 +169,7 @@ function facts(m, mine) {
   if (m.copies > 1) line.append(el("span", "", `came ${m.copies} times, shown once`));
   line.append(time);
   if (!mine) {
-    if (m.state) line.append(el("span", "state " + m.state, `${ticks[m.state] || ""} ${m.state}`));
+    if (m.state) line.append(el("span", "state " + m.state, `${ticks[m.state] || ""} ${m.state === "read" ? seen : m.state}`));
     if (m.detail) line.append(el("span", "detail", m.detail));
     return line;
   }
@@ -178,7 +178,7 @@ function facts(m, mine) {
   line.append(state);
   if (m.read) {
     state.classList.add("read");
-    line.append(el("span", "state read", "read"));
+    line.append(el("span", "state read", seen));
   }
   if (m.detail && m.state !== "taken") line.append(el("span", "detail", m.detail));
   return line;
@@ -210,5 +210,6 @@ function tools(m, mine, on) {
   }
   if (can("reply")) list.append(button("quiet", "Reply", () => on.reply(m)));
   if (mine && m.text && can("edit")) list.append(button("quiet", "Edit", () => on.edit(m)));
+  if (mine && can("unsend")) list.append(button("quiet", "Unsend", () => on.unsend(m)));
   return { toggle, list };
 }

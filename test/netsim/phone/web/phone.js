@@ -91,6 +91,7 @@ function choose(chat) {
   history.replaceState(null, "", "#chat=" + encodeURIComponent(chat));
   $("owner-name").textContent = c.name;
   $("text").disabled = $("send").disabled = $("attach").disabled = false;
+  for (const b of document.querySelectorAll("#levers button")) b.disabled = false;
   $("empty").textContent = "Nothing said yet.";
   $("messages").replaceChildren();
   shown = new Map();
@@ -260,7 +261,11 @@ async function does(action) {
 
 const actions = {
   press: (m, b) => does(b.says ? { do: "text", text: b.text } : { do: "press", message: m.id, data: b.data }),
-  react: (m, emoji) => does({ do: "react", message: m.id, emoji }),
+  react: (m, emoji) => {
+    if (emoji.length) Object.assign(customers.get(current), { closed: "" }); // it opens the window, where there is one
+    return does({ do: "react", message: m.id, emoji });
+  },
+  unsend: (m) => does({ do: "unsend", message: m.id }),
   reply: (m) => setContext({ do: "reply", message: m.id, what: "Reply to", text: shortly(m) }),
   edit: (m) => {
     setContext({ do: "edit", message: m.id, what: "Edit", text: shortly(m) });
@@ -341,7 +346,14 @@ for (const kind of ["photo", "document"]) {
   });
 }
 
-for (const kind of ["location", "contact"]) {
+// dialogs are what customers fill in before it is sent.
+const dialogs = {
+  location: () => ({ lat: $("lat").valueAsNumber, lon: $("lon").valueAsNumber }),
+  contact: () => ({ name: $("contact-name").value.trim(), phone: $("contact-phone").value.trim() }),
+  inbox: () => ({ text: $("inbox-text").value.trim() }),
+};
+
+for (const [kind, filled] of Object.entries(dialogs)) {
   const dialog = $(kind + "-dialog");
   if (!dialog) continue;
   $(kind).addEventListener("click", () => dialog.showModal());
@@ -349,14 +361,20 @@ for (const kind of ["location", "contact"]) {
   $(kind + "-form").addEventListener("submit", (e) => {
     e.preventDefault();
     dialog.close();
-    does(kind === "location"
-      ? { do: kind, lat: $("lat").valueAsNumber, lon: $("lon").valueAsNumber }
-      : { do: kind, name: $("contact-name").value.trim(), phone: $("contact-phone").value.trim() });
+    does({ do: kind, ...filled() });
   });
 }
 
 for (const b of document.querySelectorAll("#attachments [data-do]")) {
-  b.addEventListener("click", () => does({ do: b.dataset.do }));
+  b.addEventListener("click", () => does({ do: b.dataset.do, data: b.dataset.data }));
+}
+
+// What the network does is not seen in the conversation: say that it is done.
+for (const b of document.querySelectorAll("#levers [data-do]")) {
+  b.addEventListener("click", async () => {
+    const { do: what, data } = b.dataset;
+    if (await does({ do: what, data })) tell(`${b.closest("dd").previousElementSibling.textContent}: ${b.textContent.toLowerCase()}, done.`);
+  });
 }
 
 $("block")?.addEventListener("click", () => does({ do: $("block").dataset.do || "block" }));
