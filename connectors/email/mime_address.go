@@ -1,6 +1,7 @@
 package email
 
 import (
+	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -206,12 +207,15 @@ func cleanAddress(s string) string {
 		return ""
 	}
 	local, domain := strings.TrimSpace(s[:i]), strings.TrimSpace(s[i+1:])
-	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	domain = strings.ToLower(strings.TrimSuffix(fullStops.Replace(domain), "."))
 	if !isLocal(local) || !isDomain(domain) || utf8.RuneCountInString(local)+1+utf8.RuneCountInString(domain) > connectors.MaxRemoteAddress {
 		return ""
 	}
 	return local + "@" + domain
 }
+
+// fullStops are what people type for a dot in a domain, and IDNA takes for one (RFC 3490, 3.1).
+var fullStops = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 
 func isLocal(s string) bool {
 	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' {
@@ -222,12 +226,15 @@ func isLocal(s string) bool {
 	})
 }
 
+// isDomain: a name without empty labels, or an address literal (RFC 5321, 4.1.3).
 func isDomain(s string) bool {
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		s = strings.Trim(s, "[]")
+	if literal, ok := strings.CutPrefix(s, "["); ok {
+		_, err := netip.ParseAddr(strings.TrimPrefix(strings.TrimSuffix(literal, "]"), "ipv6:"))
+		return err == nil && strings.HasSuffix(literal, "]")
 	}
-	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.IsSpace(r) || r < 0x80 && !strings.ContainsRune("-.:_", r) &&
-			(r < '0' || r > '9') && (r < 'a' || r > 'z')
-	})
+	return s != "" && s[0] != '.' && s[len(s)-1] != '.' && !strings.Contains(s, "..") && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.IsSpace(r) || r < utf8.RuneSelf && !strings.ContainsRune("-._", r) &&
+				(r < '0' || r > '9') && (r < 'a' || r > 'z')
+		})
 }

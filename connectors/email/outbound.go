@@ -185,7 +185,7 @@ func addressesOf(text string) []address {
 // with SMTPUTF8 may know it.
 func toASCII(a address) address {
 	at := strings.LastIndexByte(a.addr, '@')
-	if domain, err := idna.Lookup.ToASCII(a.addr[at+1:]); err == nil {
+	if domain, err := idna.Lookup.ToASCII(a.addr[at+1:]); err == nil && isDomain(domain) {
 		a.addr = a.addr[:at+1] + domain
 	}
 	return a
@@ -204,6 +204,9 @@ func netAddresses(list []address) []*netmail.Address {
 		name := strings.Join(strings.Fields(oneLine(strings.ToValidUTF8(a.name, "\uFFFD"))), " ")
 		if hasLongWord(name) { // nobody is called that
 			name = ""
+		}
+		if !isASCII([]byte(name)) { // net/mail leaves it as it is in an encoded word, where RFC 2047, 5 (3) allows none
+			name = strings.ReplaceAll(name, `\`, "/")
 		}
 		all[i] = &netmail.Address{Name: name, Address: local + a.addr[at:]}
 	}
