@@ -207,6 +207,7 @@ func TestLateIsTriedOnce(t *testing.T) {
 		}
 		h.net.fail = refuses(isNormal)
 		h.writes("ann", 2)
+		h.waits(time.Second) // within the same instant what she writes may come after the refusal, and end it
 		h.says("ann", "four")
 		h.wants("late: four")
 		h.says("ann", "five") // only the refusal of a normal one is known
