@@ -51,6 +51,15 @@ func TestJudge(t *testing.T) {
 			e:    evidence{chats: only(all...), arrivals: append([]arrival{{"z", 1, at(0)}}, came...)},
 			want: `nobody said "z"`,
 		},
+		"noted in one note for several": {
+			e: evidence{chats: only(in("1"), in("2"), open("a"), open("b"), out("c"),
+				proc.Line{ID: "note:lost:b", Model: 2, Text: "Not known. Message IDs: [a b]"}), arrivals: came[2:]},
+		},
+		"missing in a note for several": {
+			e: evidence{chats: only(in("1"), in("2"), open("a"), open("b"), out("c"),
+				proc.Line{ID: "note:lost:b", Model: 2, Text: "Not known. Message IDs: [aa b]"}), arrivals: came[2:]},
+			want: `"a" is neither confirmed nor noted`,
+		},
 		"noted, not arrived": {e: evidence{chats: only(in("1"), in("2"), out("a"), open("b"), note("b"), out("c")), arrivals: []arrival{came[0], came[2]}}},
 		"noted and arrived":  {e: evidence{chats: only(in("1"), in("2"), out("a"), open("b"), note("b"), out("c")), arrivals: came}},
 		"noted and confirmed": {

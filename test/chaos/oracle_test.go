@@ -98,8 +98,13 @@ func (j *judgement) sort() {
 		case l.Model == 0:
 			j.heard = append(j.heard, l.Text)
 		case note:
-			j.noted[id] = true
 			j.sums.Notes++
+			j.noted[id] = true
+			if strings.HasPrefix(id, "lost:") { // one note for all that a chat has shown
+				for _, said := range strings.FieldsFunc(l.Text, func(r rune) bool { return strings.ContainsRune(" []", r) }) {
+					j.noted[said] = true
+				}
+			}
 		default: // a note of another kind names no single sentence
 			j.sums.Notes++
 			for _, said := range j.e.said {
