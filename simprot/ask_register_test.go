@@ -24,3 +24,24 @@ func TestGatewaysHoldNothingUp(t *testing.T) {
 		}
 	})
 }
+
+// An answer that got lost is not missed for good: without Ask, too, the next question
+// has the next answer.
+func TestGatewaysAfterALostAnswer(t *testing.T) {
+	bothWays(t, func(t *testing.T, a *asker) {
+		ask := func() (GatewayList, error) { return a.Gateways(t.Context(), "@servicelink") }
+		lost := later(ask)
+		a.asked(CodeGatewaysAsk)
+		time.Sleep(time.Minute)
+		a.asked(CodeGatewaysAsk)
+		if got := wantSettled(t, lost); got.err != ErrNoAnswer { //nolint:errorlint // it is returned as it is
+			t.Errorf("%+v", got)
+		}
+		next := later(ask)
+		asked := a.asked(CodeGatewaysAsk)
+		a.core.send(Packet{Code: CodeGateways, Payload: GatewayList{{DisplayName: "box"}}, Extras: asked.Extras})
+		if got := wantSettled(t, next); got.err != nil || len(got.value) != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -88,7 +88,7 @@ func TestOtherQuestions(t *testing.T) {
 					if diff := cmp.Diff(test.want, p.Payload); diff != "" || (p.Extras.Ask != "") != w.Asks {
 						t.Errorf("core got %+v:\n%s", p.Extras, diff)
 					}
-					if !w.Asks { // the answer to the first
+					if !w.Asks && test.code != CodeGatewaysAsk { // the answer to the first; a list of gateways is as good as the second
 						a.core.send(Packet{Code: test.answer, Payload: test.back})
 						wantPending(t, got)
 					}

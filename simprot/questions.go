@@ -350,7 +350,9 @@ func name(u uuid.UUID) string {
 	return u.String()
 }
 
-// byCount matches the nth answer of a line to its nth question.
+// byCount matches the nth answer of a line to its nth question, and the list of message
+// gateways to the latest one: a core that did not answer once is not misunderstood
+// for good.
 func (b *book) byCount(p Packet, size int) (func(), BadPacket) {
 	key := lineKey{answer: p.Code}
 	payload, whole := p.Payload, true
@@ -376,7 +378,9 @@ func (b *book) byCount(p Packet, size int) (func(), BadPacket) {
 	if l == nil {
 		return func() {}, BadUnaskedAnswer
 	}
-	l.answered++
+	if l.answered++; p.Code == CodeGateways {
+		l.answered = l.asked // the whole list is the latest question's answer, whichever it was meant for
+	}
 	a := l.live[l.answered]
 	b.tidy(key, l)
 	switch {
