@@ -262,6 +262,7 @@ func (v verdict) end(h *held, parts []journal.Part) journal.Change {
 // pending, or ended, at the next start.
 func (g *Gateway) commitEnd(c *conversation, h *held, end journal.Change) bool {
 	if g.journal.Commit(c.ch.life.hard, end) != nil {
+		sleep(c.ch.life.hard, journalRetry) // its lane looks at it again
 		return false
 	}
 	c.ch.finished(h.Row, end.State, end.Reason)

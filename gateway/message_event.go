@@ -32,10 +32,10 @@ func (g *Gateway) messageEntries(ctx context.Context, ch *channel, events []conn
 			ch.metrics.ignored("notice", 1)
 			continue
 		}
-		i := len(entries)
 		entries = append(entries, journal.Entry{})
+		e := &entries[len(entries)-1] // it stays there: there is room for all of them
 		work.Go(func() (err error) {
-			entries[i], err = g.messageEntry(ctx, ch, ev)
+			*e, err = g.messageEntry(ctx, ch, ev)
 			return err
 		})
 	}
@@ -60,6 +60,15 @@ func (g *Gateway) messageEntry(ctx context.Context, ch *channel, ev connectors.E
 		e.Lane.TrackingID = simprot.ShortenID(cmp.Or(ev.TrackingID, "none"), simprot.MaxTrackingID)
 		e.ID = simprot.ShortenID(ev.ID, simprot.MaxID)
 		e.Party.RemoteAddress = simprot.Truncate(e.Party.RemoteAddress, simprot.MaxRemoteAddress)
+	}
+	if m.Auto == "" {
+		own, err := g.isOwn(ctx, named)
+		if err != nil {
+			return e, err
+		}
+		if own {
+			m.Auto = connectors.AutoLoop
+		}
 	}
 	id, err := g.claimInbound(ctx, e.Lane, e.ID, named, m)
 	if err != nil {

@@ -103,6 +103,30 @@ func TestMessageNames(t *testing.T) {
 	})
 }
 
+// TestMessageOfOursComesBack: it says that nobody wrote it.
+func TestMessageOfOursComesBack(t *testing.T) {
+	inMail(t, func(h *mailHouse) {
+		h.sends(1)
+		h.waits(time.Second)
+		h.wantSent("")
+		ours := mailEvent("jana", 1)
+		ours.Message.SystemID = h.sentAnswers()[0].Reference
+		if err := h.delivers(ours); err != nil {
+			t.Fatal(err)
+		}
+		h.mails("otto", 1)
+		h.waits(time.Second)
+		for _, m := range h.takings() {
+			if loop := strings.Contains(m.ExtendedFields, `"Auto":"loop"`); loop != (m.RemoteAddress == jana) {
+				t.Errorf("%s: %s", m.RemoteAddress, m.ExtendedFields)
+			}
+		}
+		if n := len(h.takings()); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
 // TestMessageWithAVolatileJournal: Deliver waits for the end.
 func TestMessageWithAVolatileJournal(t *testing.T) {
 	inMail(t, func(h *mailHouse) {

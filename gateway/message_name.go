@@ -21,6 +21,8 @@ type nameValue struct {
 	// MessageID is the network's own name of the message; empty: it has none.
 	MessageID  string   `json:"message_id,omitempty"`
 	References []string `json:"references,omitempty"`
+	// Own: it is that of a message of ours.
+	Own bool `json:"own,omitempty"`
 }
 
 // claimInbound gives the DeliverySystemId of a message that came: the name it came
@@ -47,6 +49,21 @@ func (g *Gateway) claimInbound(ctx context.Context, lane journal.Lane, event, na
 	}
 	// An earlier event has the derived name, too: it cannot be, but for a hash.
 	return derivedID(event + "|" + named), nil
+}
+
+// isOwn tells whether a message that came has the name of one of ours: it came back.
+func (g *Gateway) isOwn(ctx context.Context, named string) (bool, error) {
+	if !isMessageID(named) {
+		return false, nil
+	}
+	names, err := g.journal.Named(ctx, named)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(names, func(n journal.Name) bool {
+		var v nameValue
+		return json.Unmarshal(n.Value, &v) == nil && v.Own
+	}), nil
 }
 
 // derivedPrefix begins the names that are derived of events.

@@ -39,6 +39,9 @@ type sendRequest struct {
 	id      *uuid.UUID
 	gateway uuid.UUID
 	bytes   int
+	// epoch is that of the row whose end is its answer, at least. Guarded by
+	// messages.mu.
+	epoch int32
 }
 
 // messageKey names a message that goes out.
@@ -92,24 +95,32 @@ func (m *messages) leave(r *sendRequest) bool {
 	return true
 }
 
-// asks tells whether a request still waits.
-func (m *messages) asks(r *sendRequest) bool {
+// take takes the requests for a message out that its end, in an epoch, is the answer to:
+// who has asked for another attempt since waits for that.
+func (m *messages) take(key messageKey, epoch int32) (list []*sendRequest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Contains(m.open[r.key()], r)
-}
-
-// take takes all requests for a message out.
-func (m *messages) take(key messageKey) []*sendRequest {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := m.open[key]
-	delete(m.open, key)
-	for _, r := range list {
+	left := slices.DeleteFunc(m.open[key], func(r *sendRequest) bool {
+		if r.epoch > epoch {
+			return false
+		}
 		m.count--
 		m.bytes -= r.bytes
+		list = append(list, r)
+		return true
+	})
+	if m.open[key] = left; len(left) == 0 {
+		delete(m.open, key)
 	}
 	return list
+}
+
+// wants has a request wait for an attempt in an epoch; false: it has its answer.
+func (m *messages) wants(r *sendRequest, epoch int32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.epoch = epoch
+	return slices.Contains(m.open[r.key()], r)
 }
 
 // asked is when the latest request for a message was read; zero = none waits.
@@ -176,7 +187,7 @@ func (g *Gateway) takeSending(ctx context.Context, r *sendRequest, info *simprot
 		return g.unservedSending(ctx, r, lane, why)
 	}
 	if err := g.nameOutbound(ctx, &lane, m); err != nil {
-		return g.notTaken(ctx, err)
+		return g.notTaken(ctx, ch, r, lane, err)
 	}
 	e := journal.Entry{
 		Lane: lane, ID: m.ID, SentAt: m.ReceivedAt, Deadline: time.Now().Add(startWithin - time.Since(r.at)),
@@ -186,7 +197,7 @@ func (g *Gateway) takeSending(ctx context.Context, r *sendRequest, info *simprot
 	g.steps.tell(stepFromCore, e)
 	verdicts, err := g.journal.Accept(ctx, e)
 	if err != nil {
-		return g.notTaken(ctx, err)
+		return g.notTaken(ctx, ch, r, lane, err)
 	}
 	ch.taken(journal.Out, []journal.Entry{e}, verdicts)
 	switch verdicts[0] {
@@ -200,12 +211,22 @@ func (g *Gateway) takeSending(ctx context.Context, r *sendRequest, info *simprot
 }
 
 // notTaken: the journal did not take the message. Whether it did all the same cannot
-// be told after the time is over: nothing is said then.
-func (g *Gateway) notTaken(ctx context.Context, err error) (sentResult, bool) {
+// be told after the time is over, nor whether it has it from an earlier time while it
+// cannot be read: nothing is said then.
+func (g *Gateway) notTaken(ctx context.Context, ch *channel, r *sendRequest, lane journal.Lane, err error) (sentResult, bool) {
 	if ctx.Err() != nil || !errors.Is(err, journal.ErrFull) && !errors.Is(err, journal.ErrAway) {
 		return sentResult{}, false
 	}
-	return unsent("the gateway's journal takes nothing now"), true
+	row, err := g.findRow(ctx, lane, r.id.String())
+	switch {
+	case err != nil:
+		return sentResult{}, false
+	case row == nil:
+		return unsent("the gateway's journal takes nothing now"), true
+	case row.State.Pending():
+		return sentResult{}, false // its lane answers
+	}
+	return g.resultOf(ch, row), true
 }
 
 // repeatedSending is a SENDING for a message that the journal has. While it is pending
@@ -219,7 +240,7 @@ func (g *Gateway) repeatedSending(ctx context.Context, ch *channel, r *sendReque
 		if !againOnRepeat(row, ch.unknown) {
 			return g.resultOf(ch, row), true
 		}
-		if !g.messages.asks(r) {
+		if !g.messages.wants(r, row.Epoch+1) {
 			return result, false // an attempt that it had joined has ended meanwhile
 		}
 		switch err := g.journal.Requeue(ctx, row.Seq); {
@@ -229,7 +250,7 @@ func (g *Gateway) repeatedSending(ctx context.Context, ch *channel, r *sendReque
 		case errors.Is(err, journal.ErrNotFound):
 			return g.resultOf(ch, row), true // its customer was forgotten
 		default:
-			return g.notTaken(ctx, err)
+			return g.notTaken(ctx, ch, r, lane, err)
 		}
 	}
 	return result, false
@@ -250,22 +271,46 @@ func againOnRepeat(row *journal.Row, unknown config.UnknownPolicy) bool {
 	if row.State != journal.Dead || row.Reason == string(connectors.ReasonDiscarded) || len(row.Content) == 0 {
 		return false
 	}
-	return unknown == config.Resend || !slices.ContainsFunc(row.Parts, inDoubt)
+	return unknown == config.Resend || !slices.ContainsFunc(row.Parts, mayHave)
 }
 
 // unservedSending answers for a gateway that cannot send now: by the journal where
-// the message was here before.
-func (g *Gateway) unservedSending(ctx context.Context, r *sendRequest, lane journal.Lane, why string) (sentResult, bool) {
+// the message was here before. One that waits there has waited for the last time: the
+// core is told that it is not sent, and it must not leave after that.
+func (g *Gateway) unservedSending(ctx context.Context, r *sendRequest, lane journal.Lane, why string) (result sentResult, ended bool) {
+	release, err := g.holdChannels(ctx)
+	if err != nil {
+		return result, false
+	}
+	defer release()
+	ch := g.channel(lane.Channel)
+	if ch != nil && ch.isGateway() && !ch.hears() && ch.cfg.Enabled {
+		return result, false // it has come back: the core's repeat is served
+	}
 	row, err := g.findRow(ctx, lane, r.id.String())
 	switch {
 	case err != nil:
-		return g.notTaken(ctx, err)
+		return result, false
 	case row == nil || row.State == journal.Dead && againOnRepeat(row, config.Report) && sentParts(row.Parts) == 0:
 		return unsent(why), true
-	case row.State.Pending() && !slices.ContainsFunc(row.Parts, inDoubt):
-		return unsent(why), true // and its time passes before it is served again
+	case row.State.Pending():
+		d := &mailing{row: &held{Row: *row}, states: slices.Clone(row.Parts), mu: make(longMutex, 1)}
+		d.recall()
+		v := verdict{journal.Dead, connectors.ReasonDeadline, why}
+		if len(d.states) > 0 {
+			v = d.verdict(connectors.ReasonDeadline, why)
+		}
+		if err := g.journal.Commit(ctx, v.end(d.row, d.states)); err != nil {
+			return result, false
+		}
+		g.settle(lane, row.ID)
+		row.State, row.Reason, row.Hint, row.Parts = v.state, string(v.reason), v.hint, d.states
+		for _, waits := range g.messages.take(r.key(), row.Epoch) {
+			g.answerSending(waits, g.resultOf(ch, row))
+		}
+		return result, false // it was among them
 	}
-	return g.resultOf(g.channel(lane.Channel), row), true
+	return g.resultOf(ch, row), true
 }
 
 // senderFor finds the channel that a message goes by, or says why there is none. A

@@ -111,7 +111,7 @@ func (g *Gateway) nameOutbound(ctx context.Context, lane *journal.Lane, m *conne
 	for _, id := range candidates {
 		kept, err := g.journal.Claim(ctx, journal.Name{
 			Channel: lane.Channel, Key: id, Owner: m.ID, TrackingID: lane.TrackingID, At: time.Now(),
-			Value: []byte(toJSON(nameValue{MessageID: id, References: threadOf(m.References)})),
+			Value: []byte(toJSON(nameValue{MessageID: id, References: threadOf(m.References), Own: true})),
 		})
 		if err != nil {
 			return err

@@ -103,9 +103,9 @@ func (d *mailing) recall() {
 	for i, p := range d.states {
 		switch p.State {
 		case 0:
-			d.states[i] = journal.Part{} // it is tried anew
+			d.states[i] = journal.Part{Doubt: p.Doubt} // it is tried anew
 		case journal.PartAttempting:
-			d.states[i] = journal.Part{State: journal.PartUnknown, Reason: string(connectors.ReasonUnknown), At: p.At}
+			d.states[i] = journal.Part{State: journal.PartUnknown, Reason: string(connectors.ReasonUnknown), At: p.At, Doubt: p.Doubt}
 		}
 	}
 }
@@ -195,10 +195,10 @@ func (d *mailing) giveUp(i int, l *limits) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.states[i].Reason == "" {
-		d.states[i] = journal.Part{Reason: string(connectors.ReasonDeadline), Hint: "its turn did not come in time"}
+		d.states[i] = journal.Part{Reason: string(connectors.ReasonDeadline), Hint: "its turn did not come in time", Doubt: d.states[i].Doubt}
 	}
 	if se := l.cause(); se != nil {
-		d.states[i] = journal.Part{Reason: string(cmp.Or(se.Reason, connectors.ReasonDeadline)), Hint: refusedHint(se)}
+		d.states[i] = journal.Part{Reason: string(cmp.Or(se.Reason, connectors.ReasonDeadline)), Hint: refusedHint(se), Doubt: d.states[i].Doubt}
 	}
 }
 
@@ -228,7 +228,7 @@ func (g *Gateway) beginMessage(ctx context.Context, d *mailing, i int) error {
 	defer d.mu.Unlock()
 	before := d.states[i]
 	d.row.Attempts++
-	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now()}
+	d.states[i] = journal.Part{State: journal.PartAttempting, At: time.Now(), Doubt: before.Doubt}
 	err := g.journal.Commit(ctx, journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering, Attempts: d.row.Attempts, Parts: slices.Clone(d.states),
 	})
@@ -257,7 +257,7 @@ func sendMessageSafely(ctx context.Context, s connectors.MessageSender, m *conne
 func (g *Gateway) recordMessage(d *mailing, i int, p journal.Part) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.At = time.Now()
+	p.At, p.Doubt = time.Now(), d.states[i].Doubt && p.State != journal.PartSent
 	d.states[i] = p
 	g.journal.Apply(journal.Change{
 		Seq: d.row.Seq, Epoch: d.row.Epoch, State: journal.Delivering, Reason: p.Reason,
@@ -308,7 +308,7 @@ func (d *mailing) verdict(reason connectors.Reason, why string) verdict {
 	for _, p := range d.states {
 		switch {
 		case p.State == journal.PartSent:
-		case inDoubt(p):
+		case mayHave(p):
 			return verdict{journal.Dead, connectors.ReasonUnknown, p.Hint}
 		case v.state == journal.Done:
 			v = verdict{journal.Dead, connectors.Reason(cmp.Or(p.Reason, string(reason))), cmp.Or(p.Hint, why)}
@@ -330,7 +330,7 @@ func (g *Gateway) finishMessageOut(d *mailing, v verdict) {
 	row := d.row.Row
 	row.State, row.Reason, row.Hint, row.Parts = v.state, string(v.reason), v.hint, parts
 	result := g.resultOf(d.c.ch, &row)
-	for _, r := range g.messages.take(messageKey{row.Lane.Channel, row.ID}) {
+	for _, r := range g.messages.take(messageKey{row.Lane.Channel, row.ID}, row.Epoch) {
 		g.answerSending(r, result)
 	}
 }

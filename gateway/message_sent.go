@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (g *Gateway) resultOf(ch *channel, row *journal.Row) sentResult {
 		case p.State == journal.PartSent:
 			sent++
 			continue
-		case inDoubt(p):
+		case mayHave(p):
 			doubt++
 			missing = append(missing, "perhaps not to "+name+becauseOf(p))
 			continue
@@ -106,13 +107,16 @@ func whyOf(row *journal.Row) string {
 	return text
 }
 
+// mayHave: nobody knows whether a recipient has it, from this attempt or an earlier one.
+func mayHave(p journal.Part) bool { return inDoubt(p) || p.Doubt && p.State != journal.PartSent }
+
 // becauseOf is why a part was not sent, for people.
 func becauseOf(p journal.Part) string {
 	if p.Reason == "" {
 		return ""
 	}
 	text := " (" + reasonText(connectors.Reason(p.Reason))
-	if inDoubt(p) {
+	if mayHave(p) {
 		text = " (nobody knows: the network never said"
 	}
 	if p.Hint != "" {
@@ -138,12 +142,15 @@ func referenceOf(row *journal.Row) string {
 // partNamesOf names a row's parts, nil where that is not known any more.
 func partNamesOf(ch *channel, row *journal.Row) []string {
 	var m connectors.Message
-	if ch == nil || decodeMessage(row, &m) != nil {
+	if decodeMessage(row, &m) != nil {
 		return nil
 	}
-	s, ok := ch.conn.(connectors.MessageSender)
-	if !ok {
-		return nil
+	var s connectors.MessageSender
+	if ch != nil {
+		s, _ = ch.conn.(connectors.MessageSender)
+	}
+	if s == nil { // the gateway is not there: most name their parts so
+		return slices.Concat(m.Recipients.To, m.Recipients.Cc, m.Recipients.Bcc)
 	}
 	names, err := partsSafely(s, &m)
 	if err != nil {

@@ -185,7 +185,11 @@ func (g *Gateway) freeOut(c *conversation) {
 }
 
 // needsNoLeave: rows whose sending began, and rows of our own.
-func needsNoLeave(h *held) bool { return len(h.Parts) > 0 || h.ours() }
+func needsNoLeave(h *held) bool {
+	return h.ours() || slices.ContainsFunc(h.Parts, func(p journal.Part) bool {
+		return p != journal.Part{Doubt: p.Doubt} // more than Requeue leaves of it
+	})
+}
 
 // ours tells of a row that no core said. It belongs to no chat.
 func (h *held) ours() bool { return h.Counter == 0 && h.ChatID == "" && isAuto(h.Row) }

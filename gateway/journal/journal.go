@@ -157,6 +157,9 @@ type Part struct {
 	// connectors.DeliveryStatus. To the journal the higher one is further.
 	Status   uint8
 	StatusAt time.Time
+	// Doubt: an attempt of an earlier Epoch, whose fate was not known, may have brought
+	// it. Requeue sets it, changes keep it.
+	Doubt bool
 }
 
 // Delivered is the Status from which on the customer has a part, whichever attempt
@@ -379,7 +382,8 @@ type Journal interface {
 	// Row gives one row, or ErrNotFound.
 	Row(ctx context.Context, seq int64) (Row, error)
 	// Requeue makes a dead letter pending again with Attempts 0, no parts that
-	// failed and Epoch+1, and hands it over as by rule 3 (Loaded set).
+	// failed and Epoch+1, and hands it over as by rule 3 (Loaded set). Of parts that
+	// were on their way, or of unknown fate, the Doubt is left.
 	Requeue(ctx context.Context, seq int64) error
 	// Discard removes a dead letter from the list and erases its content; the
 	// ledger keeps it as dead, and its id stays known.

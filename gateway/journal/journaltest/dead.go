@@ -21,7 +21,14 @@ func testRequeue(t *testing.T, d Driver) {
 	sent := journal.Part{State: journal.PartSent, NetworkID: "n", At: h.clock.Now()}
 	h.commit(journal.Change{
 		Seq: first.Seq, State: journal.Dead, Reason: "rejected", Hint: "h", Attempts: 4,
-		Parts: []journal.Part{sent, {State: journal.PartRejected, Reason: "content"}, {}},
+		Parts: []journal.Part{
+			sent,
+			{State: journal.PartRejected, Reason: "content"},
+			{},
+			{State: journal.PartUnknown, Reason: "cut"},
+			{State: journal.PartAttempting},
+			{State: journal.PartRejected, Doubt: true},
+		},
 	})
 	h.taken()
 	h.clock.add(time.Minute)
@@ -29,7 +36,7 @@ func testRequeue(t *testing.T, d Driver) {
 		t.Fatal(err)
 	}
 	want := first
-	want.Epoch, want.Parts, want.Loaded = 1, []journal.Part{sent, {}, {}}, true
+	want.Epoch, want.Parts, want.Loaded = 1, []journal.Part{sent, {}, {}, {Doubt: true}, {Doubt: true}, {Doubt: true}}, true
 	if diff := cmp.Diff([]journal.Row{want}, h.taken()); diff != "" {
 		t.Errorf("handed over: %s", diff)
 	}

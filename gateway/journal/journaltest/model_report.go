@@ -56,15 +56,15 @@ func overwritten(old, parts []journal.Part) []journal.Part {
 	return parts
 }
 
-// revived is what a requeue leaves of parts: what was sent.
+// revived is what a requeue leaves of parts: what was sent, and doubts.
 func revived(old []journal.Part) []journal.Part {
 	parts := slices.Clone(old)
-	for i := range parts {
-		if parts[i].State != journal.PartSent {
-			parts[i] = journal.Part{}
+	for i, p := range parts {
+		if p.State != journal.PartSent {
+			parts[i] = journal.Part{Doubt: p.Doubt || p.State == journal.PartAttempting || p.State == journal.PartUnknown}
 		}
 	}
-	if !slices.ContainsFunc(parts, func(p journal.Part) bool { return p.State == journal.PartSent }) {
+	if !slices.ContainsFunc(parts, func(p journal.Part) bool { return p.State == journal.PartSent || p.Doubt }) {
 		return nil
 	}
 	return parts

@@ -59,6 +59,7 @@ type part struct {
 	At        int64             `json:"at,omitempty"` // microseconds
 	Status    uint8             `json:"st,omitempty"`
 	StatusAt  int64             `json:"sa,omitempty"` // microseconds
+	Doubt     bool              `json:"d,omitempty"`
 }
 
 func encodeParts(parts []journal.Part) (any, error) {
@@ -67,7 +68,7 @@ func encodeParts(parts []journal.Part) (any, error) {
 	}
 	stored := make([]part, len(parts))
 	for i, p := range parts {
-		stored[i] = part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status}
+		stored[i] = part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status, Doubt: p.Doubt}
 		if !p.At.IsZero() {
 			stored[i].At = p.At.UnixMicro()
 		}
@@ -90,7 +91,7 @@ func decodeParts(v driver.Value) ([]journal.Part, error) {
 	}
 	parts := make([]journal.Part, len(stored))
 	for i, p := range stored {
-		parts[i] = journal.Part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status}
+		parts[i] = journal.Part{State: p.State, NetworkID: p.NetworkID, Reason: p.Reason, Hint: p.Hint, Status: p.Status, Doubt: p.Doubt}
 		if p.At != 0 {
 			parts[i].At = time.UnixMicro(p.At).UTC()
 		}

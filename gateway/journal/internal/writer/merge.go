@@ -61,21 +61,26 @@ func MergeConv(c *journal.Conversation, by *journal.ConvChange) bool {
 }
 
 // Revive makes a dead row pending again, as journal.Requeue says. Parts keep
-// their places: those that were sent stay, the others are as if never tried.
+// their places: those that were sent stay, the others are as if never tried, but
+// for the doubt whether somebody has them.
 func Revive(r *journal.Row) {
 	r.State, r.Epoch = journal.Accepted, r.Epoch+1
 	r.Reason, r.Hint, r.Attempts, r.Strikes = "", "", 0, 0
 	r.Next, r.EndedAt = time.Time{}, time.Time{}
 	parts := make([]journal.Part, len(r.Parts))
-	sent := 0
+	kept := 0
 	for i, p := range r.Parts {
-		if p.State == journal.PartSent {
+		switch {
+		case p.State == journal.PartSent:
 			parts[i] = p
-			sent++
+			kept++
+		case p.Doubt || p.State == journal.PartAttempting || p.State == journal.PartUnknown:
+			parts[i].Doubt = true
+			kept++
 		}
 	}
 	r.Parts = nil
-	if sent > 0 {
+	if kept > 0 {
 		r.Parts = parts
 	}
 }
