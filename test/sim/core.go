@@ -99,12 +99,18 @@ func newCore(w *world, r rules) *core {
 func (c *core) seat(x *wire) *seat {
 	s := &seat{wire: x, open: true, up: !c.rules.Login}
 	c.seats = append(c.seats, s)
+	if s.up && c.w.msgs != nil {
+		c.w.after(0, c.serves)
+	}
 	return s
 }
 
 // leaves notes that a connection has ended.
 func (c *core) leaves(s *seat) {
 	s.open = false
+	if c.w.msgs != nil {
+		defer c.w.msgs.leaves(s)
+	}
 	for i, other := range c.seats {
 		if other == s {
 			c.seats = append(c.seats[:i:i], c.seats[i+1:]...)
@@ -173,6 +179,7 @@ func (c *core) login(s *seat, p simprot.Packet) {
 		}
 	}
 	s.up = true
+	defer c.serves()
 	s.encoding, _ = simprot.ParseEncoding(l.Encoding)
 	c.write(s, simprot.Packet{Code: simprot.CodeWelcome, Payload: &simprot.Welcome{
 		Server: "model", Version: simprot.Version, KeepAlive: 15, MaxFrame: simprot.DefaultMaxFrame,
@@ -180,7 +187,17 @@ func (c *core) login(s *seat, p simprot.Packet) {
 	}}, 0)
 }
 
+// serves: a connection is up, which may take messages.
+func (c *core) serves() {
+	if c.w.msgs != nil {
+		c.w.msgs.sendAll()
+	}
+}
+
 func (c *core) handle(s *seat, p simprot.Packet) {
+	if c.w.msgs != nil && c.w.msgs.take(s, p) {
+		return
+	}
 	switch v := p.Payload.(type) {
 	case *simprot.Ping:
 		if p.Code == simprot.CodePing {

@@ -38,6 +38,9 @@ const (
 	drawReports
 	drawReport
 	drawConfirm
+	drawFetch
+	drawMailing
+	drawRetry
 )
 
 func newDice(seed uint64) *dice { return &dice{seed: seed, asked: make(map[stream]uint64)} }

@@ -199,6 +199,27 @@ func (j *simJournal) Conversation(ctx context.Context, channel, tracking string)
 	return j.Journal.Conversation(ctx, channel, tracking)
 }
 
+func (j *simJournal) Claim(ctx context.Context, n journal.Name) (journal.Name, error) {
+	if err := j.refuses(false); err != nil {
+		return journal.Name{}, err
+	}
+	return j.Journal.Claim(ctx, n)
+}
+
+func (j *simJournal) Named(ctx context.Context, key string) ([]journal.Name, error) {
+	if err := j.refuses(false); err != nil {
+		return nil, err
+	}
+	return j.Journal.Named(ctx, key)
+}
+
+func (j *simJournal) Requeue(ctx context.Context, seq int64) error {
+	if err := j.refuses(true); err != nil {
+		return err
+	}
+	return j.Journal.Requeue(ctx, seq)
+}
+
 // notes leaves changes in the timeline.
 func (j *simJournal) notes(how string, changes []journal.Change) {
 	for i := range changes {

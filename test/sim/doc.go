@@ -17,6 +17,8 @@
 //	core.go       the model core; coreanswer.go what it tells, corefault.go its mischief
 //	wire.go       connections that delay, stall, break and deliver late
 //	network.go    the model networks and their connectors; netasked.go those that can be asked, or tell
+//	message*.go   runs with messages: messageplan.go, messagecore.go, messagedevice.go (mailboxes and
+//	              mail hosts), messageoracle.go
 //	house.go      the gateway's processes: start, crash, stop
 //	disk.go       their journals, across crashes
 //	oracle.go     the promise, each property by its name
@@ -30,6 +32,7 @@
 //	make sim ARGS='-for 10m'     ten minutes of fresh ones
 //	make mutants                 switches off one rule after the other
 //	go test ./test/sim -run TestSim -v -args -seed 42        one run with its timeline; -log adds the engine's log
+//	go test ./test/sim -run TestMessages -v -args -seed 42   the same of a run with messages, whose seeds are others
 //	go test ./test/sim -run TestSim -args -from 1 -runs 500 -keep DIR
 //
 // # What a seed replays

@@ -28,6 +28,8 @@ type life struct {
 	done    chan error
 	ready   bool
 	stopped bool // told to
+	orderly bool // and has
+	stopAt  time.Time
 }
 
 // start starts a process on the disk as it is. w.mu is held.
@@ -42,12 +44,16 @@ func (w *world) start() {
 }
 
 func (w *world) run(ctx context.Context, l *life) error {
+	var devices []connectors.DeviceDefinition
+	if w.msgs != nil {
+		devices = w.msgs.devices(l)
+	}
 	gw, err := gateway.New(w.config(l), gateway.Options{
-		Definitions: w.definitions(l),
-		Log:         w.logger(),
-		Dial:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx, l) },
-		Journal:     func(o journal.Options) (journal.Journal, error) { return w.openJournal(l, o) },
-		Listen:      l.listen,
+		Definitions: w.definitions(l), Devices: devices,
+		Log:     w.logger(),
+		Dial:    func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx, l) },
+		Journal: func(o journal.Options) (journal.Journal, error) { return w.openJournal(l, o) },
+		Listen:  l.listen,
 		OnReady: func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -172,7 +178,7 @@ func (w *world) stopOrderly() {
 		w.mu.Unlock()
 		return
 	}
-	l.stopped = true
+	l.stopped, l.stopAt = true, time.Now()
 	w.note("gateway %d is told to stop", l.n)
 	l.stop()
 	w.mu.Unlock()
@@ -195,6 +201,7 @@ func (w *world) stopOrderly() {
 		w.violate("stop: %v", err)
 	}
 	w.note("gateway %d has stopped", l.n)
+	l.orderly = true
 	w.end(l)
 	if w.disk.volatile {
 		w.disk.fresh()
@@ -218,13 +225,16 @@ func (w *world) config(l *life) *config.Config {
 	c := &config.Config{
 		Core: config.Core{
 			Address: "core:18321", Peer: peer, Account: "gw", Secret: config.NewSecret(secret),
-			Instance: instance, Encoding: encoding, Login: s.Core.Login, Settle: 2 * time.Second, Window: s.Window,
+			Instance: instance, Encoding: encoding, Login: s.Core.Login, Settle: coreSettle, Window: s.Window,
 			UnknownOutbound: s.UnknownOutbound,
 		},
 		Journal: config.Journal{KeepContent: 48 * time.Hour, KeepIDs: 192 * time.Hour},
 		Limits:  config.Limits{Deadline: s.Deadline, Stop: 15 * time.Second},
 		Texts:   config.Texts{Closed: map[string]string{"en": closedText}},
 		Public:  config.Public{Listen: "public"}, Private: config.Private{Listen: "private"},
+	}
+	if w.msgs != nil {
+		c.Messages = w.msgs.config()
 	}
 	for _, n := range w.nets {
 		c.Channels = append(c.Channels, config.Channel{
@@ -234,6 +244,9 @@ func (w *world) config(l *life) *config.Config {
 	}
 	return c
 }
+
+// coreSettle is core.settle.
+const coreSettle = 2 * time.Second
 
 func (w *world) definitions(l *life) []connectors.Definition {
 	return []connectors.Definition{{Network: "sim", New: func(c config.Channel, _ connectors.Dependencies) (connectors.Connector, error) {

@@ -79,7 +79,7 @@ func (m mutation) simulate(t *testing.T, binary string) (caught, output string) 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), mutantTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.run=^TestSim$", "-test.timeout=0", "-runs", fmt.Sprint(mutantRuns), "-quick")
+	cmd := exec.CommandContext(ctx, binary, "-test.run=^"+m.series+"$", "-test.timeout=0", "-runs", fmt.Sprint(mutantRuns), "-quick")
 	cmd.Dir = "."
 	out, err := cmd.CombinedOutput()
 	output = string(out[max(0, len(out)-2000):])
@@ -89,7 +89,7 @@ func (m mutation) simulate(t *testing.T, binary string) (caught, output string) 
 	case err == nil:
 		return "", output
 	}
-	if line := verdictLine.Find(out); line != nil && bytes.Contains(out, []byte("--- FAIL: TestSim")) {
+	if line := verdictLine.Find(out); line != nil && bytes.Contains(out, []byte("--- FAIL: "+m.series)) {
 		return string(line), output
 	}
 	if bytes.Contains(out, []byte("panic: ")) {

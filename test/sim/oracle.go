@@ -33,6 +33,9 @@ func (w *world) checkAll() {
 		}
 		w.checkOrderOut(c)
 	}
+	if w.msgs != nil {
+		w.msgs.check()
+	}
 	l := w.life
 	w.mu.Unlock()
 	w.checkLedger(l.journal.Journal)
@@ -374,14 +377,21 @@ func (w *world) checkLedger(j journal.Journal) {
 		}
 	}
 	rows := map[journal.LedgerKey]int64{}
+	names := make([]string, 0, len(w.nets))
 	for _, n := range w.nets {
-		pending, err := j.Pending(context.Background(), n.name, 0, 10_000)
+		names = append(names, n.name)
+	}
+	if w.msgs != nil {
+		names = append(names, w.msgs.channels()...)
+	}
+	for _, name := range names {
+		pending, err := j.Pending(context.Background(), name, 0, 10_000)
 		if err != nil {
 			w.violate("the journal cannot be read: %v", err)
 			return
 		}
 		for _, r := range pending {
-			rows[journal.LedgerKey{Channel: n.name, Direction: r.Lane.Direction}]++
+			rows[journal.LedgerKey{Channel: name, Direction: r.Lane.Direction}]++
 			w.violate("lane stuck: %v %s is pending", r.Lane.Direction, r.ID)
 		}
 	}

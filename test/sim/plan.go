@@ -32,6 +32,7 @@ type settings struct {
 	UnknownOutbound config.UnknownPolicy
 	Nets            []netSettings
 	Customers       int // of each network
+	Messages        messageSettings
 }
 
 type netSettings struct {
@@ -57,6 +58,7 @@ type op struct {
 	How   sendHow
 	Up    bool
 	Down  bool
+	Who   int // of the writers of a mailbox, the hosts, the gateways
 }
 
 type opKind string
@@ -93,13 +95,13 @@ const (
 )
 
 func (o op) String() string {
-	s := fmt.Sprintf("%v %s conv=%d n=%d d=%v", o.At, o.Kind, o.Conv, o.N, o.D)
+	s := fmt.Sprintf("%v %s conv=%d n=%d d=%v who=%d", o.At, o.Kind, o.Conv, o.N, o.D, o.Who)
 	switch o.Kind {
 	case opCrashAt:
 		s += fmt.Sprintf(" at %q", o.Point)
 	case opCoreFault:
 		s += fmt.Sprintf(" it %s %q", o.Fault, o.Code)
-	case opSendFault:
+	case opSendFault, opHostFault:
 		s += fmt.Sprintf(" %q", o.How)
 	case opStalls:
 		s += fmt.Sprintf(" up=%v down=%v", o.Up, o.Down)
@@ -113,11 +115,14 @@ func (o op) isFault() bool {
 	return !strings.HasPrefix(string(o.Kind), "customer") && !strings.HasPrefix(string(o.Kind), "agent")
 }
 
-// weights say how often each thing happens.
-var weights = []struct {
+// weighted says how often a thing happens.
+type weighted struct {
 	kind   opKind
 	weight int
-}{
+}
+
+// weights are of a run without messages.
+var weights = []weighted{
 	{opWrites, 260},
 	{opEdits, 15},
 	{opBursts, 6},
@@ -156,10 +161,6 @@ const poisonWeight = 4
 func newPlan(seed uint64) *plan {
 	r := rand.New(rand.NewPCG(seed, 0x51a)) //nolint:gosec // dice that must be repeatable
 	p := &plan{Seed: seed, Settings: newSettings(r)}
-	total := 0
-	for _, w := range weights {
-		total += w.weight
-	}
 	for i := range p.Settings.Nets { // apart from r, so that the rest of a plan is as it was
 		p.Settings.Nets[i].Asks = newDice(seed).n(drawAsks, uint64(i), 2) == 0
 		p.Settings.Nets[i].Tells = newDice(seed).n(drawTells, uint64(i), 3) == 0
@@ -169,7 +170,16 @@ func newPlan(seed uint64) *plan {
 			p.Settings.Nets[i].Confirm = config.ConfirmDelivered
 		}
 	}
-	convs := len(p.Settings.Nets) * p.Settings.Customers
+	p.draw(r, weights, len(p.Settings.Nets)*p.Settings.Customers, newOp)
+	return p
+}
+
+// draw draws what happens.
+func (p *plan) draw(r *rand.Rand, weights []weighted, convs int, newOp func(*rand.Rand, opKind, time.Duration, int, *settings) op) {
+	total := 0
+	for _, w := range weights {
+		total += w.weight
+	}
 	at := time.Duration(0)
 	for range 15 + r.IntN(60) {
 		switch n := r.IntN(20); {
@@ -192,7 +202,6 @@ func newPlan(seed uint64) *plan {
 			}
 		}
 	}
-	return p
 }
 
 func newSettings(r *rand.Rand) settings {

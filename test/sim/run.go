@@ -54,6 +54,9 @@ func newWorld(p *plan, base string) *world {
 	w.core = newCore(w, s.Core)
 	w.core.sick = true
 	w.disk.fresh()
+	if s.Messages.On {
+		w.msgs = newMessages(w, s.Messages)
+	}
 	for i, ns := range s.Nets {
 		n := &network{
 			w: w, n: uint64(i), name: fmt.Sprintf("net%d", i), port: fmt.Sprintf("port%d", i),
@@ -84,6 +87,9 @@ func (w *world) do(o op) {
 	w.line.lines = append(w.line.lines, lineEntry{at: time.Now(), format: "* %v", args: []any{o}})
 	if o.isFault() {
 		w.faults[string(o.Kind)]++
+	}
+	if w.msgs != nil && w.msgs.do(o) {
+		return
 	}
 	c := w.convs[o.Conv]
 	switch o.Kind {
@@ -194,6 +200,9 @@ func (w *world) heal() {
 	for _, n := range w.nets {
 		n.faults, n.mute = nil, 0
 	}
+	if w.msgs != nil {
+		w.msgs.heal()
+	}
 	if l := w.life; l != nil && l.journal != nil {
 		l.journal.full, l.journal.away, l.journal.well = false, false, time.Now()
 	}
@@ -284,7 +293,7 @@ const (
 // settleDown waits until nothing is left to do.
 func (w *world) settleDown() {
 	healed := time.Now()
-	for look := 20 * time.Second; time.Since(healed) < patience; look = min(look*5/4, 10*time.Minute) {
+	for look := 20 * time.Second; time.Since(healed) < w.patience(); look = min(look*5/4, 10*time.Minute) {
 		sleep(look)
 		synctest.Wait()
 		if w.atRest() {
@@ -293,17 +302,26 @@ func (w *world) settleDown() {
 	}
 	sleep(afterRest)
 	synctest.Wait()
-	for !w.atRest() && time.Since(healed) < patience { // what a network repeated a moment ago
+	for !w.atRest() && time.Since(healed) < w.patience() { // what a network repeated a moment ago
 		sleep(time.Second)
 		synctest.Wait()
 	}
+}
+
+func (w *world) patience() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.msgs != nil {
+		return w.msgs.patience()
+	}
+	return patience
 }
 
 // atRest tells that nobody waits for anything.
 func (w *world) atRest() bool {
 	w.mu.Lock()
 	l := w.life
-	rest := l != nil && l.ready
+	rest := l != nil && l.ready && (w.msgs == nil || w.msgs.atRest())
 	for _, c := range w.convs {
 		for _, e := range c.events {
 			rest = rest && e.acked > 0
@@ -378,6 +396,9 @@ func (w *world) collect(l *life, gone bool) {
 		w.collectIn(l, c, gone)
 		w.collectOut(l, c, gone)
 	}
+	if w.msgs != nil && l.dead {
+		w.msgs.collect(l)
+	}
 }
 
 func (w *world) collectIn(l *life, c *conv, gone bool) {
@@ -440,6 +461,9 @@ func (w *world) rows(l *life, lane journal.Lane, keys []journal.IDHash) []*journ
 }
 
 func (w *world) countEvents() (n int) {
+	if w.msgs != nil {
+		n = len(w.msgs.mails)
+	}
 	for _, c := range w.convs {
 		n += len(c.events)
 	}
@@ -447,6 +471,9 @@ func (w *world) countEvents() (n int) {
 }
 
 func (w *world) countSaid() (n int) {
+	if w.msgs != nil {
+		n = len(w.msgs.outs)
+	}
 	for _, c := range w.convs {
 		n += len(c.said)
 	}

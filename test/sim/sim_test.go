@@ -46,7 +46,19 @@ func TestSim(t *testing.T) {
 	}
 	s := newSeries(t)
 	for i := range *flagRuns {
-		s.run(*flagFrom + uint64(i))
+		s.run(newPlan(*flagFrom + uint64(i)))
+	}
+	s.report()
+}
+
+// TestMessages makes the runs with messages of fixed seeds.
+func TestMessages(t *testing.T) {
+	if *flagSeed != 0 {
+		*flagFrom, *flagRuns = *flagSeed, 1
+	}
+	s := newSeries(t)
+	for i := range *flagRuns {
+		s.run(newMessagePlan(*flagFrom + uint64(i)))
 	}
 	s.report()
 }
@@ -86,9 +98,9 @@ func newSeries(t *testing.T) *series {
 }
 
 // run makes one run, and ends the test when it fails.
-func (s *series) run(seed uint64) {
+func (s *series) run(p *plan) {
 	s.Helper()
-	p := newPlan(seed)
+	seed := p.Seed
 	p.Verbose = *flagLog
 	// A panic in the engine ends the process: this line tells which run it was.
 	fmt.Fprintf(os.Stderr, "\rseed %d ", seed)
@@ -120,7 +132,11 @@ func (s *series) fail(p *plan, r *result) {
 	for _, v := range r.Verdicts {
 		s.Errorf("seed %d: %s", p.Seed, v)
 	}
-	s.Fatalf("replay: go test ./test/sim -run TestSim -v -args -seed %d", p.Seed)
+	series := "TestSim"
+	if p.Settings.Messages.On {
+		series = "TestMessages"
+	}
+	s.Fatalf("replay: go test ./test/sim -run %s -v -args -seed %d", series, p.Seed)
 }
 
 // keep leaves a failed run's timeline in a file.

@@ -84,6 +84,12 @@ func describe(p simprot.Packet) string {
 		s += fmt.Sprintf(" %s/%s %s", v.Port, v.TrackingId, v.Signal)
 	case *simprot.ChatCommandInfo:
 		s += fmt.Sprintf(" %s/%s %s", v.Port, v.TrackingId, v.ID)
+	case *simprot.MessageContentInfo:
+		s += fmt.Sprintf(" %s %q", v.DeliverySystemId, v.BodyText)
+	case *simprot.CommandInfo:
+		s += fmt.Sprintf(" %s %q", v.Reference, v.Data)
+	case simprot.GatewayList:
+		s += fmt.Sprintf(" %d", len(v))
 	case *simprot.Login:
 		s += " " + v.Instance
 	case *simprot.Bye:

@@ -18,17 +18,19 @@ import (
 // each on its way for a while. It can stall, break, and deliver what was on its
 // way after it broke, also behind what a later connection brought.
 type wire struct {
-	w     *world
-	id    uint64
-	life  *life
-	seat  *seat // the core's end
-	base  time.Duration
-	up    pipe // to the core
-	down  pipe // to the gateway
-	rest  []byte
-	said  bool // SP_BYE: an orderly end
-	owes  bool // an answer never came: without Asks a later one may be taken for it
-	ended bool // the gateway's end is closed
+	w    *world
+	id   uint64
+	life *life
+	seat *seat // the core's end
+	base time.Duration
+	// madeAt is when the connection was made.
+	madeAt time.Time
+	up     pipe // to the core
+	down   pipe // to the gateway
+	rest   []byte
+	said   bool // SP_BYE: an orderly end
+	owes   bool // an answer never came: without Asks a later one may be taken for it
+	ended  bool // the gateway's end is closed
 	// endedAt is when it was.
 	endedAt time.Time
 
@@ -60,7 +62,7 @@ var errReset = errors.New("connection reset by peer")
 // connect makes a connection for a process. w.mu is held.
 func (w *world) connect(l *life) *wire {
 	w.wires++
-	x := &wire{w: w, id: w.wires, life: l}
+	x := &wire{w: w, id: w.wires, life: l, madeAt: time.Now()}
 	x.arrived.L = &w.mu
 	x.base = time.Millisecond + w.dice.upTo(drawLatency, x.id, 20*time.Millisecond)
 	x.seat = w.core.seat(x)
@@ -94,6 +96,10 @@ func about(p simprot.Packet) uint64 {
 		_, _ = h.Write([]byte(v.TrackingId))
 	case *simprot.ChatCommandInfo:
 		_, _ = h.Write([]byte(v.Port + v.TrackingId + v.ID))
+	case *simprot.MessageContentInfo:
+		_, _ = h.Write([]byte(v.DeliverySystemId + v.RequestId))
+	case *simprot.CommandInfo:
+		_, _ = h.Write([]byte(v.Reference + v.Data))
 	}
 	return uint64(h.Sum32())
 }
@@ -240,6 +246,9 @@ func (x *wire) Write(p []byte) (int, error) {
 		}
 		x.said = x.said || packet.Code == simprot.CodeBye
 		x.w.log(">", x.id, packet)
+		if x.w.msgs != nil {
+			x.w.msgs.hears(x, packet)
+		}
 		x.put(&x.up, parcel{packet: packet}, 0)
 	}
 	return len(p), nil

@@ -34,6 +34,7 @@ type world struct {
 	core  *core
 	nets  []*network
 	convs []*conv
+	msgs  *messages // nil = a run without
 	disk  *disk
 	life  *life // the process that runs; nil = none
 	lives []*life
@@ -214,6 +215,8 @@ func (c *core) told(x *wire, p simprot.Packet) {
 				c.hand(x, sn, true)
 			}
 		}
+	case *simprot.MessageContentInfo, *simprot.CommandInfo:
+		c.w.msgs.tells(x, p)
 	}
 }
 
@@ -259,7 +262,12 @@ func (c *core) hand(x *wire, v *simprot.ChatSentenceInfo, answer bool) {
 }
 
 // forgotten: the core lost its store.
-func (w *world) forgotten() { w.note("core: forgets everything") }
+func (w *world) forgotten() {
+	w.note("core: forgets everything")
+	if w.msgs != nil {
+		w.msgs.forget()
+	}
+}
 
 // begins opens a chat from the agent's side.
 func (w *world) begins(c *conv) {
