@@ -125,13 +125,25 @@ func (g *Gateway) filesFault() []Fault {
 	return []Fault{fault("", "files_away", "the folder of files cannot be written, so mails stay in their mailboxes: check the disk and the folder's permissions")}
 }
 
-// sweepFiles removes what was kept for its time.
-func (g *Gateway) sweepFiles(ctx context.Context) {
+// filesEvery is how often the folder of files is swept.
+const filesEvery = time.Hour
+
+// keepFiles sweeps the folder of files, from the start on, until ctx ends: by itself,
+// since that takes long where there are many.
+func (g *Gateway) keepFiles(ctx context.Context) {
 	if g.media.files == nil {
 		return
 	}
-	if _, err := g.media.files.Sweep(ctx); err != nil && ctx.Err() == nil {
-		g.log.Error("the folder of files cannot be swept", "error", err)
+	every := time.NewTicker(filesEvery)
+	defer every.Stop()
+	for ctx.Err() == nil {
+		if _, err := g.media.files.Sweep(ctx); err != nil && ctx.Err() == nil {
+			g.log.Error("the folder of files cannot be swept", "error", err)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -144,7 +156,7 @@ func registerFiles(reg prometheus.Registerer, store *files.Store) {
 		return store.Usage()
 	}
 	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "servicelink_files", Help: "Files of messages that are kept, as far as counted: they are with the first that comes.",
+		Name: "servicelink_files", Help: "Files of messages that are kept. They are counted at the start.",
 	}, func() float64 { n, _, _ := usage(); return float64(n) }))
 	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "servicelink_files_bytes", Help: "Bytes of the files of messages that are kept; files.max_bytes is the limit.",

@@ -191,6 +191,7 @@ func (g *Gateway) work(ctx context.Context, listeners ...*httpServer) error {
 	services.Go(func() error { g.tick(serve); return nil })
 	services.Go(func() error { g.keepTraffic(serve); return nil })
 	services.Go(func() error { g.watch(serve); return nil })
+	services.Go(func() error { g.keepFiles(serve); return nil })
 	g.serving = serve
 	for _, ch := range g.now().ordered {
 		g.startRunner(serve, ch)

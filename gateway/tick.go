@@ -11,14 +11,13 @@ const (
 	lanesEvery = 30 * time.Second // due rows that are in no lane are picked up
 	sweepEvery = time.Minute
 	evictAfter = time.Hour
-	filesEvery = time.Hour
 )
 
 // tick runs the engine's timers until ctx ends.
 func (g *Gateway) tick(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	lanes, sweep, files := time.Now(), time.Now(), time.Now()
+	lanes, sweep := time.Now(), time.Now()
 	var health string
 	for {
 		select {
@@ -45,10 +44,6 @@ func (g *Gateway) tick(ctx context.Context) {
 			sweep = now
 			g.sweep(ctx)
 			g.convs.evict(now.Add(-evictAfter))
-		}
-		if now.Sub(files) >= filesEvery {
-			files = now
-			g.sweepFiles(ctx)
 		}
 	}
 }

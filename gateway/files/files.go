@@ -53,6 +53,7 @@ type Store struct {
 	measured bool // count and bytes are known
 	count    int64
 	bytes    int64
+	writing  int64 // bytes of what is being written
 	failed   error // why the last Put failed; nil = it did not
 	refused  int64
 }
@@ -104,19 +105,35 @@ func (s *Store) note(err error) {
 	}
 }
 
-// put writes a file under a name of its own, and gives it its name when it is whole.
+// put writes a file under a name of its own, and gives it its name when it is whole. A
+// content that is there already needs neither room nor a disk that can be written.
 func (s *Store) put(in *source) (id string, size int64, err error) {
 	if err := s.measure(); err != nil {
 		return "", 0, err
 	}
 	temp := filepath.Join(s.o.Path, "tmp", rand.Text())
-	size, err = s.write(temp, in)
-	if err != nil {
-		_ = os.Remove(temp) // what cannot be removed is swept
-		return "", 0, err
+	out := &sink{s: s, sum: sha256.New()}
+	defer out.free()
+	err = out.copy(temp, in)
+	id = hex.EncodeToString(out.sum.Sum(nil))
+	switch {
+	case err == nil && out.failed == nil:
+		return id, out.size, s.enter(temp, id, out)
+	case err == nil && s.renew(id):
+		err = nil
+	default:
+		err = errors.Join(err, out.failed)
 	}
-	id = hex.EncodeToString(in.sum.Sum(nil))
-	return id, size, s.enter(temp, id, size)
+	_ = os.Remove(temp) // what cannot be removed is swept
+	return id, out.size, err
+}
+
+// renew keeps a file that is there from now on; false: it is not.
+func (s *Store) renew(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Now()
+	return os.Chtimes(s.path(id), now, now) == nil
 }
 
 // buffers are what files are copied through.
@@ -125,25 +142,76 @@ var buffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// write copies the source into a file and has it on disk.
-func (s *Store) write(temp string, in *source) (size int64, err error) {
-	f, err := s.o.Create(temp)
-	if err != nil {
-		return 0, err
+// sink is where a file goes: its sum is made to the end, also when nothing can be
+// written any more.
+type sink struct {
+	s        *Store
+	f        File
+	sum      hash.Hash
+	size     int64
+	reserved int64 // of the folder's room
+	failed   error // why it is not kept
+}
+
+// copy copies the source into a file and has it on disk. The error is the reader's; the
+// folder's is in failed.
+func (k *sink) copy(temp string, in *source) error {
+	f, err := k.s.o.Create(temp)
+	if k.failed = err; err == nil {
+		k.f = f
 	}
-	in.sum = sha256.New()
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
-	size, err = io.CopyBuffer(&bounded{s: s, w: io.MultiWriter(f, in.sum)}, onlyReader{in}, *buffer)
-	if err == nil {
-		err = f.Sync()
+	_, err = io.CopyBuffer(k, onlyReader{in}, *buffer)
+	if k.f == nil {
+		return err
 	}
-	return size, errors.Join(err, f.Close())
+	if err == nil && k.failed == nil {
+		k.failed = k.f.Sync()
+	}
+	k.failed = errors.Join(k.failed, k.f.Close())
+	return err
+}
+
+func (k *sink) Write(p []byte) (int, error) {
+	k.sum.Write(p)
+	k.size += int64(len(p))
+	if k.failed == nil {
+		if k.failed = k.reserve(int64(len(p))); k.failed == nil {
+			_, k.failed = k.f.Write(p)
+		}
+	}
+	return len(p), nil
+}
+
+// reserve takes room for what is written next, so that all who write count.
+func (k *sink) reserve(n int64) error {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	if most := k.s.o.MaxBytes; most > 0 && k.s.bytes+k.s.writing+n > most {
+		return ErrFull
+	}
+	k.s.writing += n
+	k.reserved += n
+	return nil
+}
+
+// free gives the room back: what is kept is counted by its file.
+func (k *sink) free() {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	k.release()
+}
+
+// release is free with the folder's mutex held.
+func (k *sink) release() {
+	k.s.writing -= k.reserved
+	k.reserved = 0
 }
 
 // enter gives a whole file its name. One that is there already is as good, and kept
 // from now on.
-func (s *Store) enter(temp, id string, size int64) error {
+func (s *Store) enter(temp, id string, out *sink) error {
 	path := s.path(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +234,8 @@ func (s *Store) enter(temp, id string, size int64) error {
 	now := s.o.Now()
 	_ = os.Chtimes(path, now, now) // the system's clock is as good
 	s.count++
-	s.bytes += size
+	s.bytes += out.size
+	out.release()
 	return syncDir(dir)
 }
 
@@ -260,8 +329,15 @@ func (s *Store) each(do func(path string, info fs.FileInfo) error) error {
 	return err
 }
 
-// Sweep removes what was kept for its time, and what a crash left half written.
+// Sweep removes what was kept for its time, and what a crash left half written. A
+// folder that is there is counted.
 func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
+	if _, err := os.Stat(s.o.Path); errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err := s.measure(); err != nil {
+		return 0, err
+	}
 	now := s.o.Now()
 	err = s.each(func(path string, info fs.FileInfo) error {
 		if now.Sub(info.ModTime()) < s.o.Keep {
@@ -293,9 +369,10 @@ func (s *Store) remove(path string, now time.Time) (gone bool, err error) {
 	if err := os.Remove(path); err != nil {
 		return false, err
 	}
-	if s.measured {
-		s.count--
-		s.bytes -= info.Size()
+	s.count--
+	s.bytes -= info.Size()
+	if errors.Is(s.failed, ErrFull) {
+		s.failed = nil // there is room again
 	}
 	return true, nil
 }
@@ -306,7 +383,6 @@ type source struct {
 	r    io.Reader
 	err  error
 	head []byte // the first bytes, to tell the type
-	sum  hash.Hash
 }
 
 const headBytes = 512
@@ -327,23 +403,3 @@ func (s *source) Read(p []byte) (int, error) {
 
 // onlyReader keeps io.Copy from any other way than reading.
 type onlyReader struct{ io.Reader }
-
-// bounded counts what is written against the limit of the folder.
-type bounded struct {
-	s    *Store
-	w    io.Writer
-	size int64
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.size += int64(len(p))
-	if most := b.s.o.MaxBytes; most > 0 {
-		b.s.mu.Lock()
-		full := b.s.bytes+b.size > most
-		b.s.mu.Unlock()
-		if full {
-			return 0, ErrFull
-		}
-	}
-	return b.w.Write(p)
-}

@@ -120,6 +120,58 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestFullAtOnce: who writes at the same time shares the room.
+func TestFullAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := files.New(files.Options{Path: dir, MaxBytes: 10_000})
+	var work sync.WaitGroup
+	for i := range 16 {
+		work.Go(func() {
+			_, err := s.Put(t.Context(), "", "", io.LimitReader(neverEnding('a'+i), 4000))
+			if err != nil && !errors.Is(err, files.ErrFull) {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	if n, size, _ := s.Usage(); n > 2 || size != 4000*n || len(folder(t, dir)) != int(n) {
+		t.Errorf("%d files, %d bytes, in the folder %v", n, size, folder(t, dir))
+	}
+	for i := range 2 { // what nobody writes any more takes no room
+		put(t, s, strings.Repeat(string(rune('A'+i)), 1000))
+	}
+}
+
+// TestKeptAlready: what is there needs no room and no disk, and is kept for its time anew.
+func TestKeptAlready(t *testing.T) {
+	now := time.Now()
+	broken := false
+	dir := t.TempDir()
+	s := files.New(files.Options{Path: dir, MaxBytes: 1000, Keep: time.Hour, Now: func() time.Time { return now }, Create: func(path string) (files.File, error) {
+		if broken {
+			return nil, syscall.ENOSPC
+		}
+		return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}})
+	content := strings.Repeat("x", 900)
+	first := put(t, s, content)
+	for _, broken = range []bool{false, true} {
+		now = now.Add(50 * time.Minute)
+		if again := put(t, s, content); again.ID != first.ID || again.Size != first.Size {
+			t.Errorf("it is %+v and %+v", first, again)
+		}
+		if removed, err := s.Sweep(t.Context()); removed != 0 || err != nil {
+			t.Errorf("%d swept, %v", removed, err)
+		}
+	}
+	if _, err := s.Put(t.Context(), "", "", strings.NewReader("new")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a new one: %v", err)
+	}
+	if n, size, _ := s.Usage(); n != 1 || size != 900 || len(folder(t, dir)) != 1 {
+		t.Errorf("%d files, %d bytes, in the folder %v", n, size, folder(t, dir))
+	}
+}
+
 // TestDisk: no error of the disk leaves anything behind, whatever fails.
 func TestDisk(t *testing.T) {
 	for _, fails := range []string{"create", "write", "sync", "close"} {
@@ -247,6 +299,21 @@ func TestSweep(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "tmp", name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// The next process knows what is there, and takes files again when there is room.
+	s = files.New(files.Options{Path: dir, MaxBytes: 6, Keep: 24 * time.Hour, Now: func() time.Time { return now }})
+	if _, err := s.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, size, _ := s.Usage(); n != 1 || size != 5 {
+		t.Errorf("after a start %d files, %d bytes", n, size)
+	}
+	if _, err := s.Put(t.Context(), "", "", strings.NewReader("too much")); !errors.Is(err, files.ErrFull) || s.Health() == nil {
+		t.Errorf("%v, health %v", err, s.Health())
+	}
+	now = now.Add(24 * time.Hour)
+	if n, err := s.Sweep(t.Context()); n != 1 || err != nil || s.Health() != nil {
+		t.Errorf("%d removed, %v, health %v", n, err, s.Health())
 	}
 }
 
