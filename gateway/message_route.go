@@ -3,6 +3,8 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -89,13 +91,11 @@ func recipientID(m *connectors.Message) string {
 	}
 	id := connectors.TrackingID(kind, first)
 	if len(id) > connectors.MaxTrackingID {
-		id = connectors.TrackingID(kind, simprot.ShortenID(first, len(hashedName)))
+		sum := sha256.Sum256([]byte(first))
+		id = connectors.TrackingID(kind, "h:"+hex.EncodeToString(sum[:]))
 	}
 	return id
 }
-
-// hashedName is as long as a hashed name is.
-const hashedName = "h:0123456789012345678901234567890123456789012345678901234567890123"
 
 // nameOutbound settles under which name a message goes, and what it answers. The name
 // is the message's for good; a repeat that says where it goes in other words stays in

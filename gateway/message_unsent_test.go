@@ -290,6 +290,7 @@ func TestMessageRouting(t *testing.T) {
 func FuzzMessageRouting(f *testing.F) {
 	f.Add(`{"To":["a@b"],"References":["<c@d>"]}`, "jana@mail.example")
 	f.Add(`{"To":[""]}`, "")
+	f.Add("", strings.Repeat("A", 45)+"@mail.example") // each capital takes three bytes in a lane's name
 	f.Fuzz(func(t *testing.T, fields, remote string) {
 		id := uuid.Max
 		m, err := readSending(&simprot.MessageContentInfo{MessageId: &id, ExtendedFields: fields, RemoteAddress: remote})
