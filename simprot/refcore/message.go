@@ -77,9 +77,23 @@ type inboundKey struct {
 
 // owing is a message on its way through a gateway.
 type owing struct {
-	to      *conn // whom it was sent to last; nil = nobody yet
-	answers int   // ES_MESSAGE_SENTs that may still come
-	again   *time.Timer
+	to     *conn       // whom it was sent to last; nil = nobody yet
+	due    []time.Time // of SE_MESSAGE_SENDINGs there that have no answer: when they were sent
+	silent bool        // two of them are overdue, and that is noted
+	again  *time.Timer
+}
+
+// answered takes an answer for one of those that wait for it: it is late when it can
+// only be that of an old one. ok is false where none waits.
+func (o *owing) answered(now time.Time) (late, ok bool) {
+	if len(o.due) == 0 {
+		return false, false
+	}
+	i := slices.IndexFunc(o.due, func(at time.Time) bool { return now.Sub(at) <= sentLimit })
+	late = i < 0
+	o.due = slices.Delete(o.due, max(i, 0), max(i, 0)+1)
+	o.silent = false
+	return late, true
 }
 
 // requesting is a customer's message whose answer was lost on purpose.
@@ -182,7 +196,7 @@ func (c *Core) SetGateways(list simprot.GatewayList) error {
 	if err := c.desk.store.SaveGateways(list); err != nil {
 		return err
 	}
-	c.desk.gateways = slices.Clone(list)
+	c.desk.gateways = copied(list)
 	c.hub.publish(Event{Kind: EventGateways})
 	return nil
 }
@@ -191,7 +205,17 @@ func (c *Core) SetGateways(list simprot.GatewayList) error {
 func (c *Core) Gateways() simprot.GatewayList {
 	c.desk.mu.Lock()
 	defer c.desk.mu.Unlock()
-	return slices.Clone(c.desk.gateways)
+	return copied(c.desk.gateways)
+}
+
+// copied shares nothing with list.
+func copied(list simprot.GatewayList) simprot.GatewayList {
+	out := slices.Clone(list)
+	for i, g := range out {
+		one := *g
+		out[i] = &one
+	}
+	return out
 }
 
 // Messages returns every message, in the order they came.
@@ -280,13 +304,12 @@ func (c *Core) sending(m *Message, o *owing) {
 		return // it is said when somebody asks for the gateways
 	}
 	if o.to != to {
-		o.answers = 0 // those of an ended connection do not come
+		o.due, o.silent = nil, false // those of an ended connection do not come
 	}
 	m.Sends++
 	m.Sent = c.opts.Clock().UTC()
 	m.Peer = to.peer
 	o.to = to
-	o.answers++
 	if err := d.store.SaveMessage(*m); err != nil {
 		c.log.Error("store", "error", err)
 	}
@@ -294,7 +317,7 @@ func (c *Core) sending(m *Message, o *owing) {
 	if c.broken[RuleMessageSending] {
 		content.DeliverySystemId = ""
 	}
-	c.sendUnasked(to, simprot.Packet{Code: simprot.CodeMessageOut, Payload: &content})
+	o.due = append(o.due, c.sendUnasked(to, simprot.Packet{Code: simprot.CodeMessageOut, Payload: &content}, m.Sent)...)
 	if c.broken[RuleMessageResent] {
 		return
 	}
@@ -302,13 +325,26 @@ func (c *Core) sending(m *Message, o *owing) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.owed[m.ID] == o && m.State == MessageSending {
+			c.silence(m, o)
 			c.sending(m, o)
 		}
 	})
 }
 
-// sendUnasked sends what nobody asked for, as a fault of its code says.
-func (c *Core) sendUnasked(k *conn, p simprot.Packet) {
+// silence notes that a gateway has not answered in time. Once it may: what was not over
+// is answered when it is asked again. d.mu is held.
+func (c *Core) silence(m *Message, o *owing) {
+	if o.to == nil || o.to.gone.Load() || o.silent || len(o.due) < 2 {
+		return
+	}
+	if o.silent = c.opts.Clock().Sub(o.due[1]) >= sentLimit; o.silent {
+		c.offend(o.to, OffenceSentMissing, string(simprot.CodeMessageOut)+" message="+m.ID.String())
+	}
+}
+
+// sendUnasked sends what nobody asked for, as a fault of its code says, and tells when
+// it left, each time it did.
+func (c *Core) sendUnasked(k *conn, p simprot.Packet, now time.Time) (sent []time.Time) {
 	gateway := ""
 	if m, ok := p.Payload.(*simprot.MessageContentInfo); ok {
 		gateway = m.GatewayId.String()
@@ -320,7 +356,16 @@ func (c *Core) sendUnasked(k *conn, p simprot.Packet) {
 	case FaultLose:
 	default:
 		k.deliver(fault, p)
+		switch fault.Kind {
+		case "":
+			sent = []time.Time{now}
+		case FaultLate:
+			sent = []time.Time{now.Add(fault.Delay)}
+		case FaultTwice:
+			sent = []time.Time{now, now}
+		}
 	}
+	return sent
 }
 
 // MessageStore keeps messages and the register of gateways.

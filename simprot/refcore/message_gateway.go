@@ -61,7 +61,7 @@ func (c *Core) receiveMessage(k *conn, p simprot.Packet) bool {
 		c.messageSent(k, v)
 	}
 	k.deliver(fault, k.answers...)
-	if address, ok := p.Payload.(simprot.Text); ok && fault.Kind == "" {
+	if address, ok := p.Payload.(simprot.Text); ok && fault.Kind != FaultNever && fault.Kind != FaultDropAfter {
 		c.gatewayBack(string(address))
 	}
 	return true
@@ -236,13 +236,16 @@ func (c *Core) messageSent(k *conn, v *simprot.CommandInfo) {
 		c.offend(k, OffenceSentGateway, where)
 	}
 	o := d.owed[m.ID]
-	if o == nil || o.to != k || o.answers == 0 {
+	now := c.opts.Clock().UTC()
+	late, ok := false, o != nil && o.to == k
+	if ok {
+		late, ok = o.answered(now)
+	}
+	if !ok {
 		c.offend(k, OffenceSentTwice, where)
 		return
 	}
-	o.answers--
-	now := c.opts.Clock().UTC()
-	if now.Sub(m.Sent) > sentLimit {
+	if late {
 		c.offend(k, OffenceSentLate, where)
 	}
 	if m.State == MessageSent {

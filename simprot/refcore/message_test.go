@@ -130,6 +130,14 @@ func messageBreaches() map[Offence][]func(*bench, *gateway) {
 			}
 			time.Sleep(sentLimit + time.Second)
 			g.tell(simprot.CodeMessageOutDone, answerOf(id))
+		}), sent(func(_ *bench, g *gateway, id uuid.UUID) { // the first one's comes when it was sent again
+			time.Sleep(sentLimit + time.Second)
+			g.tell(simprot.CodeMessageOutDone, answerOf(id))
+			g.tell(simprot.CodeMessageOutDone, answerOf(id))
+		})},
+		OffenceSentMissing: {sent(func(_ *bench, g *gateway, id uuid.UUID) {
+			time.Sleep(2*sentLimit + time.Second)
+			g.tell(simprot.CodeMessageOutDone, answerOf(id))
 		})},
 	}
 }

@@ -50,6 +50,7 @@ const (
 	OffenceSentGateway          Offence = "sent_gateway"            // MESSAGE_SENT with another gateway's RefId
 	OffenceSentTwice            Offence = "sent_twice"              // more MESSAGE_SENTs than MESSAGE_SENDINGs on the connection; ignored
 	OffenceSentLate             Offence = "sent_late"               // MESSAGE_SENT after 90 s
+	OffenceSentMissing          Offence = "sent_missing"            // two MESSAGE_SENDINGs in a row without an answer on a connection that lives
 	OffenceUndecodable          Offence = "undecodable"             // a frame or packet that does not decode
 	OffenceUnknownCode          Offence = "unknown_code"            // a packet nobody knows
 	OffenceOversize             Offence = "oversize"                // a frame above the announced MaxFrame
@@ -68,7 +69,7 @@ func AllOffences() []Offence {
 		OffenceUnconfirmed,
 		OffenceBeforeGateways, OffenceGatewayUnknown, OffenceMessageIncomplete, OffenceMessageTooLong, OffenceMessageDirection,
 		OffenceMessageFields, OffenceMessageRepeated, OffenceRequestChanged,
-		OffenceSentUnknown, OffenceSentGateway, OffenceSentTwice, OffenceSentLate,
+		OffenceSentUnknown, OffenceSentGateway, OffenceSentTwice, OffenceSentLate, OffenceSentMissing,
 	}
 }
 

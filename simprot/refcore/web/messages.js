@@ -68,9 +68,27 @@ function fields(m) {
 
 // ---- the threads
 
+// drawFilter offers the gateways that messages went by, where there are several.
+function drawFilter() {
+  const used = [...new Set(messages.map((m) => m.content.GatewayId))];
+  const chosen = used.includes($("by").value) ? $("by").value : "";
+  const offered = [["", "all gateways"], ...used.map((id) => [id, gateways.find((g) => g.Id === id)?.DisplayName || id])];
+  $("by").replaceChildren(...offered.map(([id, name]) => {
+    const o = el("option", "", name);
+    o.value = id;
+    return o;
+  }));
+  $("by").value = chosen;
+  $("by-line").hidden = used.length < 2;
+}
+
+$("by").addEventListener("change", () => drawThreads());
+
 function drawThreads() {
+  drawFilter();
+  const by = $("by").value;
   const threads = Map.groupBy(messages, (m) => m.thread);
-  const list = [...threads].sort(([, a], [, b]) => b.at(-1).at.localeCompare(a.at(-1).at)).slice(0, 200);
+  const list = [...threads].filter(([, of]) => !by || of.some((m) => m.content.GatewayId === by)).sort(([, a], [, b]) => b.at(-1).at.localeCompare(a.at(-1).at)).slice(0, 200);
   const focused = document.activeElement?.dataset?.thread;
   $("threads").replaceChildren(...list.map(([id, of]) => {
     const last = of.at(-1);
@@ -145,9 +163,32 @@ function drawMessage(m) {
     frame.srcdoc = c.BodyHtml;
     line.append(frame);
   }
-  line.append(facts(m));
+  line.append(facts(m), ids(m));
   return line;
 }
+
+// ids is what names a message, and whom it is shown to be for.
+function ids(m) {
+  const { content: c } = m;
+  const details = el("details", "ids");
+  details.append(el("summary", "", "Details"));
+  for (const [name, value] of [
+    ["To", c.ToField], ["Cc", c.ToCcField], ["Bcc", c.ToBccField], ["Recipients", outbound(m) && c.ExtendedFields],
+    ["MessageId", m.id], ["DeliverySystemId", c.DeliverySystemId], ["InReplyToId", c.InReplyToId], ["RequestId", c.RequestId],
+  ]) {
+    if (value) details.append(el("p", "", `${name}: ${value}`));
+  }
+  return details;
+}
+
+// A gateway has 90 s for its answer (SPEC.md 13.3).
+const limit = 90;
+
+function tick(waits) {
+  const s = Math.max(0, Math.round((Date.now() - new Date(waits.dataset.since)) / 1000));
+  waits.textContent = `no answer for ${s} s of ${limit}`;
+}
+setInterval(() => document.querySelectorAll("[data-since]").forEach(tick), 1000);
 
 const address = /https?:\/\/[^\s<>"]*[^\s<>".,:;!?)\]|]/g;
 
@@ -173,6 +214,13 @@ function facts(m) {
   const { Auto, Problem, Report } = fields(m);
   line.append(el("span", "", gatewayOf(m)?.DisplayName || "gateway " + m.content.GatewayId));
   if (m.state) line.append(el("span", m.state === "failed" ? "bad" : "state", m.state + (m.error ? ": " + m.error : "")));
+  if (m.state === "sending" && m.sent) {
+    const waits = el("span", "wait");
+    waits.dataset.since = m.sent;
+    waits.ariaLive = "off"; // it counts; nobody wants that read out
+    tick(waits);
+    line.append(waits);
+  }
   if (m.sends > 1) line.append(el("span", "", `said ${m.sends} times`));
   if (m.repeats) line.append(el("span", "", `came ${m.repeats + 1} times`));
   if (m.content.SpamLevel > 0) line.append(el("span", "bad", "spam"));
