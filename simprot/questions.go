@@ -243,6 +243,7 @@ func (b *book) end(a *attempt, outcome string) func() {
 	delete(b.live, a.token)
 	if l := b.lines[a.line()]; l != nil {
 		delete(l.live, a.n)
+		b.tidy(a.line(), l)
 	}
 	close(a.done)
 	if a.orphan == nil {
@@ -254,9 +255,10 @@ func (b *book) end(a *attempt, outcome string) func() {
 	}
 }
 
-// tidy forgets a line whose questions are all answered. b.mu is held.
+// tidy forgets a line whose questions are all answered, and ended: the answer to one may
+// not have counted. b.mu is held.
 func (b *book) tidy(key lineKey, l *line) {
-	if l.asked == l.answered {
+	if l.asked == l.answered && len(l.live) == 0 {
 		delete(b.lines, key)
 	}
 }
@@ -375,7 +377,7 @@ func (b *book) byCount(p Packet, size int) (func(), BadPacket) {
 		key.port, key.about = subject(p)
 	}
 	l := b.lines[key]
-	if l == nil {
+	if l == nil || l.answered == l.asked {
 		return func() {}, BadUnaskedAnswer
 	}
 	if l.answered++; p.Code == CodeGateways {
