@@ -58,9 +58,10 @@ func withCore(t *testing.T, store, method, path, body string, more ...string) st
 	defer cancel()
 	read, write := io.Pipe()
 	code := make(chan int, 1)
+	var said strings.Builder
 	go func() {
 		args := append([]string{"-listen", "127.0.0.1:0", "-http", "127.0.0.1:0", "-log", "error", "-store", store}, more...)
-		code <- run(ctx, args, write, io.Discard)
+		code <- run(ctx, args, write, &said)
 		_ = write.Close() // a core that does not start tells nothing
 	}()
 	var told struct{ Console string }
@@ -85,7 +86,7 @@ func withCore(t *testing.T, store, method, path, body string, more ...string) st
 	}
 	cancel()
 	if got := <-code; got != 0 {
-		t.Errorf("exit code %d, want 0", got)
+		t.Errorf("exit code %d, want 0: %s", got, said.String())
 	}
 	return string(text)
 }

@@ -91,7 +91,9 @@ func New(o Options) *Core {
 }
 
 // Serve speaks SimProt on l until ctx ends or the Core is closed, then closes
-// l and returns nil. It may be called again, also with another listener.
+// l and returns nil. It may be called again, also with another listener; on a
+// Core that is closed already it returns ErrClosed, unless ctx has ended, too:
+// both ends are one then, and which is seen first is chance.
 func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 	if err := c.opts.Validate(); err != nil {
 		_ = l.Close()
@@ -105,6 +107,9 @@ func (c *Core) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	if !c.begin(cancel) {
 		_ = l.Close()
+		if ctx.Err() != nil {
+			return nil
+		}
 		return ErrClosed
 	}
 	defer c.running.Done()

@@ -279,19 +279,26 @@ func TestServeRefusesToRunWithoutASecret(t *testing.T) {
 }
 
 func TestServeAfterClose(t *testing.T) {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	core := New(credentials())
 	if err := core.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := core.Serve(t.Context(), l); !errors.Is(err, ErrClosed) {
-		t.Errorf("serve: %v", err)
-	}
-	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener is still open: %v", err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for _, test := range []struct {
+		ctx  context.Context //nolint:containedctx // what is tested
+		want error
+	}{{t.Context(), ErrClosed}, {ended, nil}} {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := core.Serve(test.ctx, l); !errors.Is(err, test.want) {
+			t.Errorf("serve: %v, want %v", err, test.want)
+		}
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the listener is still open: %v", err)
+		}
 	}
 	if _, open := <-core.Subscribe(1).C; open {
 		t.Error("a closed core still has events")
