@@ -222,6 +222,130 @@ func (f *failing) Close() error {
 	return err
 }
 
+// TestNamesOnDisk: while the names in a folder cannot be had on disk nothing is kept,
+// however often it is tried, and then it is.
+func TestNamesOnDisk(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "var", "files")
+	broken, synced := "", map[string]int{}
+	o := files.Options{Path: dir, SyncDir: func(path string) error {
+		if path == broken {
+			return syscall.EIO
+		}
+		synced[path]++
+		return nil
+	}}
+	s := files.New(o)
+	ab := filepath.Join(dir, put(t, files.New(files.Options{Path: t.TempDir()}), "hello").ID[:2])
+	for _, broken = range []string{top, filepath.Dir(dir), dir, ab} {
+		for range 2 {
+			_, err := s.Put(t.Context(), "", "", strings.NewReader("hello"))
+			if !errors.Is(err, syscall.EIO) || !errors.Is(err, connectors.ErrUnavailable) {
+				t.Errorf("without %s: %v", broken, err)
+			}
+		}
+		if all := folder(t, top); len(all) != 0 {
+			t.Errorf("left behind: %v", all)
+		}
+	}
+	broken = ""
+	put(t, s, "hello")
+	for _, path := range []string{top, filepath.Dir(dir), dir, ab} {
+		if synced[path] == 0 {
+			t.Errorf("the names in %s may not be on disk", path)
+		}
+	}
+	if n, size, refused := s.Usage(); n != 1 || size != 5 || refused != 8 {
+		t.Errorf("%d files, %d bytes, %d refused", n, size, refused)
+	}
+	// A process that was killed may have left a name that is not on disk.
+	broken, s = ab, files.New(o)
+	if _, err := s.Put(t.Context(), "", "", strings.NewReader("hello")); !errors.Is(err, syscall.EIO) {
+		t.Errorf("after a start: %v", err)
+	}
+	broken = ""
+	put(t, s, "hello")
+}
+
+// TestNameStays: a name that is neither on disk nor to be taken back is not trusted.
+func TestNameStays(t *testing.T) {
+	dir := t.TempDir()
+	broken := false
+	fails := func(do func(string) error) func(string) error {
+		return func(path string) error {
+			if broken {
+				return syscall.EROFS
+			}
+			return do(path)
+		}
+	}
+	s := files.New(files.Options{Path: dir, Remove: fails(os.Remove), SyncDir: fails(func(string) error { return nil })})
+	put(t, s, "first")
+	broken = true
+	for range 2 {
+		if _, err := s.Put(t.Context(), "", "", strings.NewReader("hello")); !errors.Is(err, syscall.EROFS) {
+			t.Errorf("it says %v", err)
+		}
+	}
+	broken = false
+	put(t, s, "hello")
+	if n, size, _ := s.Usage(); n != 2 || size != 10 {
+		t.Errorf("%d files, %d bytes", n, size)
+	}
+}
+
+// TestOfOthers: what is not ours is not read, not counted, and in nobody's way.
+func TestOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(dir, "ab", "README")
+	if err := os.Mkdir(filepath.Dir(foreign), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	s := files.New(files.Options{Path: dir, Keep: time.Hour, Now: func() time.Time { return now }})
+	put(t, s, "hello")
+	now = now.Add(2 * time.Hour)
+	if n, err := s.Sweep(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	if n, size, _ := s.Usage(); n != 0 || size != 0 {
+		t.Errorf("%d files, %d bytes", n, size)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStays: one file that cannot be removed keeps no other.
+func TestStays(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	stuck := ""
+	s := files.New(files.Options{Path: dir, Keep: time.Hour, Now: func() time.Time { return now }, Remove: func(path string) error {
+		if path == stuck {
+			return syscall.EPERM
+		}
+		return os.Remove(path)
+	}})
+	for i := range 20 {
+		put(t, s, strings.Repeat("x", i))
+	}
+	stuck = folder(t, dir)[3]
+	now = now.Add(2 * time.Hour)
+	if n, err := s.Sweep(t.Context()); n != 19 || !errors.Is(err, syscall.EPERM) {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	if n, _, _ := s.Usage(); n != 1 {
+		t.Errorf("%d files", n)
+	}
+}
+
 // TestReader: an error of what is read is given back as it is, and says nothing of the
 // folder; a call that is given up ends.
 func TestReader(t *testing.T) {
