@@ -159,8 +159,16 @@ func registerFiles(reg prometheus.Registerer, store *files.Store) {
 		Name: "servicelink_files", Help: "Files of messages that are kept. They are counted at the start.",
 	}, func() float64 { n, _, _ := usage(); return float64(n) }))
 	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "servicelink_files_bytes", Help: "Bytes of the files of messages that are kept; files.max_bytes is the limit.",
+		Name: "servicelink_files_bytes", Help: "Bytes of the files of messages that are kept.",
 	}, func() float64 { _, n, _ := usage(); return float64(n) }))
+	add(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "servicelink_files_max_bytes", Help: "files.max_bytes: with servicelink_files_bytes at it no mail is taken any more. 0: unlimited, or none are kept.",
+	}, func() float64 {
+		if store == nil {
+			return 0
+		}
+		return float64(store.MaxBytes())
+	}))
 	add(reg, prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "servicelink_files_refused_total", Help: "Files of messages that could not be kept: their messages stay where they are.",
 	}, func() float64 { _, _, n := usage(); return float64(n) }))

@@ -101,4 +101,16 @@ func TestFilesFault(t *testing.T) {
 	put("x", "")
 	put("more than ten bytes", "files_full")
 	put("y", "")
+	for name, want := range map[string]float64{
+		"servicelink_files": 2, "servicelink_files_bytes": 2, "servicelink_files_max_bytes": 10, "servicelink_files_refused_total": 2,
+	} {
+		f := ours(t, r.gw.registry)[name]
+		if f == nil {
+			t.Errorf("there is no %s", name)
+			continue
+		}
+		if m := f.GetMetric()[0]; m.GetGauge().GetValue()+m.GetCounter().GetValue() != want {
+			t.Errorf("%s is %v, not %v", name, m, want)
+		}
+	}
 }

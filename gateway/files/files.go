@@ -139,6 +139,9 @@ func (s *Store) Health() error {
 	return s.failed
 }
 
+// MaxBytes is how many bytes are kept at most; 0 = unlimited.
+func (s *Store) MaxBytes() int64 { return s.o.MaxBytes }
+
 // Usage is what is there, as far as it is known, and how often a file was refused.
 func (s *Store) Usage() (count, bytes, refused int64) {
 	s.mu.Lock()
