@@ -115,7 +115,7 @@ func (p *probe) buildAs(name, base string, allow ...netip.Prefix) (connectors.Co
 	if err != nil {
 		panic(err) // the harness is wrong
 	}
-	transport := &http.Transport{DialContext: p.connect, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: p.connect(), DisableKeepAlives: true}
 	c, err := p.h.New(config.Channel{Name: name, Enabled: true, Culture: "en", Settings: settings}, connectors.Dependencies{
 		Egress:    config.Egress{Allow: allow},
 		PublicURL: PublicURL,
@@ -136,16 +136,21 @@ func (p *probe) buildAs(name, base string, allow ...netip.Prefix) (connectors.Co
 	return c, nil
 }
 
-// connect refuses everything but loopback: a test must not reach a real network.
-func (p *probe) connect(ctx context.Context, network, address string) (net.Conn, error) {
-	if err := p.record.local(address); err != nil {
-		return nil, err
+// connect makes a dialer for what is to be reached now. It refuses everything but
+// loopback: a test must not reach a real network. A call that was given up may still
+// dial when the check has ended.
+func (p *probe) connect() func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := p.dial
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if err := p.record.local(address); err != nil {
+			return nil, err
+		}
+		if dial != nil {
+			return dial(ctx)
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
 	}
-	if p.dial != nil {
-		return p.dial(ctx)
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, address)
 }
 
 // local returns an error for an address that is not on loopback, and notes it.
