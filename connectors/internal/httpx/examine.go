@@ -92,6 +92,10 @@ var skews = []struct {
 	state connectors.CheckState
 }{{2 * time.Minute, connectors.CheckFailed}, {30 * time.Second, connectors.CheckWarning}}
 
+// skewStep is in what a difference is told: a Date has whole seconds and the answer took
+// some, and two looks at one fault should say the same.
+const skewStep = 10 * time.Second
+
 // Clock is CheckClock by the Date of an answer; nil = there was none. What the round
 // trip and the whole seconds of a Date leave open counts as agreement.
 func Clock(r *Response) connectors.Check {
@@ -112,7 +116,7 @@ func Clock(r *Response) connectors.Check {
 	for _, s := range skews {
 		if difference > s.over {
 			c = Failed(c.Name, connectors.FaultClockSkew,
-				fmt.Sprintf("the network's clock is %v %s of this machine's", difference.Round(time.Second), which),
+				fmt.Sprintf("the network's clock is about %v %s of this machine's", difference.Round(skewStep), which),
 				"Set this machine's clock, and let a time service (NTP) keep it.")
 			c.State = s.state
 			return c
