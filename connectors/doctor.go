@@ -78,6 +78,7 @@ const (
 	CheckFence     CheckName = "fence"      // what an earlier connection left is shut out at the core
 	CheckPort      CheckName = "port"       // the channel's Port is its alone
 	CheckJournal   CheckName = "journal"    // it can be written
+	CheckFiles     CheckName = "files"      // the folder of messages' files can be written
 	CheckTraffic   CheckName = "traffic"    // the channel is as busy as usual
 	CheckRunning   CheckName = "running"    // what a running gateway says is not well
 )
@@ -87,7 +88,7 @@ var Checks = []CheckName{
 	CheckNetwork, CheckCredentials, CheckToken, CheckPermissions, CheckSignature, CheckWebhook, CheckSubscription,
 	CheckReader, CheckBacklog, CheckSender, CheckErrors, CheckClock,
 	CheckConfig, CheckPublicURL, CheckTLS, CheckRoundTrip, CheckCore, CheckFence, CheckPort, CheckJournal,
-	CheckTraffic, CheckRunning,
+	CheckFiles, CheckTraffic, CheckRunning,
 }
 
 // FaultName is what is wrong: a closed list, stable, for scripts and runbooks.
@@ -119,6 +120,8 @@ const (
 	FaultJournalReadOnly   FaultName = "journal_read_only"
 	FaultJournalFull       FaultName = "journal_full"
 	FaultJournal           FaultName = "journal_unreadable"
+	FaultFilesFull         FaultName = "files_full"
+	FaultFilesAway         FaultName = "files_away"
 	FaultSilent            FaultName = "unusual_silence"
 	FaultUnwell            FaultName = "unwell" // what the running gateway says; Found names it
 )
@@ -129,7 +132,7 @@ var Faults = []FaultName{
 	FaultForeignWebhook, FaultSecondReader, FaultPausedSender, FaultClockSkew, FaultUnreachable, FaultWrongSecret,
 	FaultBadCertificate, FaultNetworkAway, FaultNetworkAnswer, FaultBacklog, FaultDeliveryErrors, FaultConfig,
 	FaultCoreAway, FaultCoreRefuses, FaultNoFence, FaultPortTaken, FaultJournalReadOnly, FaultJournalFull,
-	FaultJournal, FaultSilent, FaultUnwell,
+	FaultJournal, FaultFilesFull, FaultFilesAway, FaultSilent, FaultUnwell,
 }
 
 // Prober makes a call like the network's, signed as the network would, that

@@ -61,7 +61,8 @@
 //	doctor.go        a channel is examined, and called as by its network (doctor_trip.go, doctor_probe.go);
 //	                 doctor_api.go is /api/v1/doctor
 //	examine.go       the gateway is examined, beside its channels: examine_core.go, examine_journal.go,
-//	                 examine_public.go, and examine_running.go what only a running one knows
+//	                 examine_files.go (both on examine_disk.go), examine_public.go, and examine_running.go
+//	                 what only a running one knows
 //	watch.go         every channel is examined again and again; watch_mend.go what is put right by itself,
 //	                 watch_tell.go what is told of it; traffic.go how busy a channel usually is
 //	tick.go          timers: forgotten lanes, sweeping, evicting

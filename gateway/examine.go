@@ -93,9 +93,11 @@ func (g *Gateway) examineOnly(ctx context.Context, channel string) Diagnosis {
 func (g *Gateway) examineSelf(ctx context.Context, running bool) (checks []connectors.Check) {
 	checks = g.examinePublic(ctx)
 	if running {
-		return append(append(checks, g.examineCore()...), g.examineJournal())
+		checks = append(append(checks, g.examineCore()...), g.examineJournal())
+	} else {
+		checks = append(append(checks, g.tryCore(ctx)...), tryJournal(g.config().Journal, g.opts.Room))
 	}
-	return append(append(checks, g.tryCore(ctx)...), tryJournal(g.config().Journal, g.opts.Room))
+	return append(checks, g.examineFiles()...)
 }
 
 // examineChannels adds what is found of the channels, in their order. running: a gateway

@@ -16,15 +16,6 @@ import (
 	"servicelink/gateway/journal"
 )
 
-// Below one of these the journal's disk is nearly full.
-const (
-	roomLeast        = 1 << 30 // bytes
-	roomLeastPercent = 10
-)
-
-// trialBytes are written to see whether the disk takes them.
-const trialBytes = 64 << 10
-
 const (
 	cureRoom   = "free space on the journal's disk, or move the journal to a larger one"
 	cureRights = "let the gateway's user own the journal's file and folder"
@@ -133,39 +124,17 @@ func locked(path string) bool {
 
 // tryDisk writes a file where the journal is, and removes it; nil = that worked.
 func tryDisk(path string) *connectors.Check {
-	dir := nearest(filepath.Dir(path))
-	f, err := os.CreateTemp(dir, ".servicelink-doctor-*")
-	if err != nil {
-		c := diskFault(err)
-		return &c
-	}
-	_, err = f.Write(make([]byte, trialBytes))
-	err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
-	if err != nil {
+	if err := tryWriting(nearest(filepath.Dir(path))); err != nil {
 		c := diskFault(err)
 		return &c
 	}
 	return nil
 }
 
-// nearest is the folder itself, or the one above that it would be made in.
-func nearest(dir string) string {
-	for {
-		if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return dir
-		}
-		dir = up
-	}
-}
-
 // diskFault names what a disk says.
 func diskFault(err error) connectors.Check {
 	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case noRoom(err):
 		return journalFaultCheck(connectors.FaultJournalFull, "the journal's disk is full", cureRoom)
 	case errors.Is(err, unix.EROFS):
 		return journalFaultCheck(connectors.FaultJournalReadOnly, "the journal's disk is read-only",
@@ -173,38 +142,18 @@ func diskFault(err error) connectors.Check {
 	case errors.Is(err, fs.ErrPermission):
 		return journalFaultCheck(connectors.FaultJournalReadOnly, "this user may not write the journal", cureRights)
 	}
-	cause := err
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = path.Err // the path is the operator's own, and long
-	}
-	return journalFaultCheck(connectors.FaultJournal, "the journal cannot be written: "+oneLine(cause.Error()), "check the disk and the folder of journal.path")
-}
-
-// diskRoom gives how many bytes are free on a folder's disk, and how many it has.
-type diskRoom = func(folder string) (free, all uint64, err error)
-
-func roomOn(folder string) (free, all uint64, err error) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(folder, &disk); err != nil {
-		return 0, 0, err
-	}
-	size := uint64(disk.Bsize) //nolint:gosec // a block's size is not negative
-	return disk.Bavail * size, disk.Blocks * size, nil
+	return journalFaultCheck(connectors.FaultJournal, "the journal cannot be written: "+causeOf(err), "check the disk and the folder of journal.path")
 }
 
 // spaceFor is how a journal is that can be written, and a warning when its disk is nearly
-// full. Without room the disk itself is asked.
+// full.
 func spaceFor(room diskRoom, path, found string) connectors.Check {
-	if room == nil {
-		room = roomOn
-	}
-	free, all, err := room(nearest(filepath.Dir(path)))
-	if err != nil || all == 0 {
+	left, known := spaceLeft(room, filepath.Dir(path))
+	switch {
+	case !known:
 		return wellCheck(connectors.CheckJournal, "%s", found)
+	case left.low():
+		return warnCheck(connectors.CheckJournal, connectors.FaultJournalFull, found+"; "+left.String(), cureRoom)
 	}
-	if percent := uint64(float64(free) / float64(all) * 100); free < roomLeast || percent < roomLeastPercent {
-		return warnCheck(connectors.CheckJournal, connectors.FaultJournalFull,
-			fmt.Sprintf("%s; %d MiB (%d %%) are free on its disk", found, free>>20, percent), cureRoom)
-	}
-	return wellCheck(connectors.CheckJournal, "%s; %d GiB are free on its disk", found, free>>30)
+	return wellCheck(connectors.CheckJournal, "%s; %s", found, left)
 }

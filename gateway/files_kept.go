@@ -116,13 +116,19 @@ func rangeOf(asked string, size int64) (from, length int64, partial, denied bool
 
 // filesFault is why no file of a message can be kept now.
 func (g *Gateway) filesFault() []Fault {
-	if g.media.files == nil || g.media.files.Health() == nil {
+	if g.media.files == nil {
 		return nil
 	}
-	if errors.Is(g.media.files.Health(), files.ErrFull) {
-		return []Fault{fault("", "files_full", "files.max_bytes is reached, so mails stay in their mailboxes: raise it, or keep files for a shorter time (files.keep)")}
+	const mails = ", so mails stay in their mailboxes: "
+	switch err := g.media.files.Health(); {
+	case err == nil:
+		return nil
+	case errors.Is(err, files.ErrFull):
+		return []Fault{fault("", string(connectors.FaultFilesFull), "files.max_bytes is reached"+mails+cureFilesLimit)}
+	case noRoom(err):
+		return []Fault{fault("", string(connectors.FaultFilesFull), "the disk of files.path is full"+mails+cureFilesRoom)}
 	}
-	return []Fault{fault("", "files_away", "the folder of files cannot be written, so mails stay in their mailboxes: check the disk and the folder's permissions")}
+	return []Fault{fault("", string(connectors.FaultFilesAway), "the folder of files cannot be written"+mails+"check the disk and the folder's permissions")}
 }
 
 // filesEvery is how often the folder of files is swept.

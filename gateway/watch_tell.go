@@ -82,6 +82,9 @@ func (g *Gateway) foundFaults() (faults []Fault) {
 	now := time.Now()
 	own, _, since := g.self.found()
 	said := make(map[connectors.FaultName]bool)
+	for _, f := range g.filesFault() {
+		said[connectors.FaultName(f.What)] = true // by the engine, which met it
+	}
 	for _, c := range own {
 		if !unwell(c) || c.State == connectors.CheckFailed && engineSays[c.Name] || said[c.Fault] {
 			continue

@@ -101,7 +101,8 @@ var faultNames = []connectors.FaultName{
 	connectors.FaultClockSkew, connectors.FaultUnreachable, connectors.FaultWrongSecret, connectors.FaultBadCertificate,
 	connectors.FaultNetworkAway, connectors.FaultNetworkAnswer, connectors.FaultBacklog, connectors.FaultDeliveryErrors,
 	connectors.FaultConfig, connectors.FaultCoreAway, connectors.FaultCoreRefuses, connectors.FaultNoFence, connectors.FaultPortTaken,
-	connectors.FaultJournalReadOnly, connectors.FaultJournalFull, connectors.FaultJournal, connectors.FaultSilent, connectors.FaultUnwell,
+	connectors.FaultJournalReadOnly, connectors.FaultJournalFull, connectors.FaultJournal,
+	connectors.FaultFilesFull, connectors.FaultFilesAway, connectors.FaultSilent, connectors.FaultUnwell,
 }
 
 // wrong lists what is wrong with the form of a Check.

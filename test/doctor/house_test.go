@@ -75,6 +75,7 @@ type house struct {
 	coreAddress     string
 	public, private string // listeners of the gateway
 	journal, dir    string
+	files           string // files.path; empty = beside the journal
 
 	// What the configuration says.
 	url, coreSecret, journalSection string
@@ -192,6 +193,9 @@ func (h *house) file() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "core: { address: %q, account: servicelink, secret: %q, instance: doctor-%s }\n", h.coreAddress, h.coreSecret, filepath.Base(h.dir))
 	fmt.Fprintf(&b, "journal: %s\n", h.journalSection)
+	if h.files != "" {
+		fmt.Fprintf(&b, "files: { path: %q }\n", h.files)
+	}
 	fmt.Fprintf(&b, "public: { listen: %q, url: %q }\nprivate: { listen: %q }\n", h.public, h.url, h.private)
 	b.WriteString("egress: { allow: [\"127.0.0.0/8\"] }\nchannels:\n")
 	settings := h.settings()
