@@ -294,6 +294,23 @@ func TestNameStays(t *testing.T) {
 	}
 }
 
+// TestAnotherDisk: in the place of a folder that is gone there is a new one at once.
+func TestAnotherDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "files")
+	s := files.New(files.Options{Path: dir, MaxBytes: 10})
+	first := put(t, s, "full to ten"[:10])
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "hello")
+	if n, size, refused := s.Usage(); n != 1 || size != 5 || refused != 0 {
+		t.Errorf("%d files, %d bytes, %d refused", n, size, refused)
+	}
+	if _, err := s.Open(first.ID); err == nil {
+		t.Error("the first is still there")
+	}
+}
+
 // TestOfOthers: what is not ours is not read, not counted, and in nobody's way.
 func TestOfOthers(t *testing.T) {
 	dir := t.TempDir()

@@ -76,6 +76,15 @@ func (s *Store) measure() error {
 	return nil
 }
 
+// anew makes the folder once more, and looks at what is in it.
+func (s *Store) anew() error {
+	s.names.Lock()
+	s.measured = false
+	clear(s.sure)
+	s.names.Unlock()
+	return s.measure()
+}
+
 // each walks through all files that are whole, and through nothing that is not ours,
 // such as the lost+found of a disk.
 func (s *Store) each(do func(path string, info fs.FileInfo) error) error {

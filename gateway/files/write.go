@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -80,6 +81,11 @@ type sink struct {
 // folder's is in failed.
 func (k *sink) copy(temp string, in *source) error {
 	f, err := k.s.o.Create(temp)
+	if errors.Is(err, fs.ErrNotExist) { // an empty disk is in the place of the other one
+		if err = k.s.anew(); err == nil {
+			f, err = k.s.o.Create(temp)
+		}
+	}
 	if k.failed = err; err == nil {
 		k.f = f
 	}
