@@ -225,9 +225,10 @@ func (g *Gateway) due(c *conversation, l *laneState) (first *held, rest time.Dur
 	for _, h := range l.rows {
 		if h.inbound == nil {
 			h.inbound = newInMessage(c, h)
+			h.Next = restsUntil(h)
 			g.messages.expect(h.inbound)
 		}
-		wait := min(time.Until(h.Next), restMax) // stored by a clock that may have been ahead
+		wait := time.Until(h.Next)
 		if len(h.inbound.answers) > 0 || h.Next.IsZero() || wait <= 0 {
 			if g.messages.works(h.inbound) {
 				return h, 0

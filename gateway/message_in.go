@@ -19,7 +19,7 @@ const (
 	unansweredAgain = 10 * time.Minute
 	// stopPatience is how long a stop waits for the answer to what is written.
 	stopPatience = 5 * time.Second
-	// restMax is the longest a row rests that the core has refused.
+	// restMax is how long a lane pauses in which nothing is due: longer than any rest.
 	restMax = 24 * time.Hour
 	// spareStrikes is how many connections may break over a message before it waits
 	// longer each time: it may be what breaks them.
@@ -29,6 +29,17 @@ const (
 // refusalRests are the pauses after each "false" of the core; together just below a
 // day. After the last of them the next one ends the message.
 var refusalRests = []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour}
+
+// restsUntil is when a row from the journal has rested long enough. The clock that
+// wrote it down may have been ahead: it rests no longer than its refusal lets it.
+func restsUntil(h *held) time.Time {
+	if n := min(h.Attempts, len(refusalRests)); n > 0 {
+		if most := time.Now().Add(refusalRests[n-1]); h.Next.After(most) {
+			return most
+		}
+	}
+	return h.Next
+}
 
 // inMessage is a row on its way to the core, and what is awaited for it.
 type inMessage struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"servicelink/connectors"
+	"servicelink/gateway/journal"
 	"servicelink/simprot"
 )
 
@@ -313,6 +314,31 @@ func TestMessageRefused(t *testing.T) {
 		}
 		h.waits(time.Minute)
 		h.wantSettled(settledDone("jana", 2), settledDone("otto", 1), gaveUp("jana"), settledDone("jana", 1))
+	})
+}
+
+// TestMessageRestByAClockAhead: a rest that was written down by a clock days ahead is no
+// longer than the refusal's, after a start with the right one.
+func TestMessageRestByAClockAhead(t *testing.T) {
+	inMail(t, func(h *mailHouse) {
+		h.script(func(int, *simprot.MessageContentInfo) string { return "false" })
+		h.mails("jana", 1)
+		h.waits(time.Minute)
+		h.crash()
+		row := h.row(inboxID, mailEvent("jana", 1).ID)
+		if row.Attempts != 1 || row.Next.IsZero() {
+			t.Fatalf("the row has %d attempts, next %v", row.Attempts, row.Next)
+		}
+		change := journal.Change{Seq: row.Seq, Epoch: row.Epoch, State: row.State, Attempts: 1, Next: time.Now().Add(72 * time.Hour)}
+		if err := h.disk.mem.Commit(h.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		h.script(nil)
+		h.start()
+		h.waits(refusalRests[0] - time.Minute)
+		h.wantSettled()
+		h.waits(2 * time.Minute)
+		h.wantSettled(settledDone("jana", 1))
 	})
 }
 

@@ -21,6 +21,8 @@ const (
 	askAgain    = time.Minute
 	mostAsks    = 20
 	askTimeout  = 30 * time.Second // of one question
+	// clockDoubt is how far back an attempt is looked for whose time is not known.
+	clockDoubt = 24 * time.Hour
 	// recentSent is how many network ids of a conversation are kept in memory.
 	recentSent = 32
 )
@@ -42,17 +44,22 @@ func (d doubt) with(began, ended time.Time) doubt {
 	return doubt{began, ended}
 }
 
-// earlierDoubt is the doubt an earlier process left. It wrote down when the
-// attempt began, or when it was lost.
+// earlierDoubt is the doubt an earlier process left. It wrote down when the attempt
+// began, or when it was lost. What lies ahead of now was written by a clock that was:
+// the attempt is somewhere before now then, and nothing is waited for that long.
 func earlierDoubt(s journal.Part, limit time.Duration) doubt {
-	if s.State == journal.PartAttempting {
-		ended := s.At.Add(limit)
-		if now := time.Now(); now.Before(ended) {
-			ended = now
-		}
-		return doubt{s.At, ended}
+	now := time.Now()
+	if s.At.After(now) {
+		return doubt{now.Add(-clockDoubt), now}
 	}
-	return doubt{s.At.Add(-limit), s.At}
+	if s.State != journal.PartAttempting {
+		return doubt{s.At.Add(-limit), s.At}
+	}
+	ended := s.At.Add(limit)
+	if now.Before(ended) {
+		ended = now
+	}
+	return doubt{s.At, ended}
 }
 
 // inDoubt tells of a part whether it may have been sent.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"servicelink/config"
@@ -294,6 +295,63 @@ func TestAskedAfterACrash(t *testing.T) {
 			}, reportUnknown)
 		})
 	}
+}
+
+// TestClockWasAhead: a process with a clock that was hours ahead dies in an attempt, or
+// while it listens. The next one, whose clock is right, does not wait for those hours.
+func TestClockWasAhead(t *testing.T) {
+	for _, state := range []journal.PartState{journal.PartAttempting, journal.PartUnknown} {
+		t.Run(fmt.Sprint(state), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.opened()
+				h.net.block = make(chan struct{})
+				id := h.says("anna", "an answer")
+				h.waits(time.Second)
+				h.crash()
+				rows, err := h.disk.mem.Pending(h.Context(), testChannel, 0, 10)
+				if err != nil || len(rows) != 1 || len(rows[0].Parts) != 1 {
+					t.Fatalf("pending: %+v, %v", rows, err)
+				}
+				ahead := journal.Part{State: state, At: time.Now().Add(3 * time.Hour)}
+				if state == journal.PartUnknown {
+					ahead.Reason = string(connectors.ReasonCut)
+				}
+				change := journal.Change{Seq: rows[0].Seq, Epoch: rows[0].Epoch, State: rows[0].State, Parts: []journal.Part{ahead}}
+				if err := h.disk.mem.Commit(h.Context(), change); err != nil {
+					t.Fatal(err)
+				}
+				h.net.block = nil
+				h.start()
+				h.waits(time.Minute)
+				if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {
+					t.Errorf("confirmed %v", got)
+				}
+			})
+		})
+	}
+}
+
+// TestEarlierDoubt: between which times an earlier process made its attempt.
+func TestEarlierDoubt(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		now, limit := time.Now(), 30*time.Second
+		for name, test := range map[string]struct {
+			state        journal.PartState
+			at           time.Duration // from now
+			began, ended time.Duration
+		}{
+			"lost in the attempt":            {journal.PartAttempting, -time.Minute, -time.Minute, -30 * time.Second},
+			"lost in the attempt, just now":  {journal.PartAttempting, -10 * time.Second, -10 * time.Second, 0},
+			"of unknown fate":                {journal.PartUnknown, -time.Minute, -90 * time.Second, -time.Minute},
+			"by a clock ahead, attempting":   {journal.PartAttempting, 3 * time.Hour, -clockDoubt, 0},
+			"by a clock ahead, unknown fate": {journal.PartUnknown, 3 * time.Hour, -clockDoubt, 0},
+		} {
+			got := earlierDoubt(journal.Part{State: test.state, At: now.Add(test.at)}, limit)
+			if got.began.Sub(now) != test.began || got.ended.Sub(now) != test.ended {
+				t.Errorf("%s: %v to %v", name, got.began.Sub(now), got.ended.Sub(now))
+			}
+		}
+	})
 }
 
 // TestStopWhileAsking: a stop does not wait for the network's word, and decides
