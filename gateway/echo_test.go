@@ -60,11 +60,7 @@ func TestEchoIsWaitedForAfterACrash(t *testing.T) {
 	t.Parallel()
 	inHouse(t, func(h *house) {
 		h.opened()
-		h.net.block = make(chan struct{})
-		id := h.says("anna", "an answer")
-		h.waits(time.Second)
-		h.crash()
-		h.net.block = nil
+		id := h.crashesSending()
 		h.waits(time.Hour)
 		h.start()
 		h.waits(50 * time.Second)

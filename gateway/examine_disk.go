@@ -19,6 +19,8 @@ const (
 // trialBytes are written to see whether the disk takes them.
 const trialBytes = 64 << 10
 
+const cureReadOnly = "mount it for writing; see the system's log, as a disk with errors is made read-only"
+
 // tryWriting writes a file in a folder, and removes it.
 func tryWriting(dir string) error {
 	f, err := os.CreateTemp(dir, ".servicelink-doctor-*")

@@ -39,15 +39,14 @@ func (g *Gateway) tryFiles(path string) connectors.Check {
 	if errors.Is(health, files.ErrFull) {
 		return failCheck(connectors.CheckFiles, connectors.FaultFilesFull, "files.max_bytes is reached: mails stay in their mailboxes", cureFilesLimit)
 	}
-	if err := tryWriting(nearest(filepath.Join(path, "tmp"))); err != nil {
+	if err := tryWriting(nearest(g.media.files.Temp())); err != nil {
 		return filesDisk(err)
 	}
 	if health != nil {
 		return failCheck(connectors.CheckFiles, connectors.FaultFilesAway, "the latest file could not be kept, although the folder can be written",
 			"see the gateway's log; the next mail is a new try")
 	}
-	_, used, _ := g.media.files.Usage()
-	if limit := g.media.files.MaxBytes(); limit > 0 && used > limit/100*fillingPercent {
+	if _, used, _ := g.media.files.Usage(); filling(used, g.media.files.MaxBytes()) {
 		return warnCheck(connectors.CheckFiles, connectors.FaultFilesFull, fmt.Sprintf("more than %d %% of files.max_bytes is used", fillingPercent), cureFilesLimit)
 	}
 	const found = "the folder can be written"
@@ -69,7 +68,7 @@ func filesDisk(err error) connectors.Check {
 	case noRoom(err):
 		fault, found, cure = connectors.FaultFilesFull, "the disk of the folder of files is full", cureFilesRoom
 	case errors.Is(err, unix.EROFS):
-		found, cure = "the disk of the folder of files is read-only", "mount it for writing; see the system's log, as a disk with errors is made read-only"
+		found, cure = "the disk of the folder of files is read-only", cureReadOnly
 	case errors.Is(err, fs.ErrPermission):
 		found, cure = "this user may not write the folder of files", "let the gateway's user own files.path"
 	}

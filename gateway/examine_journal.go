@@ -45,7 +45,7 @@ func (g *Gateway) examineJournal() connectors.Check {
 	case g.journal.Volatile():
 		return inMemory()
 	}
-	if limit := int64(cfg.MaxBytes); limit > 0 && g.journal.Size() > limit/100*fillingPercent {
+	if filling(g.journal.Size(), int64(cfg.MaxBytes)) {
 		return warnCheck(connectors.CheckJournal, connectors.FaultJournalFull,
 			fmt.Sprintf("more than %d %% of journal.max_bytes is used", fillingPercent), "see what is pending, or raise the limit")
 	}
@@ -138,7 +138,7 @@ func diskFault(err error) connectors.Check {
 		return journalFaultCheck(connectors.FaultJournalFull, "the journal's disk is full", cureRoom)
 	case errors.Is(err, unix.EROFS):
 		return journalFaultCheck(connectors.FaultJournalReadOnly, "the journal's disk is read-only",
-			"mount it for writing; see the system's log, as a disk with errors is made read-only")
+			cureReadOnly)
 	case errors.Is(err, fs.ErrPermission):
 		return journalFaultCheck(connectors.FaultJournalReadOnly, "this user may not write the journal", cureRights)
 	}

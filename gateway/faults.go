@@ -32,8 +32,12 @@ func journalFault(err error) Fault {
 	return fault("", "journal_away", "the journal cannot be written: check the disk and the file's permissions")
 }
 
-// fillingPercent of journal.max_bytes is where operators hear that it fills.
+// fillingPercent of journal.max_bytes or files.max_bytes is where operators hear that it
+// fills.
 const fillingPercent = 80
+
+// filling tells whether more than that is used of a limit; 0 = unlimited.
+func filling(used, limit int64) bool { return limit > 0 && used > limit/100*fillingPercent }
 
 // Unwell lists everything that is not well and takes nothing out of service.
 func (g *Gateway) Unwell() []Fault {
@@ -43,7 +47,7 @@ func (g *Gateway) Unwell() []Fault {
 	} else if g.link.Session() == nil {
 		faults = append(faults, fault("", "core_connecting", "no connection to the core yet"))
 	}
-	if limit := int64(g.config().Journal.MaxBytes); limit > 0 && g.journal.Size() > limit/100*fillingPercent {
+	if filling(g.journal.Size(), int64(g.config().Journal.MaxBytes)) {
 		faults = append(faults, fault("", "journal_filling",
 			"more than %d %% of journal.max_bytes is used; nothing is taken when it is full: see what is pending, or raise the limit", fillingPercent))
 	}

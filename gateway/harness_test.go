@@ -189,6 +189,18 @@ func (h *house) crash() {
 	h.gw = nil
 }
 
+// crashesSending has the process die while "an answer" is on its way to anna, and the
+// network answer again.
+func (h *house) crashesSending() (id string) {
+	h.Helper()
+	h.net.block = make(chan struct{})
+	id = h.says("anna", "an answer")
+	h.waits(time.Second)
+	h.crash()
+	h.net.block = nil
+	return id
+}
+
 // writes puts a customer's message into the gateway.
 func (h *house) writes(customer string, n int) {
 	h.Helper()

@@ -114,11 +114,7 @@ func TestNoticeWhileAsking(t *testing.T) {
 func TestNoticeBeforeTheRowIsRead(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.opened()
-		h.net.block = make(chan struct{})
-		id := h.says("anna", "an answer")
-		h.waits(time.Second)
-		h.crash()
-		h.net.block = nil
+		id := h.crashesSending()
 		h.disk.seek.Store(int64(3 * time.Second))
 		h.start()
 		c := h.gw.convs.get(h.gw.channel(testChannel), "anna|fake")

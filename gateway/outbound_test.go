@@ -201,11 +201,7 @@ func TestCrashInAnAttempt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inHouse(t, func(h *house) {
 				h.opened()
-				h.net.block = make(chan struct{})
-				h.says("anna", "an answer")
-				h.waits(time.Second)
-				h.crash()
-				h.net.block = nil
+				h.crashesSending()
 				h.start()
 				h.waits(10 * time.Minute)
 				h.wantGot(tt.got...)

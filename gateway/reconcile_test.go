@@ -304,10 +304,7 @@ func TestClockWasAhead(t *testing.T) {
 		t.Run(fmt.Sprint(state), func(t *testing.T) {
 			inHouse(t, func(h *house) {
 				h.opened()
-				h.net.block = make(chan struct{})
-				id := h.says("anna", "an answer")
-				h.waits(time.Second)
-				h.crash()
+				id := h.crashesSending()
 				rows, err := h.disk.mem.Pending(h.Context(), testChannel, 0, 10)
 				if err != nil || len(rows) != 1 || len(rows[0].Parts) != 1 {
 					t.Fatalf("pending: %+v, %v", rows, err)
@@ -320,7 +317,6 @@ func TestClockWasAhead(t *testing.T) {
 				if err := h.disk.mem.Commit(h.Context(), change); err != nil {
 					t.Fatal(err)
 				}
-				h.net.block = nil
 				h.start()
 				h.waits(time.Minute)
 				if got := h.confirmed("anna"); !slices.Equal(got, []string{id}) {

@@ -94,17 +94,6 @@ func within(list, all []connectors.CheckName) bool {
 	return true
 }
 
-// faultNames are all that a Check may name.
-var faultNames = []connectors.FaultName{
-	connectors.FaultWrongToken, connectors.FaultExpiredToken, connectors.FaultMissingPermission, connectors.FaultUnsubscribed,
-	connectors.FaultWrongWebhook, connectors.FaultForeignWebhook, connectors.FaultSecondReader, connectors.FaultPausedSender,
-	connectors.FaultClockSkew, connectors.FaultUnreachable, connectors.FaultWrongSecret, connectors.FaultBadCertificate,
-	connectors.FaultNetworkAway, connectors.FaultNetworkAnswer, connectors.FaultBacklog, connectors.FaultDeliveryErrors,
-	connectors.FaultConfig, connectors.FaultCoreAway, connectors.FaultCoreRefuses, connectors.FaultNoFence, connectors.FaultPortTaken,
-	connectors.FaultJournalReadOnly, connectors.FaultJournalFull, connectors.FaultJournal,
-	connectors.FaultFilesFull, connectors.FaultFilesAway, connectors.FaultSilent, connectors.FaultUnwell,
-}
-
 // wrong lists what is wrong with the form of a Check.
 func wrong(c connectors.Check) (problems []string) {
 	bad := c.State == connectors.CheckWarning || c.State == connectors.CheckFailed
@@ -112,7 +101,7 @@ func wrong(c connectors.Check) (problems []string) {
 		"is no CheckName": !slices.Contains(connectors.Checks, c.Name),
 		"has no state":    !bad && c.State != connectors.CheckOK && c.State != connectors.CheckUnknown,
 		"names a fault and is well, or the reverse":  bad != (c.Fault != ""),
-		"names a fault that does not exist":          c.Fault != "" && !slices.Contains(faultNames, c.Fault),
+		"names a fault that does not exist":          c.Fault != "" && !slices.Contains(connectors.Faults, c.Fault),
 		"has a fault without a cure, or the reverse": (c.Fault != "") != (c.Cure != ""),
 		"says nothing":              c.Found == "",
 		"says more than a line":     strings.ContainsAny(c.Found+c.Cure+c.Code, "\n\r") || len(c.Found) > mostFound || len(c.Cure) > mostFound,

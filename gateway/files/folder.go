@@ -12,6 +12,9 @@ import (
 
 func (s *Store) path(id string) string { return filepath.Join(s.o.Path, id[:2], id) }
 
+// Temp is the folder of what is being written.
+func (s *Store) Temp() string { return filepath.Join(s.o.Path, "tmp") }
+
 // makeFolder makes a folder, and those it is in, where they are not there, and has
 // their names on disk.
 func (s *Store) makeFolder(path string) error {
@@ -54,7 +57,7 @@ func (s *Store) measure() error {
 	if s.measured {
 		return nil
 	}
-	if err := s.makeFolder(filepath.Join(s.o.Path, "tmp")); err != nil {
+	if err := s.makeFolder(s.Temp()); err != nil {
 		return err
 	}
 	if err := s.o.SyncDir(s.o.Path); err != nil { // for the folders of a process that was killed

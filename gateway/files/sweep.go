@@ -36,10 +36,10 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		}
 		return ctx.Err()
 	})
-	halves, _ := os.ReadDir(filepath.Join(s.o.Path, "tmp"))
+	halves, _ := os.ReadDir(s.Temp())
 	for _, half := range halves {
 		if info, err := half.Info(); err == nil && now.Sub(info.ModTime()) >= staleAfter {
-			_ = s.o.Remove(filepath.Join(s.o.Path, "tmp", half.Name()))
+			_ = s.o.Remove(filepath.Join(s.Temp(), half.Name()))
 		}
 	}
 	return removed, errors.Join(err, stays)

@@ -19,7 +19,7 @@ func (s *Store) put(in *source) (id string, size int64, err error) {
 	if err := s.measure(); err != nil {
 		return "", 0, err
 	}
-	temp := filepath.Join(s.o.Path, "tmp", rand.Text())
+	temp := filepath.Join(s.Temp(), rand.Text())
 	out := &sink{s: s, sum: sha256.New()}
 	defer out.free()
 	err = out.copy(temp, in)
